@@ -1,0 +1,106 @@
+"""What every attack shares: the objective it raises and the way users call it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from slr_keras import losses
+from slr_keras.backend import ops, random
+from slr_keras.errors import SettingError
+from slr_keras.norms import NORMS, L2, Linf
+from slr_keras.schema import PIXELS, Settings, setting
+
+Tensor = Any
+LINF_SCALE_HINT = "an L-infinity radius is a distance of pixels in [0, 1], as 8/255"
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """The function of x' that an attack raises: ``CE(f(x'), y)``, or ``-CE(f(x'), target)``.
+
+    Attributes:
+        logits: function from images (B, H, W, C) to logits (B, K), in inference mode.
+        labels: (B,) class numbers; the classes to reach when ``targeted``.
+        targeted: lower the loss of ``labels`` instead of raising it.
+    """
+
+    logits: Callable[[Tensor], Tensor]
+    labels: Tensor
+    targeted: bool = False
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The objective of each image, shape (B,)."""
+        loss = losses.cross_entropy(self.logits(x), self.labels)
+        return -loss if self.targeted else loss
+
+    def fooled(self, x: Tensor) -> Tensor:
+        """1.0 for each image on which the attack has reached its aim, shape (B,)."""
+        hit = losses.correct(self.logits(x), self.labels)
+        return hit if self.targeted else 1.0 - hit
+
+
+@dataclasses.dataclass(frozen=True)
+class Attack(Settings):
+    """Base of the attacks: a search inside ``{x' in [0,1] : ||x' - x|| <= eps}``.
+
+    A subclass gives :meth:`perturb`, a pure loop. Calling an attack runs it on a model.
+    """
+
+    norm: str = setting("linf", help="norm that measures the perturbation", choices=("linf", "l2"))
+    eps: float = setting(8 / 255, help="radius of the ball", unit=PIXELS, at_least=0)
+    targeted: bool = setting(False, help="drive images towards given classes, not away from theirs")
+
+    def validate(self) -> None:
+        """An L-infinity radius above 1 is a scale mistake."""
+        if self.norm == "linf" and self.eps > 1:
+            raise SettingError(
+                "eps",
+                f"expected a number <= 1, received {self.eps:g}: {LINF_SCALE_HINT}. "
+                f"Did you mean {self.eps:g}/255?",
+            )
+
+    @property
+    def ball(self) -> Linf | L2:
+        """The norm's projection, steepest step and random points."""
+        return NORMS[self.norm]
+
+    def inside(self, x: Tensor, candidate: Tensor) -> Tensor:
+        """The candidate pulled into the ball around ``x``, then into [0, 1]."""
+        return ops.clip(x + self.ball.project(candidate - x, self.eps), 0.0, 1.0)
+
+    def random_start(self, x: Tensor, seed: Any) -> Tensor:
+        """A uniform point of the ball around ``x``, clipped to [0, 1]."""
+        return ops.clip(x + self.ball.sample(ops.shape(x), self.eps, seed), 0.0, 1.0)
+
+    def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
+        """Adversarial images from a start drawn with ``seed`` (a Keras ``SeedGenerator``)."""
+        raise TypeError(f"{type(self).__name__} gives no run()")
+
+    def __call__(
+        self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int = 128
+    ) -> Any:
+        """Attack images on a Keras classifier that returns logits.
+
+        Args:
+            model: a ``keras.Model`` or any function from (B, H, W, C) float32 to logits (B, K).
+            x: images in [0, 1], shape (N, H, W, C).
+            y: (N,) true classes, or the classes to reach if ``targeted``.
+            seed: fixes the random starts.
+            batch_size: images attacked at once.
+
+        Returns:
+            NumPy array like ``x``, in the ball and in [0, 1].
+
+        Example:
+            >>> PGD(eps=8/255, steps=20)(model, x_test, y_test)  # doctest: +SKIP
+        """
+        from slr_keras.evaluation import runner
+
+        return runner.attack_arrays(self, model, x, y, seed=seed, batch_size=batch_size)
+
+
+def seeded(seed: int) -> Any:
+    """A Keras ``SeedGenerator``: its state is a weight, so it is saved with the model."""
+    return random.SeedGenerator(seed)

@@ -1,0 +1,63 @@
+"""Projected gradient descent: Madry et al. 2018 (arXiv 1706.06083), section 2.1."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from slr_keras import backend
+from slr_keras.attacks._base import Attack, Objective
+from slr_keras.backend import ops
+from slr_keras.schema import PIXELS, setting
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class PGD(Attack):
+    """Steepest ascent on the objective, projected after every step.
+
+    ``x' <- clip_[0,1](x + P_eps(x' + step_size * s(grad) - x))`` with ``s = sign`` for
+    L-infinity and ``s(g) = g / ||g||`` for L2; the start is uniform in the ball. The last
+    iterate is returned. With restarts, each image keeps an iterate that fools the model if
+    one does, and among equals the one of larger loss.
+
+    Example:
+        >>> PGD(norm="linf", eps=8/255, step_size=2/255, steps=10).steps
+        10
+    """
+
+    name = "pgd"
+
+    step_size: float = setting(2 / 255, help="length of one step", unit=PIXELS, above=0)
+    steps: int = setting(10, help="gradient steps", at_least=1)
+    random: bool = setting(True, help="start at a random point of the ball, else at the image")
+    restarts: int = setting(1, help="independent random starts; the best result counts", at_least=1)
+
+    def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
+        """The pure loop: ``steps`` steps from ``start``, all arguments (B, H, W, C)."""
+
+        def step(candidate: Tensor) -> Tensor:
+            gradient = backend.input_gradient(objective, candidate)
+            return self.inside(x, candidate + self.step_size * self.ball.steepest(gradient))
+
+        return backend.repeat(self.steps, step, start)
+
+    def start(self, x: Tensor, seed: Any) -> Tensor:
+        """Where the loop begins."""
+        return self.random_start(x, seed) if self.random else x
+
+    def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
+        """Best of ``restarts`` loops; see the class."""
+        best = self.perturb(objective, x, self.start(x, seed))
+        for _ in range(self.restarts - 1):
+            best = _better(objective, best, self.perturb(objective, x, self.start(x, seed)))
+        return best
+
+
+def _better(objective: Objective, a: Tensor, b: Tensor) -> Tensor:
+    """Per image: the one that fools, else the one of larger objective (``a`` on a tie)."""
+    fools_a, fools_b = objective.fooled(a), objective.fooled(b)
+    larger = ops.logical_and(ops.equal(fools_a, fools_b), objective(b) > objective(a))
+    take_b = ops.logical_or(fools_b > fools_a, larger)
+    return ops.where(ops.reshape(take_b, (-1, *[1] * (len(a.shape) - 1))), b, a)

@@ -1,0 +1,85 @@
+"""TensorFlow: the default backend and the reference for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+Tensor = Any
+
+
+def input_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Gradient of ``sum(objective(x))`` with respect to ``x`` alone.
+
+    Weights are not watched, so the backward pass stops at the input and no weight
+    gradient is ever computed: a third of an attack step saved.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        value = objective(x)
+    return tape.gradient(value, x)
+
+
+def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``body`` applied ``times`` times, as a loop in the graph (traced once)."""
+    if tf.executing_eagerly() or times == 1:
+        for _ in range(times):
+            x = body(x)
+        return x
+    _, x = tf.while_loop(
+        lambda step, _: step < times,
+        lambda step, value: (step + 1, body(value)),
+        (tf.constant(0), x),
+        parallel_iterations=1,
+        maximum_iterations=times,
+    )
+    return x
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` compiled into one graph; batches of any size share it."""
+    return tf.function(function, reduce_retracing=True, autograph=False)
+
+
+def batch_norm(
+    x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch-normalise NHWC images; returns ``(y, mean, unbiased variance)``.
+
+    The fused kernel is one pass over the data and reports the variance with Bessel's
+    correction n / (n - 1), which is what PyTorch keeps as its running variance.
+    """
+    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
+    )
+    return y, mean, variance
+
+
+def make_deterministic() -> None:
+    """Bit-equal results from run to run on one machine (needed for exact resume)."""
+    tf.config.experimental.enable_op_determinism()
+
+
+def describe_device() -> str:
+    """The device that computes, in words."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return str(details.get("device_name", "GPU"))
+    return f"CPU ({tf.config.threading.get_intra_op_parallelism_threads() or 'all'} threads)"
+
+
+class TrainStep:
+    """``train_step`` as TensorFlow's Keras trainer wants it."""
+
+    def train_step(self: Any, data: Any) -> dict[str, Tensor]:
+        """Attack, refine, update: one optimisation step, compiled as a whole."""
+        batch = self.attack_batch(data)
+        with tf.GradientTape() as tape:
+            loss, outputs = self.batch_loss(batch)
+            scaled = self.optimizer.scale_loss(loss)
+        weights = self.trainable_weights
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
+        return self.record(batch, loss, outputs)

@@ -1,0 +1,95 @@
+"""The label bank: one soft label per training sample, kept as a weight.
+
+``T`` has shape (N, K); row i starts as the one-hot label of sample i. Being a non-trainable
+weight it is saved, restored, distributed and compiled with everything else, and costs
+``N * K * 4`` bytes (half in float16).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from slr_keras.backend import keras, ops
+from slr_keras.errors import DataError
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable("slr_keras")
+class LabelBank(keras.layers.Layer):  # type: ignore[misc]
+    """Soft labels of the whole training set.
+
+    Rows that were never written are zero inside and read as the given one-hot label, so no
+    pass over the data is needed before training.
+
+    Attributes:
+        labels: the (N, K) weight.
+    """
+
+    def __init__(self, num_samples: int, num_classes: int, dtype: str = "float32", **options: Any):
+        super().__init__(name=options.pop("name", "label_bank"), trainable=False, dtype=dtype)
+        self.num_samples, self.num_classes = num_samples, num_classes
+        self.labels = self.add_weight(
+            name="labels",
+            shape=(num_samples, num_classes),
+            initializer="zeros",
+            trainable=False,
+            dtype=dtype,
+            autocast=False,
+        )
+        self.built = True
+
+    def fill(self, labels: Any) -> None:
+        """Set every untouched row to the one-hot of its label, ``labels`` of shape (N,)."""
+        if len(labels) != self.num_samples:
+            raise DataError(
+                f"expected {self.num_samples} training labels (num_samples), "
+                f"received {len(labels)}"
+            )
+        given = ops.one_hot(ops.cast(labels, "int32"), self.num_classes, dtype=self.labels.dtype)
+        untouched = ops.sum(self.labels, axis=-1, keepdims=True) == 0
+        self.labels.assign(ops.where(untouched, given, self.labels))
+
+    def read(self, index: Tensor, given: Tensor) -> Tensor:
+        """Rows ``index`` (B,) in float32; ``given`` (B, K) where nothing was written yet."""
+        rows = ops.cast(ops.take(self.labels, index, axis=0), "float32")
+        return ops.where(ops.sum(rows, axis=-1, keepdims=True) == 0, given, rows)
+
+    def write(self, index: Tensor, rows: Tensor) -> Tensor:
+        """Store rows and return what was stored for each sample.
+
+        A sample that stands in the batch twice keeps the row of its first place, on every
+        backend alike (a plain scatter would leave the choice to the device).
+        """
+        first = ops.argmax(ops.equal(index[:, None], index[None, :]), axis=1)
+        rows = ops.take(rows, first, axis=0)
+        stored = ops.cast(rows, self.labels.dtype)
+        self.labels.assign(ops.scatter_update(self.labels, index[:, None], stored))
+        return rows
+
+    def statistics(self, labels: Any) -> LabelStatistics:
+        """Mean entropy and agreement of the bank with the given ``labels`` (N,)."""
+        given = ops.one_hot(ops.cast(labels, "int32"), self.num_classes, dtype="float32")
+        rows = self.read(ops.arange(self.num_samples), given)
+        safe = ops.where(rows > 0, rows, 1.0)
+        entropy = -ops.sum(rows * ops.log(safe), axis=-1)
+        agree = ops.equal(ops.argmax(rows, axis=-1), ops.argmax(given, axis=-1))
+        return LabelStatistics(
+            float(ops.mean(entropy)), float(ops.mean(ops.cast(agree, "float32")))
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """What rebuilds the layer."""
+        return super().get_config() | {
+            "num_samples": self.num_samples,
+            "num_classes": self.num_classes,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelStatistics:
+    """How far the bank has moved: entropy in nats, share whose largest entry is the label."""
+
+    entropy: float
+    agreement: float

@@ -1,0 +1,11 @@
+"""Training methods: one file each, settings and formulae together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    from slr_keras import registry
+
+    return registry.by_class_name("methods", name)
