@@ -1,0 +1,206 @@
+"""A network as the attack sees it: inference mode, BatchNorm folded, optionally bfloat16.
+
+In inference mode BatchNorm is affine, so it disappears into the convolution before it:
+``BN(conv(x; w) + c) = conv(x; s w) + s (c - mean) + beta`` with ``s = gamma / sqrt(var + eps)``.
+The fold is computed once per training step, outside the attack's loop, and the network's own
+weights stay where they are: nothing is copied from one step to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slr_keras.backend import keras, ops
+
+Tensor = Any
+
+
+class InferenceNetwork:
+    """``net(x, training=False)`` made cheap for many passes with the same weights.
+
+    Functional and sequential networks are rewritten layer by layer; layers that are not
+    convolution, dense or BatchNorm, nested models and subclassed models run as they are.
+
+    Args:
+        net: a built Keras model that returns logits.
+        dtype: ``"float32"`` or ``"bfloat16"`` for the arithmetic; images and logits stay float32.
+
+    Example:
+        >>> logits = InferenceNetwork(net).snapshot()   # doctest: +SKIP
+        >>> logits(images)                              # doctest: +SKIP
+    """
+
+    def __init__(self, net: Any, dtype: str | None = None):
+        self.net, self.dtype = net, dtype or net.compute_dtype
+        self.frozen: list[Any] = []
+        self.call = self._rewrite() if _can_rewrite(net) else self._as_is
+
+    def _as_is(self, x: Tensor) -> Tensor:
+        return self.net(x, training=False)
+
+    def _rewrite(self) -> Callable[[Tensor], Tensor]:
+        before = _batch_norms_after_convolutions(self.net)
+        folded = {bn.name for bn in before.values()}
+
+        def clone(layer: Any) -> Any:
+            if isinstance(layer, keras.layers.InputLayer):
+                return layer.__class__.from_config(layer.get_config())
+            if layer.name in folded:
+                return keras.layers.Identity(name=layer.name, dtype=self.dtype)
+            frozen = _freeze(layer, before.get(layer.name), self.dtype)
+            if frozen is not None:
+                self.frozen.append(frozen)
+                return frozen
+            return _stateless_copy(layer, self.dtype)
+
+        twin = keras.models.clone_model(self.net, clone_function=clone)
+        return lambda x: twin(x, training=False)
+
+    def snapshot(self) -> Callable[[Tensor], Tensor]:
+        """A function from images (B, H, W, C) to float32 logits for the weights as they are now."""
+        for layer in self.frozen:
+            layer.take()
+        return lambda x: ops.cast(self.call(x), "float32")
+
+
+def _can_rewrite(net: Any) -> bool:
+    plain = isinstance(net, keras.Sequential) or type(net).__name__ == "Functional"
+    return plain and isinstance(net.input, keras.KerasTensor)
+
+
+def _inputs_of(net: Any) -> dict[str, list[str]]:
+    """``{layer: names of the layers that feed it}``, once per call of the layer."""
+    if isinstance(net, keras.Sequential):
+        names = [layer.name for layer in net.layers]
+        return {name: [previous] for previous, name in zip(names, names[1:], strict=False)}
+    feeds: dict[str, list[str]] = {}
+    for entry in net.get_config()["layers"]:
+        histories = keras.tree.flatten([_histories(node) for node in entry["inbound_nodes"]])
+        feeds[entry["name"]] = [name for name in histories if name]
+    return feeds
+
+
+def _histories(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        if node.get("class_name") == "__keras_tensor__":
+            return [node["config"]["keras_history"][0]]
+        return [name for value in node.values() for name in _histories(value)]
+    if isinstance(node, (list, tuple)):
+        return [name for value in node for name in _histories(value)]
+    return []
+
+
+def _batch_norms_after_convolutions(net: Any) -> dict[str, Any]:
+    """``{convolution: its BatchNorm}`` where nothing else reads the convolution's output."""
+    feeds, found = _inputs_of(net), {}
+    readers: dict[str, int] = {}
+    for sources in feeds.values():
+        for source in sources:
+            readers[source] = readers.get(source, 0) + 1
+    for name, sources in feeds.items():
+        layer = net.get_layer(name)
+        if len(sources) == 1 and _is_batch_norm(layer):
+            source = net.get_layer(sources[0])
+            alone = readers[source.name] == 1 and source.output is not net.output
+            if alone and _is_conv(source) and source.activation is keras.activations.linear:
+                found[source.name] = layer
+    return found
+
+
+def _is_conv(layer: Any) -> bool:
+    return (
+        type(layer) is keras.layers.Conv2D
+        and layer.groups == 1
+        and layer.data_format == "channels_last"
+    )
+
+
+def _is_batch_norm(layer: Any) -> bool:
+    norm = isinstance(layer, keras.layers.BatchNormalization)
+    return norm and layer.axis in (-1, len(layer.output.shape) - 1)
+
+
+def _freeze(layer: Any, bn: Any, dtype: str) -> Any:
+    """A layer that keeps a snapshot of the weights, or None where we know none."""
+    if _is_conv(layer):
+        return _FrozenConv(layer, bn, dtype)
+    if type(layer) is keras.layers.Dense:
+        return _FrozenDense(layer, None, dtype)
+    if _is_batch_norm(layer):
+        return _FrozenBatchNorm(layer, None, dtype)
+    return None
+
+
+def _stateless_copy(layer: Any, dtype: str) -> Any:
+    """The layer in another dtype where it has no weights and is not a model, else itself."""
+    if layer.variables or isinstance(layer, keras.Model):
+        return layer
+    return layer.__class__.from_config(layer.get_config() | {"dtype": dtype})
+
+
+def _scale(bn: Any) -> tuple[Tensor, Tensor]:
+    """BatchNorm in inference mode as ``x * scale + shift``."""
+    scale = ops.rsqrt(ops.cast(bn.moving_variance, "float32") + bn.epsilon)
+    if bn.gamma is not None:
+        scale = scale * ops.cast(bn.gamma, "float32")
+    shift = -ops.cast(bn.moving_mean, "float32") * scale
+    return scale, shift if bn.beta is None else shift + ops.cast(bn.beta, "float32")
+
+
+class _Frozen(keras.layers.Layer):  # type: ignore[misc]
+    """A layer without weights of its own that computes with a snapshot of another's."""
+
+    def __init__(self, source: Any, bn: Any, dtype: str):
+        super().__init__(name=source.name, dtype=dtype)
+        self._held = _Held(source, bn)
+
+    def take(self) -> None:
+        """Take the snapshot."""
+        values = self.values(self._held.source, self._held.bn)
+        self._held.values = tuple(ops.cast(v, self.compute_dtype) for v in values)
+
+    def compute_output_spec(self, x: Any, **_: Any) -> Any:
+        return keras.KerasTensor(self._held.source.compute_output_shape(x.shape), self.compute_dtype)
+
+
+class _Held:
+    """Plain holder: Keras must neither track the source's weights twice nor a graph's tensors."""
+
+    def __init__(self, source: Any, bn: Any):
+        self.source, self.bn, self.values = source, bn, ()
+
+
+class _FrozenConv(_Frozen):
+    def values(self, conv: Any, bn: Any) -> tuple[Tensor, Tensor]:
+        kernel = ops.cast(conv.kernel, "float32")
+        bias = ops.cast(conv.bias, "float32") if conv.use_bias else ops.zeros(kernel.shape[-1])
+        if bn is None:
+            return kernel, bias
+        scale, shift = _scale(bn)
+        return kernel * scale, bias * scale + shift
+
+    def call(self, x: Tensor) -> Tensor:
+        kernel, bias = self._held.values
+        conv = self._held.source
+        y = ops.conv(x, kernel, conv.strides, conv.padding, "channels_last", conv.dilation_rate)
+        return conv.activation(y + bias)
+
+
+class _FrozenDense(_Frozen):
+    def values(self, dense: Any, bn: Any) -> tuple[Tensor, Tensor]:
+        bias = dense.bias if dense.use_bias else ops.zeros(dense.units)
+        return ops.cast(dense.kernel, "float32"), ops.cast(bias, "float32")
+
+    def call(self, x: Tensor) -> Tensor:
+        kernel, bias = self._held.values
+        return self._held.source.activation(ops.matmul(x, kernel) + bias)
+
+
+class _FrozenBatchNorm(_Frozen):
+    def values(self, norm: Any, bn: Any) -> tuple[Tensor, Tensor]:
+        return _scale(norm)
+
+    def call(self, x: Tensor) -> Tensor:
+        scale, shift = self._held.values
+        return x * scale + shift

@@ -1,0 +1,17 @@
+"""The contract of an architecture."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from slr_keras.schema import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture(Settings):
+    """Settings of a network and the function that builds it."""
+
+    def build(self, input_shape: tuple[int, ...], num_classes: int) -> Any:
+        """A functional ``keras.Model`` from images (B, H, W, C) in [0, 1] to logits (B, K)."""
+        raise TypeError(f"{type(self).__name__} gives no build()")

@@ -1,0 +1,88 @@
+"""Layers with PyTorch's arithmetic, from which all architectures are built.
+
+Differences that cost accuracy when overlooked: a stride-2 3x3 convolution pads one pixel on
+every side (Keras' ``padding="same"`` pads bottom and right only), BatchNorm has eps 1e-5 and
+keeps the unbiased variance, convolutions and dense layers start from PyTorch's distributions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slr_keras import backend
+from slr_keras.backend import keras, ops
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable("slr_keras")
+class BatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
+    """``BatchNormalization`` as PyTorch has it, one fused kernel in training mode.
+
+    Momentum 0.9 is PyTorch's 0.1, epsilon is 1e-5, and the moving variance is updated with the
+    unbiased variance ``n / (n - 1) * var``, where Keras' own layer takes the biased one.
+    """
+
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **options: Any):
+        super().__init__(momentum=momentum, epsilon=epsilon, **options)
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
+        """Normalise (B, H, W, C) by the batch in training mode, else by the moving statistics."""
+        if not training or not self.trainable:
+            return super().call(inputs, training=False)
+        y, mean, variance = backend.batch_norm(
+            inputs,
+            ops.cast(self.gamma, "float32"),
+            ops.cast(self.beta, "float32"),
+            self.epsilon,
+        )
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance)
+        return y
+
+    def _move(self, variable: Any, observed: Tensor) -> None:
+        kept = ops.cast(variable, variable.dtype) * self.momentum
+        variable.assign(kept + ops.cast(observed, variable.dtype) * (1.0 - self.momentum))
+
+
+def conv(x: Tensor, channels: int, kernel: int = 3, stride: int = 1, bias: bool = False) -> Tensor:
+    """Convolution padded by ``kernel // 2`` on every side, He-initialised (fan out)."""
+    pad = kernel // 2
+    if pad and stride > 1:  # padding first, then VALID: explicit padding has a slow gradient
+        x = keras.layers.ZeroPadding2D(pad)(x)
+    return keras.layers.Conv2D(
+        channels,
+        kernel,
+        strides=stride,
+        padding="same" if stride == 1 else "valid",
+        use_bias=bias,
+        kernel_initializer=torch_uniform(),
+    )(x)
+
+
+def bn(x: Tensor) -> Tensor:
+    """Batch normalisation."""
+    return BatchNorm()(x)
+
+
+def relu(x: Tensor) -> Tensor:
+    """``max(x, 0)``."""
+    return keras.layers.ReLU()(x)
+
+
+def classifier(x: Tensor, num_classes: int) -> Tensor:
+    """Global average pooling and a dense layer to logits, computed in float32."""
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return dense(x, num_classes)
+
+
+def dense(x: Tensor, units: int) -> Tensor:
+    """Dense layer to logits; float32 under any precision policy, so that softmax is exact."""
+    return keras.layers.Dense(
+        units, kernel_initializer=torch_uniform(), dtype="float32", name="logits"
+    )(x)
+
+
+def torch_uniform() -> Any:
+    """PyTorch's default: uniform with variance ``1 / (3 fan_in)``."""
+    return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")

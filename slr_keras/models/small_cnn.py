@@ -1,0 +1,40 @@
+"""A small convolutional network for small images and quick experiments."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from slr_keras.backend import keras
+from slr_keras.errors import SettingError
+from slr_keras.models._base import Architecture
+from slr_keras.models._layers import bn, classifier, conv, relu
+from slr_keras.schema import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallCNN(Architecture):
+    """Four 3x3 convolutions with BatchNorm, widths w-2w-4w-8w, global average pooling.
+
+    Example:
+        >>> net = SmallCNN(width=32).build((8, 8, 1), 10)  # doctest: +SKIP
+    """
+
+    name = "small_cnn"
+
+    width: int = setting(32, help="channels of the first convolution", unit="channels", at_least=1)
+    strides: tuple[int, ...] = setting(
+        (1, 2, 1, 2), help="strides of the four convolutions", at_least=1, at_most=2
+    )
+
+    def validate(self) -> None:
+        """Four strides."""
+        if len(self.strides) != 4:
+            raise SettingError("strides", f"expected 4 numbers, received {len(self.strides)}")
+
+    def build(self, input_shape: tuple[int, ...], num_classes: int) -> Any:
+        """The network; see :class:`~slr_keras.models._base.Architecture`."""
+        inputs = x = keras.Input(input_shape, name="image")
+        for level, stride in enumerate(self.strides):
+            x = relu(bn(conv(x, self.width * 2**level, stride=stride)))
+        return keras.Model(inputs, classifier(x, num_classes), name=self.name)
