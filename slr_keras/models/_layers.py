@@ -7,12 +7,14 @@ keeps the unbiased variance, convolutions and dense layers start from PyTorch's 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from slr_keras import backend
 from slr_keras.backend import keras, ops
 
 Tensor = Any
+Block = Callable[[Tensor, int, int], Tensor]
 
 
 @keras.saving.register_keras_serializable("slr_keras")
@@ -46,7 +48,7 @@ class BatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
 
 
 def conv(x: Tensor, channels: int, kernel: int = 3, stride: int = 1, bias: bool = False) -> Tensor:
-    """Convolution padded by ``kernel // 2`` on every side, He-initialised (fan out)."""
+    """Convolution padded by ``kernel // 2`` on every side, with PyTorch's initial weights."""
     pad = kernel // 2
     if pad and stride > 1:  # padding first, then VALID: explicit padding has a slow gradient
         x = keras.layers.ZeroPadding2D(pad)(x)
@@ -56,7 +58,7 @@ def conv(x: Tensor, channels: int, kernel: int = 3, stride: int = 1, bias: bool 
         strides=stride,
         padding="same" if stride == 1 else "valid",
         use_bias=bias,
-        kernel_initializer=torch_uniform(),
+        **_initializers(kernel * kernel * x.shape[-1]),
     )(x)
 
 
@@ -70,6 +72,33 @@ def relu(x: Tensor) -> Tensor:
     return keras.layers.ReLU()(x)
 
 
+def shortcut(x: Tensor, channels: int, stride: int) -> Tensor:
+    """``x`` itself where the shape stays, else a 1x1 convolution with that stride."""
+    if stride == 1 and x.shape[-1] == channels:
+        return x
+    return conv(x, channels, kernel=1, stride=stride)
+
+
+def preactivated_block(x: Tensor, channels: int, stride: int) -> Tensor:
+    """Two 3x3 convolutions, BN-ReLU before each, around a shortcut (arXiv 1603.05027).
+
+    Where the shape changes the shortcut starts from the activated input, without BatchNorm.
+    """
+    active = relu(bn(x))
+    side = shortcut(active, channels, stride)
+    out = conv(active, channels, stride=stride)
+    out = conv(relu(bn(out)), channels)
+    return keras.layers.Add()([out, x if side is active else side])
+
+
+def stages(x: Tensor, block: Block, channels: Iterable[int], depths: Iterable[int]) -> Tensor:
+    """Stages of blocks ``block(x, channels, stride)``; all but the first halve the image."""
+    for stage, (width, depth) in enumerate(zip(channels, depths, strict=True)):
+        for position in range(depth):
+            x = block(x, width, 2 if stage and not position else 1)
+    return x
+
+
 def classifier(x: Tensor, num_classes: int) -> Tensor:
     """Global average pooling and a dense layer to logits, computed in float32."""
     x = keras.layers.GlobalAveragePooling2D()(x)
@@ -79,10 +108,15 @@ def classifier(x: Tensor, num_classes: int) -> Tensor:
 def dense(x: Tensor, units: int) -> Tensor:
     """Dense layer to logits; float32 under any precision policy, so that softmax is exact."""
     return keras.layers.Dense(
-        units, kernel_initializer=torch_uniform(), dtype="float32", name="logits"
+        units, **_initializers(x.shape[-1]), dtype="float32", name="logits"
     )(x)
 
 
-def torch_uniform() -> Any:
-    """PyTorch's default: uniform with variance ``1 / (3 fan_in)``."""
-    return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
+def _initializers(fan_in: int) -> dict[str, Any]:
+    """PyTorch's defaults: kernel and bias uniform in ``+- 1 / sqrt(fan_in)``."""
+    bound = fan_in**-0.5
+    uniform = keras.initializers.RandomUniform
+    return {
+        "kernel_initializer": uniform(-bound, bound),
+        "bias_initializer": uniform(-bound, bound),
+    }

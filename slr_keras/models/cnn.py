@@ -1,4 +1,4 @@
-"""A small convolutional network for small images and quick experiments."""
+"""Plain convolutional networks for small images and quick experiments."""
 
 from __future__ import annotations
 
