@@ -1,0 +1,131 @@
+"""Batches that carry sample indices, each a pure function of its place."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from slr_keras.data._augment import crop_flip
+from slr_keras.data._hashing import shuffled
+from slr_keras.data._prefetch import prefetched
+
+Batch = tuple[dict[str, np.ndarray], np.ndarray]
+AHEAD = 4
+_AUGMENTATIONS: dict[str, Callable[..., np.ndarray]] = {"crop-flip": crop_flip}
+
+
+def as_float(images: np.ndarray) -> np.ndarray:
+    """Images as models take them: float32 in [0, 1], uint8 divided by 255.
+
+    Example:
+        >>> as_float(np.array([0, 51, 255], np.uint8)).tolist()
+        [0.0, 0.20000000298023224, 1.0]
+    """
+    if images.dtype == np.uint8:
+        return np.divide(images, np.float32(255), dtype=np.float32)
+    return images.astype(np.float32, copy=False)
+
+
+class Batches:
+    """Mini-batches of a split, in an order that is new in every epoch.
+
+    Each batch is ``({"image": float32 (B, H, W, C) in [0, 1], "index": int32 (B,)},
+    int32 (B,))``, and a pure function of the arguments below, the epoch and the batch number:
+    a run that is resumed at any of them sees what the first run saw.
+
+    Args:
+        x: images (N, H, W, C), uint8 or float32 in [0, 1].
+        y: labels (N,), whole numbers.
+        batch_size: the last batch of an epoch may be smaller.
+        seed: decides order and augmentation.
+        augment: ``"none"`` or ``"crop-flip"``.
+        shuffle: False keeps the order of ``x`` in every epoch.
+
+    Example:
+        >>> batches = Batches(x_train, y_train, batch_size=128, seed=0, augment="crop-flip")
+        >>> inputs, labels = batches.batch(epoch=1, b=0)
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        batch_size: int,
+        seed: int,
+        augment: str = "none",
+        shuffle: bool = True,
+    ):
+        if len(x) != len(y) or not len(x):
+            raise ValueError(
+                f"expected as many labels as images, one or more, received {len(x)} and {len(y)}"
+            )
+        if batch_size < 1:
+            raise ValueError(f"batch_size: expected 1 or more, received {batch_size}")
+        if augment not in ("none", *_AUGMENTATIONS):
+            raise ValueError(f"augment: expected none or crop-flip, received {augment!r}")
+        self.x, self.y = x, np.asarray(y).astype(np.int32)
+        self.batch_size, self.seed = batch_size, seed
+        self.augment, self.shuffle = augment, shuffle
+        self._last: tuple[int, np.ndarray] = (-1, self.y)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch, the smaller last one included."""
+        return -(-len(self.y) // self.batch_size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Sample indices in the order of an epoch (from 1), int32 (N,), read-only."""
+        if epoch < 1:
+            raise ValueError(f"epoch: expected 1 or more, received {epoch}")
+        if not self.shuffle:
+            epoch = 0  # one key for all
+        last, order = self._last  # one read: the prefetching thread may replace it
+        if last != epoch:
+            order = self._order(epoch)
+            self._last = (epoch, order)
+        return order
+
+    def _order(self, epoch: int) -> np.ndarray:
+        n = len(self.y)
+        order = shuffled(n, self.seed, "order", epoch) if self.shuffle else np.arange(n)
+        order = order.astype(np.int32)
+        order.flags.writeable = False
+        return order
+
+    def batch(self, epoch: int, b: int) -> Batch:
+        """Batch ``b`` (from 0) of an epoch (from 1); see the class.
+
+        Raises:
+            ValueError: there is no such batch.
+        """
+        if not 0 <= b < self.steps_per_epoch:
+            raise ValueError(f"batch: expected 0..{self.steps_per_epoch - 1}, received {b}")
+        index = self.order(epoch)[b * self.batch_size : (b + 1) * self.batch_size].copy()
+        images = self.x[index]
+        if self.augment != "none":
+            images = _AUGMENTATIONS[self.augment](images, self.seed, epoch, index)
+        return {"image": as_float(images), "index": index}, self.y[index]
+
+    def stream(self, epoch: int = 1, batch: int = 0) -> Iterator[Batch]:
+        """All batches from a position on, without end, prepared ahead by a thread.
+
+        ``batch = steps_per_epoch`` is the beginning of the next epoch. Close the generator to
+        end the thread; dropping it does so too.
+
+        Raises:
+            ValueError: there is no such position.
+        """
+        if epoch < 1 or not 0 <= batch <= self.steps_per_epoch:
+            raise ValueError(
+                f"expected epoch >= 1 and batch in 0..{self.steps_per_epoch}, "
+                f"received {epoch} and {batch}"
+            )
+        return prefetched(self._from(epoch, batch), AHEAD)
+
+    def _from(self, epoch: int, batch: int) -> Iterator[Any]:
+        first = (epoch - 1) * self.steps_per_epoch + batch
+        for step in itertools.count(first):
+            yield self.batch(1 + step // self.steps_per_epoch, step % self.steps_per_epoch)

@@ -1,0 +1,115 @@
+"""From settings to a data set: find the source, read, check, cut, thin, mislabel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slr_keras import registry
+from slr_keras.data._checks import checked
+from slr_keras.data._dataset import Dataset
+from slr_keras.data._settings import DataSettings
+from slr_keras.data._source import Splits
+from slr_keras.data._split import balanced, hold_out, mislabel
+from slr_keras.errors import DataError
+
+TEST_SHARE = 0.1
+TEST_SEED = 0  # never the run's: figures of several seeds must be of the same test images
+
+
+def load(settings: DataSettings, seed: int) -> Dataset:
+    """Reads and prepares a data set.
+
+    Args:
+        settings: what to read and what to do to it.
+        seed: decides the validation cut, the subset and the label noise; the test split is the
+            same for every seed.
+
+    Raises:
+        DataError: not found, unreadable, or outside what models take.
+
+    Example:
+        >>> load(DataSettings(name="digits", train_samples=100), seed=0)
+        Dataset('digits', 100 train, 144 val, 360 test, 8x8x1, 10 classes)
+    """
+    splits = find_source(settings.name).load(settings.name, settings.dir)
+    return prepare(splits, settings, seed)
+
+
+def find_source(name: str) -> Any:
+    """The source class that reads ``name``; the order is that of ``rank``.
+
+    Raises:
+        DataError: no source reads it.
+    """
+    known = sorted(registry.variants("data").values(), key=lambda source: source.rank)
+    for source in known:
+        if source.matches(name):
+            return source
+    raise DataError(
+        f"data.name: expected a file or folder, received {name!r}: not found from {Path.cwd()}; "
+        "correct the path"
+    )
+
+
+def prepare(splits: Splits, settings: DataSettings, seed: int) -> Dataset:
+    """The same for arrays of your own; ``settings.name`` is only the name then.
+
+    Example:
+        >>> prepare(Splits(x_train, y_train, x_test=x, y_test=y), DataSettings(name="mine"), 0)
+    """
+    try:
+        splits = checked(splits)
+        splits = _with_test(splits)
+        splits = _with_val(splits, settings.val_fraction, seed)
+        splits = _thinned(splits, settings.train_samples, seed)
+    except DataError as error:
+        raise DataError(f"{settings.name}: {error}") from None
+    return _finished(splits, settings, seed)
+
+
+def _with_test(splits: Splits) -> Splits:
+    if splits.x_test is not None:
+        return splits
+    count = max(1, round(TEST_SHARE * len(splits.y_train)))
+    note = f"no test split: {count} training images, {TEST_SHARE:.0%} of each class, are held out"
+    return hold_out(splits, "test", count, TEST_SEED).noted(note)
+
+
+def _with_val(splits: Splits, fraction: float, seed: int) -> Splits:
+    if splits.x_val is not None:
+        return splits
+    if not fraction:
+        return splits.replace(x_val=splits.x_train[:0], y_val=splits.y_train[:0])
+    return hold_out(splits, "val", max(1, round(fraction * len(splits.y_train))), seed)
+
+
+def _thinned(splits: Splits, count: int, seed: int) -> Splits:
+    if not count:
+        return splits
+    if count > len(splits.y_train):
+        raise DataError(
+            f"data.train_samples: expected at most {len(splits.y_train)}, the training images "
+            f"after the validation cut, received {count}; 0 means all"
+        )
+    chosen = balanced(splits.y_train, count, seed, "train")
+    return splits.replace(x_train=splits.x_train[chosen], y_train=splits.y_train[chosen])
+
+
+def _finished(splits: Splits, settings: DataSettings, seed: int) -> Dataset:
+    names = splits.class_names or ()
+    clean = splits.y_train
+    given, noisy = mislabel(clean, len(names), settings.label_noise, settings.noise_kind, seed)
+    values = {field: getattr(splits, field) for field in splits.__dataclass_fields__}
+    values |= {"y_train": given, "noisy_index": noisy, "original_labels": clean[noisy]}
+    return Dataset(name=settings.name, **{k: _frozen(v) for k, v in values.items()})
+
+
+def _frozen(value: Any) -> Any:
+    """Arrays made read-only: a model that scribbles on its data is a defect."""
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.flags.writeable = False
+    return value

@@ -1,0 +1,64 @@
+"""What a run says about its data; imports neither numpy nor a framework."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from slr_keras.schema import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings(Settings):
+    """Which data set, and what is done to its training part.
+
+    The order is: read, check, cut off validation, keep ``train_samples``, change labels. All
+    of it is a function of the data and the run's seed; the test split never depends on either
+    the seed or these settings.
+
+    Example:
+        >>> DataSettings(name="cifar10", augment="crop-flip").val_fraction
+        0.1
+    """
+
+    name: str = setting(
+        "digits",
+        help="digits, the name of a TensorFlow Datasets set (cifar10, fashion_mnist, ...), "
+        "the path of an .npz file, or a folder with train/<class>/ and test/<class>/",
+    )
+    dir: str = setting(
+        "",
+        help="folder that holds prepared TensorFlow Datasets sets; "
+        "empty means TFDS_DATA_DIR, or else ~/tensorflow_datasets",
+    )
+    val_fraction: float = setting(
+        0.1,
+        help="share of the training images cut off for validation, in each class alike, when "
+        "the source brings no validation split; 0 means no validation split of our own",
+        at_least=0,
+        below=1,
+    )
+    train_samples: int = setting(
+        0,
+        help="use only so many training images, as many of each class as possible, chosen "
+        "after the validation cut; 0 means all",
+        at_least=0,
+    )
+    augment: str = setting(
+        "none",
+        help="what is done to each training image: nothing, or pad 4 black pixels, crop at "
+        "random to the old size and flip left-right every second time",
+        choices=("none", "crop-flip"),
+    )
+    label_noise: float = setting(
+        0.0,
+        help="share of the training labels that are drawn anew by noise_kind; "
+        "validation and test labels stay",
+        at_least=0,
+        at_most=1,
+    )
+    noise_kind: str = setting(
+        "symmetric",
+        help="symmetric: uniform over all K classes, the old one included, so the true error "
+        "rate is label_noise * (K - 1) / K; pair: class y becomes (y + 1) mod K",
+        choices=("symmetric", "pair"),
+    )

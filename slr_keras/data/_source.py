@@ -1,0 +1,69 @@
+"""What a source is, and what it hands over."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from slr_keras.schema import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Splits:
+    """Images and labels as a source read them; checked afterwards, in one place.
+
+    A split is a pair: images (N, H, W, C) or (N, H, W), labels (N,) or (N, 1). Test and
+    validation may be None: they are then cut from training.
+
+    Attributes:
+        class_names: in the order of the labels; None means ``"0"``, ``"1"``, ...
+        notes: sentences that the user should read, for instance where the test split is from.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_val: np.ndarray | None = None
+    y_val: np.ndarray | None = None
+    x_test: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+    class_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    def replace(self, **changes: Any) -> Splits:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def noted(self, note: str) -> Splits:
+        """A copy with one more note."""
+        return self.replace(notes=(*self.notes, note))
+
+
+class Source(Settings):
+    """Base of every source: a file in this folder with a named, frozen subclass.
+
+    Sources are asked in the order of ``rank``; the first that matches reads the data. A module
+    that holds a source imports numpy and whatever it needs inside its functions.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Mine(Source):
+        ...     name = "mine"
+        ...     @staticmethod
+        ...     def load(name, dir):
+        ...         return Splits(x_train, y_train)
+    """
+
+    rank: ClassVar[int] = 0
+
+    @classmethod
+    def matches(cls, name: str) -> bool:
+        """Whether this source reads ``data.name = name``; by default its own name only."""
+        return name == cls.name
+
+    @staticmethod
+    def load(name: str, dir: str) -> Splits:
+        """Read it; raises :class:`~slr_keras.errors.DataError`."""
+        raise NotImplementedError

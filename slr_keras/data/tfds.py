@@ -1,0 +1,142 @@
+"""Any image classification set of TensorFlow Datasets, by its name."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import sys
+from typing import Any
+
+from slr_keras.data._source import Source, Splits
+from slr_keras.errors import DataError, did_you_mean
+
+_CONFIG = re.compile(r"(\w+)/[\w.\-]+")  # imagenet_resized/32x32: no path, though it has a slash
+
+
+@dataclasses.dataclass(frozen=True)
+class Tfds(Source):
+    """cifar10, cifar100, fashion_mnist, svhn_cropped, imagenet_resized/32x32, ...
+
+    Shape and class names are the set's own, images stay uint8. A prepared set is read from
+    ``dir`` without network; another one is downloaded to it. Training is the split ``train``;
+    test is ``test``, else ``validation``; ``validation`` is used as such beside ``test``.
+    """
+
+    name = "tfds"
+    rank = 9
+
+    @classmethod
+    def matches(cls, name: str) -> bool:
+        """Whatever is no path; a slash is taken for ``set/variant`` if such a set exists."""
+        config = _CONFIG.fullmatch(name)
+        if config:
+            return config[1] in _known()
+        return not re.search(r"[/\\~]|\.npz$|^$", name, re.IGNORECASE)
+
+    @staticmethod
+    def load(name: str, dir: str) -> Splits:
+        """See the class."""
+        builder = _builder(name, dir)
+        _check_task(name, builder)
+        if not builder.is_prepared():
+            _download(name, builder)
+        return _read_all(name, builder)
+
+
+def _known() -> list[str]:
+    import tensorflow_datasets as tfds
+
+    return tfds.list_builders(with_community_datasets=False)
+
+
+def _builder(name: str, dir: str) -> Any:
+    import tensorflow_datasets as tfds
+
+    from slr_keras import registry
+
+    try:
+        return tfds.builder(name, data_dir=os.path.expanduser(dir) or None)
+    except tfds.core.registered.DatasetNotFoundError:
+        known = [*_known(), *(s.name for s in registry.variants("data").values() if not s.rank)]
+        hint = did_you_mean(name, known)
+        if "Known:" in hint:
+            hint = " Names are listed at https://www.tensorflow.org/datasets/catalog/overview."
+        raise DataError(
+            f"data.name: unknown: {name!r}; expected digits, a TensorFlow Datasets name, an "
+            f".npz file or a folder.{hint}"
+        ) from None
+    except (ValueError, AssertionError, RuntimeError) as error:  # a config or version it has not
+        raise DataError(f"data.name: {' '.join(str(error).split())}") from None
+
+
+def _check_task(name: str, builder: Any) -> None:
+    """One image of one size, one label of a class; known before anything is downloaded."""
+    import tensorflow_datasets as tfds
+
+    features, keys = builder.info.features, builder.info.supervised_keys
+    pair = [features.get(key) for key in keys] if keys and len(keys) == 2 else []
+    kinds = [tfds.features.Image, tfds.features.ClassLabel]
+    if not pair or not all(map(isinstance, pair, kinds)):
+        raise DataError(
+            f"{name}: expected an image classification set, received one of "
+            f"{', '.join(features)}; choose another, cifar10 for example"
+        )
+    if None in pair[0].shape:
+        raise DataError(
+            f"{name}: expected images of one size, received shape {pair[0].shape}; "
+            "resize them into an .npz file or an image folder"
+        )
+
+
+def _download(name: str, builder: Any) -> None:
+    """Prepares the set in its folder; its messages go to stderr, stdout may carry events."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            builder.download_and_prepare()
+    except Exception as error:  # network, disk, a moved file, a missing package: all the same here
+        place = builder.data_path.parent.parent
+        raise DataError(
+            f"{name}: not prepared in {place} and the download failed "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); it needs network "
+            f"once, or point --data.dir to the folder that holds a prepared {builder.name}/"
+        ) from None
+
+
+def _read_all(name: str, builder: Any) -> Splits:
+    _leave_gpu_to_keras()
+    available, notes = list(builder.info.splits), []
+    if "train" not in available:
+        raise DataError(f"{name}: expected a split 'train', received {', '.join(available)}")
+    wanted = {"train": "train"}
+    if "test" in available:
+        wanted |= {"test": "test"} | ({"val": "validation"} if "validation" in available else {})
+    elif "validation" in available:
+        wanted["test"] = "validation"
+        notes.append(f"{name} has no test split: its validation split is the test split here")
+    arrays: dict[str, Any] = {}
+    for split, source in wanted.items():
+        arrays[f"x_{split}"], arrays[f"y_{split}"] = read(builder, source)
+    label = builder.info.features[builder.info.supervised_keys[1]]
+    return Splits(**arrays, class_names=tuple(label.names), notes=tuple(notes))
+
+
+def read(builder: Any, split: str) -> tuple[Any, Any]:
+    """Images uint8 (N, H, W, C) and labels int64 (N,) of one split, always in the same order."""
+    import tensorflow_datasets as tfds
+
+    data = builder.as_dataset(
+        split=split, batch_size=-1, as_supervised=True, shuffle_files=False
+    )
+    return tfds.as_numpy(data)
+
+
+def _leave_gpu_to_keras() -> None:
+    """TensorFlow only reads files when Keras runs on something else: it must not take the GPU."""
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        return
+    import tensorflow as tf
+
+    with contextlib.suppress(RuntimeError):  # it has started already
+        tf.config.set_visible_devices([], "GPU")
