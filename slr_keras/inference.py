@@ -40,21 +40,22 @@ class InferenceNetwork:
         return self.net(x, training=False)
 
     def _rewrite(self) -> Callable[[Tensor], Tensor]:
-        before = _batch_norms_after_convolutions(self.net)
+        graph = keras.Model(self.net.inputs[0], self.net.outputs[0])  # as one, whatever its class
+        before = _batch_norms_after_convolutions(graph)
         folded = {bn.name for bn in before.values()}
 
         def clone(layer: Any) -> Any:
             if isinstance(layer, keras.layers.InputLayer):
                 return layer.__class__.from_config(layer.get_config())
             if layer.name in folded:
-                return keras.layers.Identity(name=layer.name, dtype=self.dtype)
+                return _Folded(name=layer.name, dtype=self.dtype)
             frozen = _freeze(layer, before.get(layer.name), self.dtype)
             if frozen is not None:
                 self.frozen.append(frozen)
                 return frozen
             return _stateless_copy(layer, self.dtype)
 
-        twin = keras.models.clone_model(self.net, clone_function=clone)
+        twin = keras.models.clone_model(graph, clone_function=clone)
         return lambda x: twin(x, training=False)
 
     def snapshot(self) -> Callable[[Tensor], Tensor]:
@@ -65,17 +66,19 @@ class InferenceNetwork:
 
 
 def _can_rewrite(net: Any) -> bool:
-    plain = isinstance(net, keras.Sequential) or type(net).__name__ == "Functional"
-    return plain and isinstance(net.input, keras.KerasTensor)
+    if type(net) is keras.Sequential:
+        return bool(net.built)
+    return type(net).__name__ == "Functional" and isinstance(net.input, keras.KerasTensor)
 
 
 def _inputs_of(net: Any) -> dict[str, list[str]]:
     """``{layer: names of the layers that feed it}``, once per call of the layer."""
-    if isinstance(net, keras.Sequential):
-        names = [layer.name for layer in net.layers]
-        return {name: [previous] for previous, name in zip(names, names[1:], strict=False)}
     feeds: dict[str, list[str]] = {}
-    for entry in net.get_config()["layers"]:
+    try:
+        entries = net.get_config()["layers"]
+    except NotImplementedError:  # a layer of the user's without get_config: nothing is folded
+        return feeds
+    for entry in entries:
         histories = keras.tree.flatten([_histories(node) for node in entry["inbound_nodes"]])
         feeds[entry["name"]] = [name for name in histories if name]
     return feeds
@@ -98,11 +101,11 @@ def _batch_norms_after_convolutions(net: Any) -> dict[str, Any]:
     for sources in feeds.values():
         for source in sources:
             readers[source] = readers.get(source, 0) + 1
+    layers = {layer.name: layer for layer in net.layers}
     for name, sources in feeds.items():
-        layer = net.get_layer(name)
-        if len(sources) == 1 and _is_batch_norm(layer):
-            source = net.get_layer(sources[0])
-            alone = readers[source.name] == 1 and source.output is not net.output
+        layer, source = layers.get(name), layers.get(sources[0] if sources else "")
+        if len(sources) == 1 and _is_batch_norm(layer) and source is not None:
+            alone = readers[source.name] == 1
             if alone and _is_conv(source) and source.activation is keras.activations.linear:
                 found[source.name] = layer
     return found
@@ -134,9 +137,14 @@ def _freeze(layer: Any, bn: Any, dtype: str) -> Any:
 
 def _stateless_copy(layer: Any, dtype: str) -> Any:
     """The layer in another dtype where it has no weights and is not a model, else itself."""
-    if layer.variables or isinstance(layer, keras.Model):
+    if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.Model):
         return layer
-    return layer.__class__.from_config(layer.get_config() | {"dtype": dtype})
+    if layer.variables or layer.compute_dtype == dtype:
+        return layer
+    try:
+        return layer.__class__.from_config(layer.get_config() | {"dtype": dtype})
+    except (NotImplementedError, TypeError, ValueError):  # a lambda, a layer without a config
+        return layer
 
 
 def _scale(bn: Any) -> tuple[Tensor, Tensor]:
@@ -164,6 +172,13 @@ class _Frozen(keras.layers.Layer):  # type: ignore[misc]
         return keras.KerasTensor(self._held.source.compute_output_shape(x.shape), self.compute_dtype)
 
 
+class _Folded(keras.layers.Layer):  # type: ignore[misc]
+    """What is left of a BatchNorm that went into the convolution before it: nothing."""
+
+    def call(self, x: Tensor, mask: Any = None) -> Tensor:
+        return x
+
+
 class _Held:
     """Plain holder: Keras must neither track the source's weights twice nor a graph's tensors."""
 
@@ -180,7 +195,7 @@ class _FrozenConv(_Frozen):
         scale, shift = _scale(bn)
         return kernel * scale, bias * scale + shift
 
-    def call(self, x: Tensor) -> Tensor:
+    def call(self, x: Tensor, mask: Any = None) -> Tensor:
         kernel, bias = self._held.values
         conv = self._held.source
         y = ops.conv(x, kernel, conv.strides, conv.padding, "channels_last", conv.dilation_rate)
@@ -192,7 +207,7 @@ class _FrozenDense(_Frozen):
         bias = dense.bias if dense.use_bias else ops.zeros(dense.units)
         return ops.cast(dense.kernel, "float32"), ops.cast(bias, "float32")
 
-    def call(self, x: Tensor) -> Tensor:
+    def call(self, x: Tensor, mask: Any = None) -> Tensor:
         kernel, bias = self._held.values
         return self._held.source.activation(ops.matmul(x, kernel) + bias)
 
@@ -201,6 +216,6 @@ class _FrozenBatchNorm(_Frozen):
     def values(self, norm: Any, bn: Any) -> tuple[Tensor, Tensor]:
         return _scale(norm)
 
-    def call(self, x: Tensor) -> Tensor:
+    def call(self, x: Tensor, mask: Any = None) -> Tensor:
         scale, shift = self._held.values
         return x * scale + shift

@@ -77,13 +77,16 @@ def setting(default: Any, *, help: str, **facts: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One leaf of the tree: where it is, its type, its default and its facts."""
+    """One leaf of the tree: where it is, its type, its default and its facts.
+
+    ``variant`` names the variant that has the setting; empty where all have it.
+    """
 
     path: str
     type: Any
     default: Any
     facts: Facts
-    owner: type
+    variant: str = ""
 
     @property
     def name(self) -> str:
@@ -97,7 +100,7 @@ class Setting:
 
     def parse(self, text: str) -> Any:
         """A value from a flag's text; raises :class:`SettingError` naming the flag."""
-        return check(self.path, self.type, self.facts, _from_text(self.path, self.type, text))
+        return check(self.path, self.type, self.facts, from_text(self.type, text))
 
 
 class Settings:
@@ -183,10 +186,11 @@ def _number(text: str) -> Any:
         return text
 
 
-def _from_text(path: str, kind: Any, text: str) -> Any:
+def from_text(kind: Any, text: str) -> Any:
+    """A flag's text as the plain value that TOML would hold; lists are split at commas."""
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
-        return tuple(_from_text(path, item, part.strip()) for part in text.split(",") if part)
+        return tuple(from_text(item, part.strip()) for part in text.split(",") if part)
     if kind is bool and text.lower() in {"true", "false"}:
         return text.lower() == "true"
     if kind is int:
@@ -208,28 +212,35 @@ def show(value: Any, facts: Facts) -> Any:
     return value
 
 
-def walk(cls: type, variants: Any, prefix: str = "") -> Iterator[Setting]:
-    """Every setting below a settings class, once per class that declares it.
+def walk(
+    cls: type, variants: Any, prefix: str = "", like: Any = None, variant: str = ""
+) -> Iterator[Setting]:
+    """Every setting below a settings class, once per variant that has it.
 
     Args:
         cls: a settings dataclass.
         variants: function from a kind (``"attacks"``) to ``{name: settings class}``; a field
             that declares ``variants=kind`` is a section whose class is chosen by its ``name``.
+            The default variant comes first.
         prefix: put before every path.
+        like: an instance of ``cls`` whose values are the defaults, where they differ.
+        variant: the variant that ``cls`` is.
     """
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         facts: Facts | None = field.metadata.get("facts")
         if facts is None:
             continue
-        path = f"{prefix}{field.name}"
+        path, default = f"{prefix}{field.name}", getattr(like, field.name, field.default)
         if facts.variants:
-            yield Setting(f"{path}.name", str, field.default.name, facts, cls)
-            for variant in variants(facts.variants).values():
-                yield from walk(variant, variants, f"{path}.")
-        elif isinstance(field.default, Settings):
-            yield from walk(type(field.default), variants, f"{path}.")
+            yield Setting(f"{path}.name", str, default.name, facts)
+            known = variants(facts.variants)
+            for name in sorted(known, key=lambda name: name != default.name):
+                shown = default if name == default.name else None
+                yield from walk(known[name], variants, f"{path}.", shown, name)
+        elif isinstance(default, Settings):
+            yield from walk(type(default), variants, f"{path}.", default, variant)
         else:
-            yield Setting(path, field_type(cls, field.name), field.default, facts, cls)
+            yield Setting(path, field_type(cls, field.name), default, facts, variant)
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
@@ -248,8 +259,10 @@ def to_dict(settings: Any) -> dict[str, Any]:
     return result
 
 
-def from_dict(cls: type, values: Mapping[str, Any], variants: Any, prefix: str = "") -> Any:
-    """The inverse of :func:`to_dict`; what is missing takes its default.
+def from_dict(
+    cls: type, values: Mapping[str, Any], variants: Any, prefix: str = "", like: Any = None
+) -> Any:
+    """The inverse of :func:`to_dict`; what is missing comes from ``like`` or its default.
 
     Raises:
         SettingError: an unknown key (the nearest one is suggested), a value of the wrong
@@ -258,15 +271,16 @@ def from_dict(cls: type, values: Mapping[str, Any], variants: Any, prefix: str =
     if not isinstance(values, Mapping):
         raise SettingError(prefix.rstrip("."), f"expected a table of settings, received {values!r}")
     fields = {f.name: f for f in dataclasses.fields(cls) if "facts" in f.metadata}  # type: ignore[arg-type]
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = {name: getattr(like, name) for name in fields} if like else {}
     for key, value in values.items():
         if key not in fields:
             raise SettingError(f"{prefix}{key}", f"unknown setting.{did_you_mean(key, fields)}")
-        facts, default = fields[key].metadata["facts"], fields[key].default
+        facts = fields[key].metadata["facts"]
+        default = getattr(like, key, fields[key].default)
         if facts.variants:
             value = _variant(facts, default, value, variants, f"{prefix}{key}.")
         elif isinstance(default, Settings):
-            value = from_dict(type(default), value, variants, f"{prefix}{key}.")
+            value = from_dict(type(default), value, variants, f"{prefix}{key}.", default)
         arguments[key] = value
     try:
         return cls(**arguments)
@@ -286,4 +300,5 @@ def _variant(facts: Facts, default: Any, value: Any, variants: Any, prefix: str)
             f"{prefix}name", f"unknown: {name!r}.{did_you_mean(str(name), known)}"
         )
     rest = {key: item for key, item in value.items() if key != "name"}
-    return from_dict(known[name], rest, variants, prefix)
+    like = default if type(default) is known[name] else None
+    return from_dict(known[name], rest, variants, prefix, like)

@@ -33,7 +33,13 @@ random: Any = _Lazy("keras.random")
 
 def _prepare() -> None:
     """Quiet TensorFlow's start-up chatter; must come before its first import."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def warm_up() -> None:
+    """Import the framework now and touch its devices, both of which take seconds."""
+    importlib.import_module("keras")
+    __getattr__("describe_device")()
 
 
 def name() -> str:

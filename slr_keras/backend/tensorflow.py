@@ -38,9 +38,10 @@ def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return x
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` compiled into one graph; batches of any size share it."""
-    return tf.function(function, reduce_retracing=True, autograph=False)
+def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:
+    """``function`` compiled once for tensors of these shapes (None: any size) and dtypes."""
+    signature = [tf.TensorSpec(shape, dtype) for shape, dtype in shapes_and_dtypes]
+    return tf.function(function, input_signature=signature, autograph=False)
 
 
 def batch_norm(

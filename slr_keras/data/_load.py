@@ -104,12 +104,4 @@ def _finished(splits: Splits, settings: DataSettings, seed: int) -> Dataset:
     given, noisy = mislabel(clean, len(names), settings.label_noise, settings.noise_kind, seed)
     values = {field: getattr(splits, field) for field in splits.__dataclass_fields__}
     values |= {"y_train": given, "noisy_index": noisy, "original_labels": clean[noisy]}
-    return Dataset(name=settings.name, **{k: _frozen(v) for k, v in values.items()})
-
-
-def _frozen(value: Any) -> Any:
-    """Arrays made read-only: a model that scribbles on its data is a defect."""
-    if isinstance(value, np.ndarray):
-        value = value.view()
-        value.flags.writeable = False
-    return value
+    return Dataset(name=settings.name, **values)

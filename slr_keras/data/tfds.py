@@ -76,9 +76,9 @@ def _check_task(name: str, builder: Any) -> None:
     import tensorflow_datasets as tfds
 
     features, keys = builder.info.features, builder.info.supervised_keys
-    pair = [features.get(key) for key in keys] if keys and len(keys) == 2 else []
+    pair = [features[key] for key in keys or () if isinstance(key, str) and key in features]
     kinds = [tfds.features.Image, tfds.features.ClassLabel]
-    if not pair or not all(map(isinstance, pair, kinds)):
+    if len(pair) != 2 or not all(map(isinstance, pair, kinds)):
         raise DataError(
             f"{name}: expected an image classification set, received one of "
             f"{', '.join(features)}; choose another, cifar10 for example"

@@ -22,7 +22,7 @@ class SmallCNN(Architecture):
 
     name = "small_cnn"
 
-    width: int = setting(32, help="channels of the first convolution", unit="channels", at_least=1)
+    width: int = setting(16, help="channels of the first convolution", unit="channels", at_least=1)
     strides: tuple[int, ...] = setting(
         (1, 2, 1, 2), help="strides of the four convolutions", at_least=1, at_most=2
     )

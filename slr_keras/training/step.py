@@ -19,13 +19,18 @@ Tensor = Any
 
 
 class Batch(NamedTuple):
-    """One batch on its way through the step; ``trained`` are the images the loss sees."""
+    """One batch on its way through the step.
+
+    ``trained`` are the images the loss sees; ``probe`` says which clean images of the batch's
+    first quarter are classified correctly, where the step makes no clean pass of its own.
+    """
 
     image: Tensor
     label: Tensor
     index: Tensor | None
     weight: Tensor | None
     trained: Tensor
+    probe: Tensor | None = None
 
 
 class Outputs(NamedTuple):

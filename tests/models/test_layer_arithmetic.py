@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from slr_keras.models import _layers
+from slr_keras.models._batch_norm import BatchNorm
 
 RNG = np.random.default_rng(3)
 
@@ -38,7 +39,7 @@ def test_convolution_pads_like_pytorch(shape, kernel, stride):
 
 
 def test_batch_norm_in_training_mode_normalises_by_the_batch_and_keeps_the_unbiased_variance():
-    layer = _layers.BatchNorm()
+    layer = BatchNorm()
     x = RNG.normal(2.0, 3.0, size=(3, 4, 5, 6)).astype("float32")
     layer.build(x.shape)
     gamma, beta = (RNG.normal(size=6).astype("float32") for _ in range(2))
@@ -53,7 +54,7 @@ def test_batch_norm_in_training_mode_normalises_by_the_batch_and_keeps_the_unbia
 
 
 def test_batch_norm_in_inference_mode_uses_and_keeps_the_moving_statistics():
-    layer = _layers.BatchNorm()
+    layer = BatchNorm()
     x = RNG.normal(size=(2, 3, 3, 4)).astype("float32")
     layer.build(x.shape)
     mean, variance = RNG.normal(size=4), RNG.uniform(0.5, 2, size=4)
@@ -65,7 +66,7 @@ def test_batch_norm_in_inference_mode_uses_and_keeps_the_moving_statistics():
 
 
 def test_frozen_batch_norm_does_not_move_in_training_mode():
-    layer = _layers.BatchNorm(trainable=False)
+    layer = BatchNorm(trainable=False)
     x = RNG.normal(5.0, size=(2, 3, 3, 4)).astype("float32")
     layer(x, training=True)
     np.testing.assert_array_equal(layer.moving_mean, np.zeros(4))

@@ -1,0 +1,65 @@
+"""What the benchmarks measure: networks, batches and training steps of slr_keras."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+SHAPES = {"resnet18": (32, 32, 3), "small_cnn": (8, 8, 1)}
+BATCHES = {"resnet18": 32, "small_cnn": 128}
+CLASSES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """One batch of random images with labels and sample numbers."""
+
+    x: np.ndarray
+    y: np.ndarray
+    index: np.ndarray
+
+
+def data(model: str, batch: int | None = None) -> Data:
+    """A batch for a model; images uniform in [0, 1]."""
+    rng = np.random.default_rng(0)
+    count = batch or BATCHES[model]
+    x = rng.random((count, *SHAPES[model]), dtype=np.float32)
+    return Data(x, rng.integers(0, CLASSES, count), np.arange(count, dtype=np.int32))
+
+
+def network(model: str) -> Any:
+    """A Keras network of the library's default width."""
+    import slr_keras as slr
+
+    return getattr(slr.models, model)(input_shape=SHAPES[model], num_classes=CLASSES)
+
+
+def classifier(
+    net: Any, method: str = "slr", samples: int = 1024, dtype: str | None = None, eps: float = 8 / 255
+) -> Any:
+    """The compiled ``RobustClassifier``; SLR refines from its first epoch."""
+    import slr_keras as slr
+
+    methods = {"slr": lambda: slr.methods.SLR(start_epoch=1), "at": slr.methods.AT}
+    model = slr.RobustClassifier(
+        net,
+        num_samples=samples,
+        method=methods[method](),
+        attack=slr.attacks.PGD(eps=eps, step_size=2 / 255, steps=10),
+        attack_dtype=dtype,
+    )
+    model.compile(optimizer=slr.optimizers.SGD(learning_rate=0.1, momentum=0.9, l2=5e-4))
+    model.begin_epoch(1)
+    return model
+
+
+def training_step(model: Any, batch: Data) -> Callable[[], Any]:
+    """One optimisation step on the batch as Keras runs it."""
+    import tensorflow as tf
+
+    images = {"image": tf.constant(batch.x), "index": tf.constant(batch.index)}
+    labels = tf.constant(batch.y)
+    return lambda: model.train_on_batch(images, labels)

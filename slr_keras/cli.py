@@ -1,0 +1,186 @@
+"""What the commands share: flags made from the settings, errors as one line.
+
+Nothing here loads a framework: ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from slr_keras import config as configs
+from slr_keras import registry, schema
+from slr_keras.errors import NonFiniteLossError, UserError, did_you_mean
+
+LISTS = {"attacks": "attacks", "methods": "methods", "models": "models", "datasets": "data"}
+
+
+class Parser(argparse.ArgumentParser):
+    """An ``ArgumentParser`` whose errors are one line and suggest the nearest flag."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the whole usage."""
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+    def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """Like ``parse_args``, with a suggestion for an unknown flag."""
+        namespace, unknown = self.parse_known_args(arguments)
+        if unknown:
+            flag = unknown[0].split("=")[0]
+            hint = did_you_mean(flag, self._option_string_actions) if flag.startswith("-") else ""
+            near = hint if "mean" in hint else " See --help."
+            raise UserError(f"unknown argument: {unknown[0]}.{near}")
+        return namespace
+
+
+def make_parser(program: str, description: str, **options: Any) -> Parser:
+    """A parser for ``python -m slr_keras.<program>``."""
+    return Parser(
+        prog=f"python -m slr_keras.{program}",
+        description=description,
+        allow_abbrev=False,
+        formatter_class=_Formatter,
+        **options,
+    )
+
+
+class _Formatter(argparse.HelpFormatter):
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=34, width=100)
+
+
+def add_settings(parser: Parser, sections: Sequence[str] | None = None) -> None:
+    """A flag for every setting of :class:`~slr_keras.config.RunConfig`, grouped by section.
+
+    Args:
+        sections: only these; None for all, ``""`` for the settings at the top.
+    """
+    merged: dict[str, list[schema.Setting]] = {}
+    for item in configs.settings():
+        if sections is None or item.section in sections:
+            merged.setdefault(item.path, []).append(item)
+    groups: dict[str, Any] = {}
+    for path, items in merged.items():
+        section = items[0].section
+        if section not in groups:
+            groups[section] = parser.add_argument_group(section or "run")
+        _add_flag(groups[section], path, items)
+
+
+def _add_flag(group: Any, path: str, items: list[schema.Setting]) -> None:
+    flag = "--" + path.replace("_", "-" if "." not in path else "_")
+    names = [flag] if flag == f"--{path}" else [flag, f"--{path}"]
+    options: dict[str, Any] = {"dest": path, "default": argparse.SUPPRESS, "help": _help(items)}
+    if items[0].type is bool:
+        options["action"] = argparse.BooleanOptionalAction
+    else:
+        options["metavar"] = items[0].name.upper()
+    group.add_argument(*names, **options)
+
+
+def _help(items: list[schema.Setting]) -> str:
+    first = items[0]
+    facts = first.facts
+    if facts.variants:
+        kinds = ", ".join(registry.variants(facts.variants))
+        extra = " or a .keras file" if facts.variants == "models" else ""
+        return f"{facts.help}: {kinds}{extra} [{first.default}]"
+    owners = [item.variant for item in items if item.variant]
+    default = schema.show(first.default, facts)
+    notes = [", ".join(facts.choices), facts.unit, facts.range, ", ".join(owners)]
+    notes.append(f"default {'none' if default in ('', []) else _plain(default)}")
+    return f"{facts.help} [{'; '.join(note for note in notes if note)}]".replace("%", "%%")
+
+
+def _plain(default: Any) -> str:
+    return ",".join(map(str, default)) if isinstance(default, list) else str(default)
+
+
+def values_of(namespace: argparse.Namespace) -> dict[str, Any]:
+    """The flags that were given, as nested values for :func:`slr_keras.config.load`."""
+    types = {item.path: item.type for item in configs.settings()}
+    values: dict[str, Any] = {}
+    for path, text in vars(namespace).items():
+        if path not in types:
+            continue
+        *sections, name = path.split(".")
+        table = values
+        for section in sections:
+            table = table.setdefault(section, {})
+        table[name] = schema.from_text(types[path], text) if isinstance(text, str) else text
+    return values
+
+
+def add_lists(parser: Parser) -> None:
+    """``--list`` and ``--list-presets``."""
+    parser.add_argument("--list", choices=LISTS, metavar="|".join(LISTS), help="list what there is")
+    parser.add_argument("--list-presets", action="store_true", help="list the presets")
+
+
+def answer_lists(namespace: argparse.Namespace) -> bool:
+    """Print a list if one was asked for."""
+    if namespace.list_presets:
+        for name in configs.preset_names():
+            print(f"{name:28} {_first_line((configs.PRESETS / f'{name}.toml').read_text())}")
+        return True
+    if namespace.list:
+        for name, cls in registry.variants(LISTS[namespace.list]).items():
+            print(f"{name:28} {_first_line(cls.__doc__ or '')}")
+        return True
+    return False
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0].lstrip("# ").rstrip()
+
+
+def import_framework() -> None:
+    """Import Keras and its backend without the native libraries' chatter on stderr.
+
+    What they say is printed after all if the import fails.
+    """
+    from slr_keras import backend
+
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            backend.warm_up()
+        except BaseException:
+            chatter.seek(0)
+            os.write(kept, chatter.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> int:
+    """Call a job's ``main``; bad input is one line on stderr and exit code 2.
+
+    Returns:
+        0 done, 1 failed (disk, non-finite loss), 2 bad input, 130 or 143 stopped by a signal.
+    """
+    try:
+        return main(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except NonFiniteLossError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+            raise
+        print(f"error: cannot write {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,224 @@
+"""The configuration of a run: composed from the sections, read from TOML and flags.
+
+Precedence, lowest first: the defaults below (the digits run), a preset, a TOML file, flags.
+
+    >>> load(values={"attack": {"eps": "8/255"}}).attack.steps
+    10
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from slr_keras import registry, schema
+from slr_keras.attacks._base import Attack
+from slr_keras.attacks.pgd import PGD
+from slr_keras.data._settings import DataSettings
+from slr_keras.errors import SettingError, UserError, did_you_mean
+from slr_keras.methods._base import Method
+from slr_keras.methods.slr import SLR
+from slr_keras.models._base import Architecture
+from slr_keras.models.cnn import SmallCNN
+from slr_keras.models.keras_file import KerasFile
+from slr_keras.optimizers._base import OptimizerSettings
+from slr_keras.optimizers.sgd import SGDSettings
+from slr_keras.schedules._base import Schedule
+from slr_keras.schedules.step import Step
+from slr_keras.schema import Settings, setting
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PRESETS = pathlib.Path(__file__).parent / "presets"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSettings(Settings):
+    """Length of the run, and what it leaves behind."""
+
+    epochs: int = setting(30, help="passes over the training set", unit="epochs", at_least=1)
+    batch_size: int = setting(128, help="images per step", unit="images", at_least=1)
+    checkpoint_minutes: float = setting(
+        10.0, help="longest time between checkpoints; one is written after every epoch in any case",
+        unit="minutes", above=0,
+    )
+    keep_checkpoints: int = setting(2, help="checkpoints kept, newest first", at_least=1)
+    export: bool = setting(False, help="write savedmodel/ (from the best epoch) at the end")
+    tensorboard: bool = setting(True, help="write TensorBoard logs")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalSettings(Settings):
+    """Accuracy during training (PGD on fixed subsets) and on the test set at the end."""
+
+    every: int = setting(1, help="evaluate after every so many epochs", unit="epochs", at_least=1)
+    train_samples: int = setting(
+        500, help="training images evaluated per epoch, 0 for all", unit="images", at_least=0
+    )
+    val_samples: int = setting(
+        500, help="validation images evaluated per epoch, 0 for all", unit="images", at_least=0
+    )
+    test_samples: int = setting(
+        0, help="test images evaluated at the end, 0 for all", unit="images", at_least=0
+    )
+    steps: int = setting(10, help="PGD steps of the evaluation per epoch", at_least=1)
+    test_steps: int = setting(20, help="PGD steps of the test at the end", at_least=1)
+    batch_size: int = setting(250, help="images per evaluation batch", unit="images", at_least=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelBankSettings(Settings):
+    """How the soft labels are stored."""
+
+    dtype: str = setting("float32", help="number format", choices=("float32", "float16"))
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig(Settings):
+    """Everything that determines a run; equal configs give equal runs."""
+
+    seed: int = setting(
+        0, help="fixes initialisation, data order, augmentation and attack starts",
+        at_least=0, at_most=2**31 - 1,
+    )
+    run_dir: str = setting("", help="run folder; empty: runs/<time>-<method>-<model>-<dataset>")
+    overwrite: bool = setting(False, help="move an existing run folder's content to the side first")
+    precision: str = setting(
+        "float32", help="Keras precision policy", choices=("float32", "mixed_bfloat16")
+    )
+    attack_precision: str = setting(
+        "same",
+        help="arithmetic of the training attack alone; bfloat16 is faster on CPUs with AMX or "
+        "AVX512-BF16 and flips some gradient signs",
+        choices=("same", "bfloat16"),
+    )
+    train: TrainSettings = setting(TrainSettings(), help="training")
+    data: DataSettings = setting(DataSettings(), help="data")
+    model: Architecture = setting(SmallCNN(), help="architecture", variants="models")
+    method: Method = setting(SLR(start_epoch=6), help="training method", variants="methods")
+    attack: Attack = setting(
+        PGD(eps=24 / 255, step_size=6 / 255), help="attack of the training step", variants="attacks"
+    )
+    optimizer: OptimizerSettings = setting(
+        SGDSettings(), help="optimiser", variants="optimizers"
+    )
+    schedule: Schedule = setting(Step(), help="learning-rate schedule", variants="schedules")
+    label_bank: LabelBankSettings = setting(LabelBankSettings(), help="label bank")
+    eval: EvalSettings = setting(EvalSettings(), help="evaluation")
+
+    def validate(self) -> None:
+        """Training needs an untargeted attack."""
+        if self.attack.targeted:
+            raise SettingError("attack.targeted", "training needs an untargeted attack, set false")
+
+    def warnings(self) -> list[str]:
+        """What is allowed and probably not meant, a sentence each."""
+        notes = []
+        epochs, start = self.train.epochs, getattr(self.method, "start_epoch", 1)
+        if start > epochs:
+            notes.append(
+                f"method.start_epoch {start} is after the last epoch {epochs}: "
+                "labels are never refined."
+            )
+        attack = self.attack
+        if isinstance(attack, PGD) and attack.step_size * attack.steps < attack.eps:
+            notes.append(
+                f"attack.step_size * attack.steps = {attack.step_size * attack.steps:.4f} is below "
+                f"attack.eps = {attack.eps:.4f}: the attack cannot cross the ball."
+            )
+        if self.data.val_fraction == 0:
+            notes.append("data.val_fraction 0: without a validation split there is no best epoch.")
+        return notes
+
+
+def variants(kind: str) -> Mapping[str, Any]:
+    """The registry, plus a user's own ``.keras`` file as a model."""
+    known = registry.variants(kind)
+    return _WithFiles(known) if kind == "models" else known
+
+
+class _WithFiles(dict):  # type: ignore[type-arg]
+    """Architectures by name; a name that ends in ``.keras`` is a file."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or str(name).endswith(".keras")
+
+    def __missing__(self, name: str) -> Any:
+        return KerasFile.of(name)
+
+
+def settings() -> list[schema.Setting]:
+    """Every setting of a run, in order; a name shared by variants appears once for each."""
+    return list(schema.walk(RunConfig, registry.variants))
+
+
+def preset_names() -> list[str]:
+    """The presets that come with the package."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def load(
+    preset: str | None = None,
+    file: str | pathlib.Path | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> RunConfig:
+    """A checked configuration.
+
+    Args:
+        preset: name of a preset.
+        file: path of a TOML file.
+        values: nested values that win over both (the flags).
+
+    Raises:
+        UserError: no such preset or file, or no TOML in it.
+        SettingError: a setting is unknown, of the wrong type or out of range.
+    """
+    layers: list[Mapping[str, Any]] = []
+    if preset is not None:
+        if preset not in preset_names():
+            raise UserError(f"unknown preset: {preset!r}.{did_you_mean(preset, preset_names())}")
+        layers.append(read_toml(PRESETS / f"{preset}.toml"))
+    if file is not None:
+        layers.append(read_toml(pathlib.Path(file)))
+    merged: dict[str, Any] = {}
+    for layer in [*layers, values or {}]:
+        merged = _merge(merged, layer)
+    return schema.from_dict(RunConfig, merged, variants, like=RunConfig())
+
+
+def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    """``high`` over ``low``; where it names another variant, the settings of the old one go."""
+    result = dict(low)
+    for key, value in high.items():
+        old = result.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            same = value.get("name", old.get("name")) == old.get("name") or key == "data"
+            result[key] = _merge(old if same else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+def read_toml(path: pathlib.Path) -> dict[str, Any]:
+    """The tables of a TOML file, or a :class:`UserError` that names the file and the line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"no such configuration file: {path}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no TOML: {error}") from None
+
+
+def dumps(config: RunConfig) -> str:
+    """The complete configuration as TOML; ``load`` reads it back to an equal one."""
+    import tomli_w
+
+    return tomli_w.dumps(schema.to_dict(config))

@@ -1,0 +1,145 @@
+"""What a person at a terminal sees of a run."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from slr_keras import events
+
+MODES = ("auto", "bar", "plain", "quiet")
+
+
+def reporter(mode: str) -> Any:
+    """The reporter of a mode: ``bar`` for terminals, ``plain`` for logs, ``quiet`` for scripts."""
+    if mode == "auto":
+        mode = "bar" if sys.stderr.isatty() else "plain"
+    return {"bar": BarReporter, "plain": PlainReporter, "quiet": QuietReporter}[mode]()
+
+
+def percent(value: float | None) -> str:
+    """``0.1234`` as ``12.3``; ``-`` for nothing."""
+    return "-" if value is None or value != value else f"{100 * value:.1f}"
+
+
+class QuietReporter:
+    """Warnings and stops only, on stderr."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def __enter__(self) -> QuietReporter:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        return None
+
+    def __call__(self, event: events.Event) -> None:
+        """Receive an event."""
+        handler = getattr(self, f"on_{event.event}", None)
+        if handler:
+            handler(event)
+
+    def line(self, text: str) -> None:
+        """Print a line, above the bar if there is one."""
+        self.console.print(text, markup=False)
+
+    def on_warning(self, event: events.Warned) -> None:
+        """A line on stderr."""
+        self.line(f"warning: {event.message}")
+
+
+class PlainReporter(QuietReporter):
+    """One line per epoch: for logs and pipes."""
+
+    def on_run_start(self, event: events.RunStarted) -> None:
+        """What runs, where, on what."""
+        begin = f", resumed at epoch {event.resumed_at[0]}" if event.resumed_at else ""
+        self.line(
+            f"{event.method} · {event.model} ({event.parameters:,} parameters) · {event.dataset} · "
+            f"{event.device}{begin}\nrun folder {event.run_dir}"
+        )
+
+    def on_phase(self, event: events.PhaseStarted) -> None:
+        """Phases outside of epochs."""
+        if event.phase not in {"epoch", "evaluating"}:
+            self.line(f"{event.phase} ...")
+
+    def on_epoch_end(self, event: events.EpochEnded) -> None:
+        """The epoch's figures in percent."""
+        self.line(
+            f"epoch {event.epoch:>3}/{event.epochs}  loss {event.loss:.3f}  "
+            f"clean train {percent(event.train_accuracy):>5} val {percent(event.val_accuracy):>5}  "
+            f"robust train {percent(event.train_robust_accuracy):>5} "
+            f"val {percent(event.val_robust_accuracy):>5}  "
+            f"lr {event.learning_rate:.2g}  {event.images_per_second:,.0f} images/s"
+        )
+
+
+class BarReporter(PlainReporter):
+    """A live bar with batch, throughput, time left and accuracy; a line per epoch above it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[status]}"),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            transient=True,
+        )
+        self.task = self.bar.add_task("starting", total=None, status="")
+        self.per_epoch = self.epochs = 1
+
+    def __enter__(self) -> BarReporter:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.bar.stop()
+
+    def line(self, text: str) -> None:
+        """Print above the bar."""
+        self.bar.console.print(text, markup=False)
+
+    def on_run_start(self, event: events.RunStarted) -> None:
+        """The bar counts the batches of the whole run."""
+        super().on_run_start(event)
+        self.per_epoch, self.epochs = event.steps_per_epoch, event.epochs
+        total = event.steps_per_epoch * event.epochs
+        epoch, batch = event.resumed_at or (1, 0)
+        done = (epoch - 1) * self.per_epoch + batch
+        self.bar.reset(self.task, total=total, completed=done, status="")
+
+    def on_phase(self, event: events.PhaseStarted) -> None:
+        """The phase stands before the bar."""
+        name = f"epoch {event.epoch}/{self.epochs}" if event.phase == "epoch" else event.phase
+        self.bar.update(self.task, description=name)
+
+    def on_batch_end(self, event: events.BatchEnded) -> None:
+        """Batch, throughput and running accuracy."""
+        status = (
+            f"batch {event.batch}/{event.batches}  {event.images_per_second or 0:,.0f} images/s  "
+            f"loss {event.loss or float('nan'):.3f}  clean {percent(event.accuracy)}  "
+            f"robust {percent(event.robust_accuracy)}"
+        )
+        done = (event.epoch - 1) * self.per_epoch + event.batch
+        self.bar.update(self.task, completed=done, status=status)
+
+
+def summary_table(summary: dict[str, Any]) -> Table:
+    """Clean and robust test accuracy of the best and the final epoch, in percent."""
+    table = Table(title=f"Test accuracy, {summary['test_samples']} images")
+    for column in ("checkpoint", "epoch", "clean %", f"robust % ({summary['attack']})"):
+        table.add_column(column, justify="left" if column == "checkpoint" else "right")
+    for which in ("best", "final"):
+        if which in summary:
+            row = summary[which]
+            shown = percent(row["accuracy"]), percent(row["robust_accuracy"])
+            table.add_row(which, str(row["epoch"]), *shown)
+    return table

@@ -1,0 +1,118 @@
+"""Running an attack over many images, batch by batch, on one compiled function."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from slr_keras import backend, losses
+from slr_keras.attacks._base import Attack, Objective, seeded
+from slr_keras.backend import keras, ops
+from slr_keras.data import as_float
+from slr_keras.errors import DataError
+from slr_keras.inference import InferenceNetwork
+from slr_keras.training.robust_classifier import check_pixels
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Per image: classified correctly when clean, and when attacked (None without attack)."""
+
+    clean: np.ndarray
+    robust: np.ndarray | None
+
+    @property
+    def accuracy(self) -> float:
+        """Share of clean images classified correctly."""
+        return float(self.clean.mean())
+
+    @property
+    def robust_accuracy(self) -> float | None:
+        """Share of images still classified correctly under attack."""
+        return None if self.robust is None else float(self.robust.mean())
+
+
+class Evaluator:
+    """Clean and robust accuracy of one network under one attack.
+
+    The attack runs on the folded network; what counts is decided by the network itself, on the
+    image and on the adversarial image. Random starts depend on ``seed`` and the image's place
+    alone, so that two evaluations agree.
+
+    Args:
+        model: Keras classifier with logits, or a function from images to logits.
+        attack: an untargeted attack, or None for clean accuracy only.
+        seed: fixes the random starts.
+        batch_size: images at once.
+
+    Example:
+        >>> Evaluator(model, PGD(steps=20)).run(x_test, y_test).robust_accuracy  # doctest: +SKIP
+    """
+
+    def __init__(self, model: Any, attack: Attack | None, *, seed: int = 0, batch_size: int = 128):
+        self.attack, self.batch_size, self.seed = attack, batch_size, seed
+        is_keras = isinstance(model, keras.Model)
+        self.network = getattr(model, "net", model)
+        self.inference = InferenceNetwork(self.network) if is_keras else None
+        self.seeds = seeded(seed)
+        self._step: Any = None
+
+    def _logits(self, x: Tensor) -> Tensor:
+        z = self.network(x) if self.inference is None else self.network(x, training=False)
+        return ops.cast(z, "float32")
+
+    def _attack_and_judge(self, x: Tensor, y: Tensor, true: Tensor) -> tuple[Tensor, ...]:
+        clean = losses.correct(self._logits(x), true)
+        if self.attack is None:
+            return clean, clean, x
+        logits = self.inference.snapshot() if self.inference else self._logits
+        found = self.attack.run(Objective(logits, y, self.attack.targeted), x, self.seeds)
+        return clean, losses.correct(self._logits(found), true), found
+
+    def batches(self, x: Any, y: Any, true: Any = None) -> Iterator[tuple[np.ndarray, ...]]:
+        """Per batch: clean hits, hits under attack, adversarial images."""
+        self.seeds.state.assign([self.seed, 0])
+        if self._step is None:
+            labels = ((None,), "int32")
+            image_shape = ((None, *x.shape[1:]), "float32")
+            self._step = backend.compiled(self._attack_and_judge, image_shape, labels, labels)
+        for first in range(0, len(x), self.batch_size):
+            part = slice(first, first + self.batch_size)
+            image, label = as_float(x[part]), np.asarray(y[part], "int32")
+            real = label if true is None else np.asarray(true[part], "int32")
+            out = self._step(*map(ops.convert_to_tensor, (image, label, real)))
+            yield tuple(np.asarray(value) for value in out)
+
+    def run(
+        self, x: Any, y: Any, on_batch: Callable[[int], None] | None = None
+    ) -> Evaluation:
+        """Evaluate images (N, H, W, C), uint8 or float in [0, 1], with labels (N,).
+
+        Args:
+            on_batch: called with the number of images done after every batch.
+        """
+        clean, robust = [], []
+        for hit, hit_attacked, _ in self.batches(x, y):
+            clean.append(hit)
+            robust.append(hit_attacked)
+            if on_batch:
+                on_batch(sum(map(len, clean)))
+        found = None if self.attack is None else np.concatenate(robust) > 0
+        return Evaluation(np.concatenate(clean) > 0, found)
+
+
+def attack_arrays(
+    attack: Attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int = 128
+) -> np.ndarray:
+    """Adversarial images for arrays; see :meth:`slr_keras.attacks._base.Attack.__call__`."""
+    x, y = np.asarray(x), np.asarray(y)
+    if len(x) != len(y) or len(x) == 0:
+        raise DataError(f"expected as many labels as images, received {len(y)} and {len(x)}")
+    check_pixels(x)
+    evaluator = Evaluator(model, attack, seed=seed, batch_size=batch_size)
+    return np.concatenate([found for *_, found in evaluator.batches(x, y)])

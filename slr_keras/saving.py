@@ -1,0 +1,145 @@
+"""Networks in and out: ``.keras`` files that plain Keras reads, and SavedModels.
+
+What is written holds only Keras' own layers (our BatchNorm computes the same in inference
+mode), so ``keras.models.load_model`` reads it without this package.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+
+from slr_keras.backend import keras, ops
+from slr_keras.errors import ModelError
+from slr_keras.models._batch_norm import BatchNorm
+
+TOLERANCE = 1e-5
+Tensor = Any
+
+
+def plain_network(net: Any) -> Any:
+    """A copy of a network in which every layer is Keras' own; same weights, same logits."""
+
+    def clone(layer: Any) -> Any:
+        if type(layer) is not BatchNorm:
+            return layer.__class__.from_config(layer.get_config())
+        return keras.layers.BatchNormalization.from_config(layer.get_config())
+
+    if not any(type(layer) is BatchNorm for layer in net.layers):
+        return net
+    copy = keras.models.clone_model(net, clone_function=clone)
+    copy.set_weights(net.get_weights())
+    return copy
+
+
+def save_network(net: Any, path: pathlib.Path) -> None:
+    """Write ``path`` (.keras) under a temporary name first, so that it is whole or not there."""
+    temporary = path.with_name(f".{path.stem}.tmp.keras")
+    try:
+        plain_network(net).save(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_model(path: str | pathlib.Path) -> Any:
+    """The classifier network of a ``.keras`` file (of a ``RobustClassifier``, its network).
+
+    Raises:
+        ModelError: no such file, no Keras model in it, or no logits.
+    """
+    from slr_keras.training.robust_classifier import RobustClassifier, check_classifier
+
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise ModelError(f"no such model file: {path}")
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise ModelError(f"{path} cannot be read as a Keras model: {reason}") from error
+    net = model.net if isinstance(model, RobustClassifier) else model
+    try:
+        check_classifier(net)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    return net
+
+
+def export_saved_model(net: Any, path: str | pathlib.Path) -> None:
+    """A SavedModel with signature ``serve(image) -> {"logits", "probabilities"}``.
+
+    ``image`` is float32 (B, H, W, C) in [0, 1]; both outputs are float32 (B, K). The folder holds
+    the inference network alone: no label bank, no optimiser.
+    """
+    plain = plain_network(net)
+
+    def serve(image: Tensor) -> dict[str, Tensor]:
+        logits = ops.cast(plain(image, training=False), "float32")
+        return {"logits": logits, "probabilities": ops.softmax(logits, axis=-1)}
+
+    archive = keras.export.ExportArchive()
+    archive.track(plain)
+    signature = keras.InputSpec(shape=(None, *net.input_shape[1:]), dtype="float32", name="image")
+    archive.add_endpoint(name="serve", fn=serve, input_signature=[signature])
+    archive.write_out(str(path), verbose=False)
+
+
+_COMPARE = """
+import sys, numpy as np
+kind, model, data = sys.argv[1:]
+x = np.load(data)["x"]
+if kind == "saved_model":
+    import tensorflow as tf
+    serve = tf.saved_model.load(model).signatures["serving_default"]
+    out = {key: value.numpy() for key, value in serve(image=tf.constant(x)).items()}
+else:
+    import keras
+    logits = np.asarray(keras.models.load_model(model, compile=False)(x, training=False), "float32")
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    out = {"logits": logits, "probabilities": shifted / shifted.sum(-1, keepdims=True)}
+np.savez(data, x=x, **out)
+"""
+
+
+def verify_export(net: Any, path: pathlib.Path, kind: str) -> float:
+    """Largest difference between ``net`` and what a fresh process reads from ``path``.
+
+    Args:
+        kind: ``"saved_model"`` or ``"keras"``.
+
+    Raises:
+        ModelError: the files cannot be read back, or differ by 1e-5 or more.
+    """
+    shape = [32 if size is None else size for size in net.input_shape[1:]]
+    x = np.random.default_rng(0).random((16, *shape), dtype="float32")
+    logits = np.asarray(ops.cast(net(x, training=False), "float32"))
+    expected = {"logits": logits, "probabilities": np.asarray(ops.softmax(logits, axis=-1))}
+    read = _read_in_fresh_process(x, path, kind)
+    difference = max(float(np.abs(expected[key] - read[key]).max()) for key in expected)
+    if not difference < TOLERANCE:
+        raise ModelError(
+            f"{path}: the exported model differs from the trained one by {difference:.2g}, "
+            f"expected less than {TOLERANCE:g}; do not use it"
+        )
+    return difference
+
+
+def _read_in_fresh_process(x: np.ndarray, path: pathlib.Path, kind: str) -> Any:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        data = pathlib.Path(folder) / "probe.npz"
+        np.savez(data, x=x)
+        command = [sys.executable, "-c", _COMPARE, kind, str(path), str(data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise ModelError(f"{path}: the exported model cannot be read back: {last}")
+        with np.load(data) as arrays:
+            return dict(arrays)

@@ -1,0 +1,1 @@
+"""Learning-rate schedules, one file each; epochs count from 1."""

@@ -1,0 +1,40 @@
+"""The paper's schedule: drops at fixed epochs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from slr_keras.backend import keras
+from slr_keras.schedules._base import Schedule
+from slr_keras.schema import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Step(Schedule):
+    """``lr * factor^k`` after k milestones; a drop acts when its epoch *begins*.
+
+    Milestones of at least 1 are epochs counted from 1 (the paper: 100 and 150 of 200);
+    smaller ones are shares of the run (0.5: from the first epoch of the second half on).
+    """
+
+    name = "step"
+
+    milestones: tuple[float, ...] = setting(
+        (0.5, 0.75),
+        help="epochs at whose start the rate drops, counted from 1, or shares of the run below 1",
+        above=0,
+    )
+    factor: float = setting(0.1, help="multiplier at each milestone", above=0, at_most=1)
+
+    def drops(self, epochs: int) -> tuple[int, ...]:
+        """The milestones as epochs, counted from 1."""
+        return tuple(sorted(round(m) if m >= 1 else int(m * epochs) + 1 for m in self.milestones))
+
+    def build(self, learning_rate: float, epochs: int, steps_per_epoch: int) -> Any:
+        """Piecewise constant over optimiser steps."""
+        drops = [epoch for epoch in self.drops(epochs) if epoch > 1]
+        early = len(self.milestones) - len(drops)
+        rates = [learning_rate * self.factor ** (early + k) for k in range(len(drops) + 1)]
+        last_steps = [(epoch - 1) * steps_per_epoch - 1 for epoch in drops]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(last_steps, rates)

@@ -1,0 +1,157 @@
+"""Checkpoints: everything a run needs to go on, bit for bit.
+
+A checkpoint is two files, ``<epoch>-<batch>.npz`` (weights, optimiser, label bank, random state,
+running metrics) and ``<epoch>-<batch>.json`` (position, best epoch, configuration, SHA-256 of
+the first). Both are written under temporary names and renamed, the JSON last: a run killed at
+any moment leaves the checkpoint before it intact.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import pathlib
+import re
+from typing import Any
+
+import numpy as np
+
+from slr_keras.errors import RunError
+from slr_keras.training.run_folder import write_atomically
+
+FORMAT = 1
+_NAME = re.compile(r"(\d{6})-(\d{8})\.json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """Where a run stands: ``batch`` batches of ``epoch`` (from 1) are done, and the best so far.
+
+    ``seconds`` is the training time spent so far.
+    """
+
+    epoch: int = 1
+    batch: int = 0
+    best_epoch: int = 0
+    best_robust_accuracy: float = -1.0
+    seconds: float = 0.0
+
+
+class Checkpoints:
+    """The checkpoints of one run, newest first.
+
+    Args:
+        folder: ``checkpoints/`` of the run.
+        keep: how many to keep.
+    """
+
+    def __init__(self, folder: pathlib.Path, keep: int = 2):
+        self.folder, self.keep = folder, keep
+
+    def found(self) -> list[pathlib.Path]:
+        """The JSON files, newest first."""
+        paths = self.folder.glob("*.json") if self.folder.is_dir() else []
+        return sorted((p for p in paths if _NAME.fullmatch(p.name)), reverse=True)
+
+    def save(self, model: Any, position: Position, config: str) -> pathlib.Path:
+        """Write a checkpoint, then remove the oldest ones.
+
+        Raises:
+            OSError: the disk refused it; earlier checkpoints are untouched.
+        """
+        buffer = io.BytesIO()
+        np.savez(buffer, **state_of(model))  # type: ignore[arg-type]
+        data = buffer.getvalue()
+        path = self.folder / f"{position.epoch:06d}-{position.batch:08d}.json"
+        head = {
+            "format": FORMAT,
+            "position": dataclasses.asdict(position),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "config": config,
+        }
+        write_atomically(path.with_suffix(".npz"), data)
+        write_atomically(path, json.dumps(head).encode())
+        self._prune()
+        return path
+
+    def _prune(self) -> None:
+        kept = self.found()[: self.keep]
+        stems = {path.stem for path in kept}
+        for path in self.folder.iterdir():
+            if path.suffix in {".json", ".npz", ".tmp"} and path.stem not in stems:
+                path.unlink(missing_ok=True)
+
+    def load(self, model: Any, config: str) -> tuple[Position | None, list[str]]:
+        """Restore the newest whole checkpoint.
+
+        Returns:
+            Its position, or None if there is none at all, and a message for each checkpoint
+            that was passed over because it is damaged.
+
+        Raises:
+            RunError: every checkpoint is damaged, or the configuration was changed.
+        """
+        notes: list[str] = []
+        for path in self.found():
+            try:
+                head, arrays = _read(path)
+            except (OSError, ValueError, KeyError) as error:
+                notes.append(f"checkpoint {path.name} is damaged ({error}); using the one before.")
+                continue
+            if head["config"] != config:
+                raise RunError(
+                    f"{path.parent.parent}: config.toml was changed since this run was started. "
+                    "Undo the change, or start a new run with --run-dir."
+                )
+            restore_state(model, arrays)
+            return Position(**head["position"]), notes
+        if notes:
+            raise RunError(f"{self.folder}: no checkpoint can be read. {' '.join(notes)}")
+        return None, notes
+
+
+def _read(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    head = json.loads(path.read_text(encoding="utf-8"))
+    data = path.with_suffix(".npz").read_bytes()
+    if hashlib.sha256(data).hexdigest() != head["sha256"]:
+        raise ValueError("its digest does not match, it was cut off or altered")
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return head, dict(arrays)
+
+
+def _variables(model: Any) -> dict[str, Any]:
+    groups = {
+        "model": model.variables,
+        "optimizer": model.optimizer.variables,
+        "metrics": [v for metric in model.metrics for v in metric.variables],
+    }
+    return {f"{name}/{i:05d}": v for name, group in groups.items() for i, v in enumerate(group)}
+
+
+def state_of(model: Any) -> dict[str, np.ndarray]:
+    """All state of a compiled, built model as named arrays."""
+    return {name: _plain(np.asarray(v)) for name, v in _variables(model).items()}
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """bfloat16 is unknown to npz: stored as float32, which holds it exactly."""
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
+def restore_state(model: Any, arrays: dict[str, np.ndarray]) -> None:
+    """The inverse of :func:`state_of`; raises :class:`RunError` on another architecture."""
+    variables = _variables(model)
+    if set(variables) != set(arrays):
+        raise RunError(
+            f"expected a checkpoint with {len(variables)} arrays, received {len(arrays)}: "
+            "it belongs to another model or optimiser"
+        )
+    for name, variable in variables.items():
+        if tuple(variable.shape) != arrays[name].shape:
+            raise RunError(
+                f"checkpoint array {name}: expected shape {tuple(variable.shape)}, "
+                f"received {arrays[name].shape}"
+            )
+        variable.assign(arrays[name])

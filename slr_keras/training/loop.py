@@ -1,0 +1,445 @@
+"""A run from configuration to summary: the caller of ``RobustClassifier.fit``."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from slr_keras import backend, data, events, saving, schema
+from slr_keras import config as configs
+from slr_keras.attacks.pgd import PGD
+from slr_keras.backend import keras, ops
+from slr_keras.errors import NonFiniteLossError, RunError
+from slr_keras.evaluation.runner import Evaluator
+from slr_keras.training.checkpoints import Checkpoints, Position
+from slr_keras.training.robust_classifier import RobustClassifier
+from slr_keras.training.run_folder import RunFolder
+
+Report = Callable[[events.Event], None]
+
+
+class Interrupted(Exception):
+    """The run was asked to stop by a signal and has saved its state."""
+
+    def __init__(self, signum: int):
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+class Run:
+    """One run: builds everything from the configuration, trains, tests, writes the folder.
+
+    Args:
+        config: what to run.
+        folder: where; already created.
+        report: receives every event, after it was written to the folder.
+
+    Attributes:
+        stop_signal: set it (a signal handler does) to stop at the next batch.
+    """
+
+    def __init__(self, config: configs.RunConfig, folder: RunFolder, report: Report):
+        self.config, self.folder, self.report = config, folder, report
+        self.stop_signal: int | None = None
+        self.position = Position()
+        self.identity = configs.dumps(config.replace(run_dir="", overwrite=False))
+        self.checkpoints = Checkpoints(folder["checkpoints"], config.train.keep_checkpoints)
+
+    # -- events -------------------------------------------------------------------------------
+
+    def emit(self, event: events.Event) -> None:
+        """Write an event to the folder (batches excepted), then report it."""
+        if not isinstance(event, events.BatchEnded):
+            self._attempt(lambda: self.folder.append(event), "events.jsonl")
+        self.report(event)
+
+    def _attempt(self, write: Callable[[], Any], what: str) -> bool:
+        """Write to disk; on failure say so and train on, nothing that exists is lost."""
+        try:
+            write()
+            return True
+        except OSError as error:
+            self.report(
+                events.Warned(
+                    f"cannot write {what}: {error.strerror or error}. Training goes on and it is "
+                    "tried again; free some space."
+                )
+            )
+            return False
+
+    def phase(self, name: str, epoch: int = 0) -> None:
+        """Say what happens from now on."""
+        self.emit(events.PhaseStarted(name, epoch))
+
+    def check_stop(self) -> None:
+        """Leave with a checkpoint if a signal came."""
+        if self.stop_signal is not None:
+            self.save_checkpoint()
+            reason = signal.Signals(self.stop_signal).name
+            self.emit(events.RunStopped(reason, self.position.epoch, self.position.batch))
+            raise Interrupted(self.stop_signal)
+
+    # -- building -----------------------------------------------------------------------------
+
+    def build(self) -> None:
+        """Data, model, optimiser."""
+        config = self.config
+        backend.make_deterministic()
+        keras.utils.set_random_seed(config.seed)
+        keras.config.set_dtype_policy(config.precision)
+        self.phase("loading data")
+        self.data = data.load(config.data, config.seed)
+        for note in [*config.warnings(), *self.data.notes]:
+            self.emit(events.Warned(note))
+        self.phase("building")
+        self.batches = data.Batches(
+            self.data.x_train,
+            self.data.y_train,
+            batch_size=config.train.batch_size,
+            seed=config.seed,
+            augment=config.data.augment,
+        )
+        net = config.model.build(self.data.input_shape, self.data.num_classes)
+        self.model = make_classifier(net, config, len(self.data.x_train))
+        self.model.compile(optimizer=self._optimizer())
+        self.model.optimizer.build(self.model.trainable_variables)
+        if self.model.label_bank is not None:
+            self.model.label_bank.fill(self.data.y_train)
+        self.evaluator = Evaluator(
+            self.model, self._probe(config.eval.steps), batch_size=config.eval.batch_size
+        )
+
+    def _optimizer(self) -> Any:
+        config = self.config
+        rate = config.schedule.build(
+            config.optimizer.learning_rate, config.train.epochs, self.batches.steps_per_epoch
+        )
+        return config.optimizer.build(rate)
+
+    def _probe(self, steps: int) -> PGD:
+        """PGD in the ball of training, with its step size where it has one."""
+        attack = self.config.attack
+        size = getattr(attack, "step_size", attack.eps / 4 or 1 / 255)
+        return PGD(norm=attack.norm, eps=attack.eps, step_size=size, steps=steps)
+
+    def restore(self) -> tuple[int, int] | None:
+        """Go to the newest checkpoint; returns its position, None at the start."""
+        position, notes = self.checkpoints.load(self.model, self.identity)
+        for note in notes:
+            self.emit(events.Warned(note))
+        self.position = position or Position()
+        self.means_at_resume = [
+            (v, np.asarray(v)) for metric in self.model.metrics for v in metric.variables
+        ]
+        self.folder.forget_after(self.position.epoch - 1)
+        return None if position is None else (position.epoch, position.batch)
+
+    # -- training -----------------------------------------------------------------------------
+
+    def execute(self, resume: bool = False) -> dict[str, Any]:
+        """The whole run; returns the summary.
+
+        Raises:
+            Interrupted: stopped by a signal, state saved.
+            NonFiniteLossError: the loss became NaN or infinite.
+        """
+        self.build()
+        resumed_at = self.restore() if resume else None
+        self.emit(self._started(resumed_at))
+        self.phase("compiling")
+        self._fit()
+        return self._finish()
+
+    def _started(self, resumed_at: tuple[int, int] | None) -> events.RunStarted:
+        config = self.config
+        return events.RunStarted(
+            run_dir=str(self.folder.path),
+            method=config.method.name,
+            model=config.model.name,
+            dataset=config.data.name,
+            parameters=sum(int(np.prod(v.shape)) for v in self.model.trainable_variables),
+            epochs=config.train.epochs,
+            steps_per_epoch=self.batches.steps_per_epoch,
+            device=backend.describe_device(),
+            versions={"keras": keras.__version__, "numpy": np.__version__},
+            resumed_at=resumed_at,
+        )
+
+    def _fit(self) -> None:
+        """``fit`` from the position on: the rest of a begun epoch, then whole epochs."""
+        steps, epochs = self.batches.steps_per_epoch, self.config.train.epochs
+        if 0 < self.position.batch < steps:
+            self._fit_epochs(self.position.epoch, self.position.epoch)
+        elif self.position.batch == steps:
+            self.model.begin_epoch(self.position.epoch)
+            self.end_epoch(float("nan"))
+        if self.position.epoch <= epochs:
+            self._fit_epochs(self.position.epoch, epochs)
+
+    def _fit_epochs(self, first: int, last: int) -> None:
+        steps, begun = self.batches.steps_per_epoch, self.position.batch
+        stream = self.batches.stream(first, begun)
+        recorder = make_recorder(self)
+        extra = [self._tensorboard()] if self.config.train.tensorboard else []
+        try:
+            self.model.fit(
+                stream,
+                initial_epoch=first - 1,
+                epochs=last,
+                steps_per_epoch=steps - begun,
+                shuffle=False,
+                callbacks=[recorder, *extra],
+                verbose=0,
+            )
+        finally:
+            stream.close()
+
+    def _tensorboard(self) -> Any:
+        return keras.callbacks.TensorBoard(str(self.folder["tensorboard"]), write_graph=False)
+
+    def save_checkpoint(self) -> None:
+        """Write a checkpoint at the position; a full disk is reported, not fatal."""
+
+        def write() -> None:
+            path = self.checkpoints.save(self.model, self.position, self.identity)
+            shown = f"checkpoints/{path.name}"
+            self.emit(events.CheckpointSaved(self.position.epoch, self.position.batch, shown))
+
+        self._attempt(write, "a checkpoint")
+
+    def end_epoch(self, images_per_second: float) -> events.EpochEnded:
+        """Evaluate, record, keep the best, checkpoint; the position moves to the next epoch."""
+        epoch = self.position.epoch
+        self.check_stop()
+        means = {metric.name: float(metric.result()) for metric in self.model.metrics}
+        train, val = self._evaluate(epoch)
+        event = self._epoch_event(means, train, val, images_per_second)
+        if val[1] is not None and val[1] > self.position.best_robust_accuracy:
+            saved = self._attempt(
+                lambda: saving.save_network(self.model.net, self.folder["best.keras"]), "best.keras"
+            )
+            if saved:
+                self.position = dataclasses.replace(
+                    self.position, best_epoch=epoch, best_robust_accuracy=val[1]
+                )
+        self.emit(event)
+        self._attempt(self.folder.write_history, "history.csv")
+        self.position = dataclasses.replace(self.position, epoch=epoch + 1, batch=0)
+        self.save_checkpoint()
+        return event
+
+    def _evaluate(self, epoch: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        nothing = (None, None)
+        if epoch % self.config.eval.every and epoch != self.config.train.epochs:
+            return nothing, nothing
+        self.phase("evaluating", epoch)
+        settings, d = self.config.eval, self.data
+        train = self._accuracy(d.x_train, d.y_train, settings.train_samples)
+        if not len(d.x_val):
+            return train, nothing
+        return train, self._accuracy(d.x_val, d.y_val, settings.val_samples)
+
+    def _accuracy(self, x: Any, y: Any, samples: int) -> tuple[float, float | None]:
+        """Clean and robust accuracy on a fixed subset."""
+        count = min(samples or len(x), len(x))
+        chosen = np.random.default_rng(self.config.seed).permutation(len(x))[:count]
+        chosen.sort()
+        result = self.evaluator.run(x[chosen], y[chosen], lambda _: self.check_stop())
+        return result.accuracy, result.robust_accuracy
+
+    def _epoch_event(
+        self, means: dict[str, float], train: Any, val: Any, images_per_second: float
+    ) -> events.EpochEnded:
+        bank = self.model.label_bank
+        statistics = bank and bank.statistics(self.data.y_train)
+        adversarial = self.config.method.adversarial
+        return events.EpochEnded(
+            epoch=self.position.epoch,
+            epochs=self.config.train.epochs,
+            loss=means["loss"],
+            accuracy=means["accuracy"],
+            robust_accuracy=means["robust_accuracy"] if adversarial else None,
+            train_accuracy=train[0],
+            train_robust_accuracy=train[1],
+            val_accuracy=val[0],
+            val_robust_accuracy=val[1],
+            label_entropy=statistics.entropy if statistics else 0.0,
+            label_agreement=statistics.agreement if statistics else 1.0,
+            learning_rate=self._learning_rate(),
+            images_per_second=images_per_second,
+            seconds=round(self.position.seconds, 3),
+        )
+
+    def _learning_rate(self) -> float:
+        """The rate of the last step."""
+        schedule = self.model.optimizer.get_config()["learning_rate"]
+        if not isinstance(schedule, dict):
+            return float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        schedule = keras.optimizers.schedules.deserialize(schedule)
+        last = int(ops.convert_to_numpy(self.model.optimizer.iterations)) - 1
+        return float(ops.convert_to_numpy(schedule(max(last, 0))))
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def _finish(self) -> dict[str, Any]:
+        """final.keras, test accuracy of best and final, curves, summary, export."""
+        from slr_keras.evaluation.curves import draw_curves
+
+        saving.save_network(self.model.net, self.folder["final.keras"])
+        self.phase("testing")
+        summary = self._summary()
+        self.folder.write_summary(summary)
+        draw_curves(self.folder.epochs(), self.folder["curves.png"], self.config)
+        if self.config.train.export:
+            self.phase("exporting")
+            which = "best.keras" if self.folder["best.keras"].exists() else "final.keras"
+            net = saving.load_model(self.folder[which])
+            saving.export_saved_model(net, self.folder["savedmodel"])
+            saving.verify_export(net, self.folder["savedmodel"], "saved_model")
+        self.emit(events.RunEnded(summary))
+        return summary
+
+    def _summary(self) -> dict[str, Any]:
+        best, last = self.position.best_epoch, self.config.train.epochs
+        probe = self._probe(self.config.eval.test_steps)
+        summary: dict[str, Any] = {
+            "attack": f"pgd-{probe.steps}",
+            "attack_settings": schema.to_dict(probe),
+            "test_samples": self._test_count(),
+            "best_epoch": best or None,
+            "best_val_robust_accuracy": self.position.best_robust_accuracy if best else None,
+            "training_seconds": round(self.position.seconds, 1),
+            "noisy_labels": len(self.data.noisy_index),
+            "final": {"epoch": last, **self._test(self.model.net, probe)},
+        }
+        if best and self.folder["best.keras"].exists():
+            net = saving.load_model(self.folder["best.keras"])
+            summary["best"] = {"epoch": best, **self._test(net, probe)}
+        return summary
+
+    def _test_count(self) -> int:
+        wanted, there = self.config.eval.test_samples, len(self.data.x_test)
+        return min(wanted or there, there)
+
+    def _test(self, net: Any, probe: PGD) -> dict[str, float | None]:
+        count = self._test_count()
+        evaluator = Evaluator(net, probe, batch_size=self.config.eval.batch_size)
+        x, y = self.data.x_test[:count], self.data.y_test[:count]
+        result = evaluator.run(x, y, lambda _: self.check_stop())
+        return {"accuracy": result.accuracy, "robust_accuracy": result.robust_accuracy}
+
+
+def make_classifier(net: Any, config: configs.RunConfig, num_samples: int) -> RobustClassifier:
+    """The Keras model of a configuration around a network."""
+    return RobustClassifier(
+        net,
+        num_samples=num_samples,
+        method=config.method,
+        attack=config.attack,
+        attack_dtype=None if config.attack_precision == "same" else config.attack_precision,
+        label_bank_dtype=config.label_bank.dtype,
+        seed=config.seed,
+    )
+
+
+def make_recorder(run: Run) -> Any:
+    """The Keras callback through which ``fit`` drives the run's records."""
+
+    class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.first, self.started = run.position.batch, time.monotonic()
+            self.saved = self.reported = self.started
+            self.before = run.position.seconds
+            if self.first:
+                for variable, value in run.means_at_resume:  # fit has just reset them
+                    variable.assign(value)
+            run.phase("epoch", epoch + 1)
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            now = time.monotonic()
+            run.position = dataclasses.replace(
+                run.position,
+                batch=self.first + batch + 1,
+                seconds=self.before + now - self.started,
+            )
+            self._refuse_non_finite(logs)
+            if now - self.reported > 0.1 or run.position.batch == run.batches.steps_per_epoch:
+                self.reported = now
+                run.emit(self._batch_event(logs))
+            run.check_stop()
+            if now - self.saved > 60 * run.config.train.checkpoint_minutes:
+                self.saved = now
+                run.save_checkpoint()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            event = run.end_epoch(self._speed())
+            measured = {k: v for k, v in dataclasses.asdict(event).items() if k.startswith("val_")}
+            logs.update({k: v for k, v in measured.items() if v is not None})
+
+        def _speed(self) -> float:
+            done = run.position.batch - self.first
+            spent = run.position.seconds - self.before
+            return done * run.config.train.batch_size / max(spent, 1e-9)
+
+        def _batch_event(self, logs: Any) -> events.BatchEnded:
+            return events.BatchEnded(
+                epoch=run.position.epoch,
+                batch=run.position.batch,
+                batches=run.batches.steps_per_epoch,
+                loss=float(logs["loss"]),
+                accuracy=float(logs["accuracy"]),
+                robust_accuracy=float(logs.get("robust_accuracy", "nan")),
+                images_per_second=self._speed(),
+            )
+
+        def _refuse_non_finite(self, logs: Any) -> None:
+            if np.isfinite(float(logs["loss"])):
+                return
+            position = run.position
+            message = (
+                f"the loss became {float(logs['loss'])} in epoch {position.epoch}, batch "
+                f"{position.batch}. The last good checkpoint stays; try a lower "
+                "--optimizer.learning_rate"
+            )
+            run.emit(events.NonFiniteLoss(position.epoch, position.batch, message))
+            raise NonFiniteLossError(message)
+
+    return Recorder()
+
+
+@contextlib.contextmanager
+def on_signals(run: Run) -> Iterator[None]:
+    """Let SIGINT and SIGTERM stop the run at the next batch; restores the handlers after."""
+
+    def ask(signum: int, _: Any) -> None:
+        if run.stop_signal is not None:  # the second time: leave at once, the checkpoint stays
+            raise KeyboardInterrupt
+        run.stop_signal = signum
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def train(config: configs.RunConfig, folder: RunFolder, report: Report, resume: bool = False) -> Any:
+    """Execute a run with signal handling; returns its summary. See :class:`Run`."""
+    run = Run(config, folder, report)
+    with on_signals(run):
+        return run.execute(resume)
+
+
+def resume(path: str, report: Report) -> Any:
+    """Go on with a run from its newest checkpoint; a complete run is left alone."""
+    folder = RunFolder.open(path)
+    if folder["summary.json"].exists():
+        raise RunError(f"{path} is complete: see {folder['summary.json']}")
+    return train(folder.config(), folder, report, resume=True)

@@ -1,0 +1,345 @@
+"""``RobustClassifier``: adversarial training behind the Keras interface users know."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from slr_keras import backend, losses, registry
+from slr_keras.attacks._base import Attack, Objective, seeded
+from slr_keras.attacks.pgd import PGD
+from slr_keras.backend import keras, ops
+from slr_keras.errors import DataError, ModelError, UserError
+from slr_keras.inference import InferenceNetwork
+from slr_keras.label_bank import LabelBank
+from slr_keras.methods._base import Method
+from slr_keras.methods.slr import SLR
+from slr_keras.training import step
+
+Tensor = Any
+PROBE_SHARE = 4  # clean accuracy is measured on a quarter of a batch where the step has no clean pass
+
+
+@keras.saving.register_keras_serializable("slr_keras")
+class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
+    """A Keras classifier that trains on its own adversarial examples.
+
+    ``compile``, ``fit``, ``evaluate``, ``predict``, ``save`` and callbacks work as Keras
+    documents them. ``fit`` on arrays adds each sample's index by itself; a data set must
+    yield ``({"image": x, "index": i}, label)`` when the method refines labels.
+
+    Training reports ``loss``, ``accuracy`` (clean) and ``robust_accuracy`` of the batches as
+    they were trained on. Where the method makes no clean pass, ``accuracy`` is that of the
+    first quarter of each batch in inference mode. ``evaluate`` runs in inference mode and
+    reports the method's loss with hard labels and both accuracies.
+
+    Args:
+        net: built Keras model from images (B, H, W, C) in [0, 1] to logits (B, K).
+        num_samples: size N of the training set, needed by methods that refine labels.
+        method: one of ``slr_keras.methods``.
+        attack: untargeted attack of the training step, one of ``slr_keras.attacks``.
+        evaluation_attack: attack of ``evaluate``; by default the one of training.
+        attack_dtype: ``"bfloat16"`` runs the attack alone in bfloat16; default: as the network.
+        label_bank_dtype: ``"float32"`` or ``"float16"``.
+        seed: fixes the attack's random starts.
+
+    Attributes:
+        label_bank: soft labels of the training set, or None if the method refines none;
+            ``model.label_bank.labels`` has shape (N, K).
+
+    Raises:
+        ModelError: the network has no logits or not one row of them per image.
+
+    Example:
+        >>> model = RobustClassifier(net, num_samples=50_000,              # doctest: +SKIP
+        ...     method=SLR(start_epoch=90), attack=PGD(eps=8/255))
+        >>> model.compile(optimizer=slr.optimizers.SGD(learning_rate=0.1, momentum=0.9, l2=5e-4))
+        >>> model.fit(x_train, y_train, batch_size=128, epochs=200)        # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        net: Any,
+        num_samples: int | None = None,
+        method: Method | None = None,
+        attack: Attack | None = None,
+        evaluation_attack: Attack | None = None,
+        attack_dtype: str | None = None,
+        label_bank_dtype: str = "float32",
+        seed: int = 0,
+        **options: Any,
+    ):
+        super().__init__(**options)
+        check_classifier(net)
+        self.net, self.num_samples = net, num_samples
+        self.method, self.attack = method or SLR(), attack or PGD()
+        self.evaluation_attack = evaluation_attack or self.attack
+        if self.attack.targeted or self.evaluation_attack.targeted:
+            raise UserError("attack.targeted: training and evaluation need an untargeted attack")
+        self.attack_dtype, self.label_bank_dtype, self.seed = attack_dtype, label_bank_dtype, seed
+        self.inference = InferenceNetwork(net, attack_dtype)
+        self.label_bank = self._make_bank() if self.method.refines else None
+        self.attack_seed, self.evaluation_seed = seeded(seed), seeded(seed + 1)
+        self.epoch, self.refining = 1, self.method.refining(1)
+        self.trackers = [keras.metrics.Mean(name) for name in METRICS]
+        self.build(net.input_shape)
+
+    def _make_bank(self) -> LabelBank:
+        if not self.num_samples:
+            raise UserError(
+                f"num_samples: method {self.method.name!r} keeps a soft label for each training "
+                "sample and needs their number. Pass num_samples=len(x_train)."
+            )
+        return LabelBank(self.num_samples, self.net.output_shape[-1], self.label_bank_dtype)
+
+    def build(self, input_shape: Any) -> None:
+        """Nothing is left to build: the network is built when it comes."""
+        self.built = True
+
+    def call(self, images: Tensor, training: bool | None = None) -> Tensor:
+        """Logits (B, K) of images (B, H, W, C), or of the ``image`` entry of a dictionary."""
+        return self.net(_image(images), training=training)
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **options: Any) -> None:
+        """As Keras' ``compile``, without ``loss`` (the method has its own).
+
+        ``jit_compile`` is off unless asked for: XLA is several times slower on CPU.
+        """
+        if loss is not None:
+            raise UserError("compile(loss=...): the method brings its loss; leave it out")
+        options.setdefault("jit_compile", False)
+        super().compile(optimizer=optimizer, **options)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The optimiser, for ``save``."""
+        return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """The inverse of ``get_compile_config``."""
+        self.compile(optimizer=keras.saving.deserialize_keras_object(config["optimizer"]))
+        self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self) -> list[Any]:
+        """Loss, clean and robust accuracy."""
+        return list(self.trackers)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Enter an epoch, counted from 1. ``fit`` calls this; own loops must.
+
+        When refinement sets in, the step changes and is compiled once more.
+        """
+        refining, before = self.method.refining(epoch), self.refining
+        self.epoch, self.refining = epoch, refining
+        if refining != before:
+            self.make_train_function(force=True)
+
+    def reset_metrics(self) -> None:
+        """Also restarts the evaluation's random starts, so that evaluating twice agrees."""
+        super().reset_metrics()
+        self.evaluation_seed.state.assign([self.seed + 1, 0])
+
+    # -- the step, in the order of training/step.py; the backend's train_step calls these ------
+
+    def attack_batch(self, data: Any) -> step.Batch:
+        """Step 1: attack in inference mode, outside of any gradient of the weights."""
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        image, label = ops.cast(_image(x), "float32"), class_numbers(y)
+        trained, probe = image, None
+        if self.method.adversarial:
+            logits = self.inference.snapshot()
+            trained = step.adversarial(self.attack, logits, image, label, self.attack_seed)
+            trained = ops.stop_gradient(trained)
+            probe = None if self.refining else self._probe(logits, image, label)
+        return step.Batch(image, label, self._index(x), weight, trained, probe)
+
+    def _index(self, x: Any) -> Tensor | None:
+        if isinstance(x, dict) and "index" in x:
+            return ops.cast(x["index"], "int32")
+        if self.method.refines:
+            raise DataError(
+                f"method {self.method.name!r} needs the index of each sample: expected "
+                '({"image": x, "index": i}, label), received images alone'
+            )
+        return None
+
+    @staticmethod
+    def _probe(logits: Any, image: Tensor, label: Tensor) -> Tensor:
+        few = (ops.shape(image)[0] + PROBE_SHARE - 1) // PROBE_SHARE
+        return losses.correct(logits(image[:few]), label[:few])
+
+    def batch_loss(self, batch: step.Batch) -> tuple[Tensor, step.Outputs]:
+        """Steps 2 to 5: the scalar loss whose gradient updates the weights."""
+        per_sample, outputs = step.loss(
+            self.net, self.method, self.label_bank, batch, self.refining
+        )
+        if batch.weight is not None:
+            per_sample = per_sample * ops.cast(ops.reshape(batch.weight, (-1,)), "float32")
+        loss = ops.mean(per_sample)
+        for penalty in self.net.losses:
+            loss = loss + ops.cast(penalty, "float32")
+        return loss, outputs
+
+    def record(self, batch: step.Batch, loss: Tensor, outputs: step.Outputs) -> dict[str, Tensor]:
+        """Running means of the epoch."""
+        count = ops.shape(batch.label)[0]
+        seen = losses.correct(outputs.trained, batch.label)
+        clean = batch.probe if outputs.clean is None else losses.correct(outputs.clean, batch.label)
+        if not self.method.adversarial:
+            return self._update(count, loss, clean=seen)
+        return self._update(count, loss, clean=clean, robust=seen)
+
+    def _update(
+        self, count: Tensor, loss: Tensor, clean: Tensor, robust: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        tracked = dict(zip(METRICS, self.trackers, strict=True))
+        tracked["loss"].update_state(loss, sample_weight=count)
+        tracked["accuracy"].update_state(clean)
+        if robust is None:
+            del tracked["robust_accuracy"]
+        else:
+            tracked["robust_accuracy"].update_state(robust)
+        return {name: metric.result() for name, metric in tracked.items()}
+
+    def test_step(self, data: Any) -> dict[str, Tensor]:
+        """Clean and robust accuracy of a batch, in inference mode."""
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        image, label = ops.cast(_image(x), "float32"), class_numbers(y)
+        logits = self.inference.snapshot()
+        attacked = self.evaluation_attack.run(Objective(logits, label), image, self.evaluation_seed)
+        clean, robust = self.net(image, training=False), self.net(attacked, training=False)
+        given = losses.one_hot(label, clean.shape[-1])
+        trained = robust if self.method.adversarial else clean
+        return self._update(
+            ops.shape(label)[0],
+            ops.mean(self.method.loss(trained, given)),
+            clean=losses.correct(clean, label),
+            robust=losses.correct(robust, label),
+        )
+
+    # -- the Keras interface --------------------------------------------------------------------
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
+        """As Keras' ``fit``. Arrays get their sample indices here, whatever the shuffling."""
+        if _is_array(x) and y is not None:
+            self._check_arrays(x, y)
+            if self.label_bank is not None:
+                self.label_bank.fill(class_numbers(np.asarray(y)))
+            x = {"image": x, "index": np.arange(len(x), dtype="int32")}
+        position = _FIT_ARGUMENTS.index("callbacks") - 2
+        if len(args) > position:
+            args = (*args[:position], self._with_clock(args[position]), *args[position + 1 :])
+        else:
+            options["callbacks"] = self._with_clock(options.get("callbacks"))
+        return super().fit(x, y, *args, **options)
+
+    def _with_clock(self, callbacks: Any) -> Any:
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.append(_EpochClock())
+            return callbacks
+        given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+        return [_EpochClock(), *(c for c in given if c is not None)]
+
+    def _check_arrays(self, x: Any, y: Any) -> None:
+        if len(x) != len(y):
+            raise DataError(f"expected a label for each image, received {len(x)} and {len(y)}")
+        if self.num_samples is not None and len(x) != self.num_samples:
+            raise DataError(
+                f"expected {self.num_samples} training images (num_samples), received {len(x)}"
+            )
+        check_pixels(x)
+
+    def export(self, filepath: Any, format: str = "tf_saved_model", **options: Any) -> None:
+        """Write the inference network: float32 images in [0, 1] -> logits and probabilities."""
+        from slr_keras import saving
+
+        if format != "tf_saved_model":
+            return super().export(filepath, format=format, **options)
+        return saving.export_saved_model(self.net, filepath)
+
+    def get_config(self) -> dict[str, Any]:
+        """What rebuilds the model; see ``from_config``."""
+        return super().get_config() | {
+            "net": keras.saving.serialize_keras_object(self.net),
+            "num_samples": self.num_samples,
+            "method": registry.describe(self.method),
+            "attack": registry.describe(self.attack),
+            "evaluation_attack": registry.describe(self.evaluation_attack),
+            "attack_dtype": self.attack_dtype,
+            "label_bank_dtype": self.label_bank_dtype,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> RobustClassifier:
+        """The inverse of ``get_config``."""
+        config = dict(config)
+        config["net"] = keras.saving.deserialize_keras_object(config["net"], custom_objects)
+        config["method"] = registry.restore("methods", config["method"])
+        for key in ("attack", "evaluation_attack"):
+            config[key] = registry.restore("attacks", config[key])
+        return cls(**config)
+
+
+METRICS = ("loss", "accuracy", "robust_accuracy")
+_FIT_ARGUMENTS = ("x", "y", "batch_size", "epochs", "verbose", "callbacks")
+
+
+class _EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells the model which epoch begins."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.model.begin_epoch(epoch + 1)
+
+
+def _image(x: Any) -> Tensor:
+    return x["image"] if isinstance(x, dict) else x
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, np.ndarray) or keras.ops.is_tensor(x)
+
+
+def class_numbers(y: Any) -> Tensor:
+    """Labels as (B,) int32 from (B,), (B, 1) or one-hot (B, K)."""
+    if len(y.shape) == 2:
+        y = y[:, 0] if y.shape[-1] == 1 else ops.argmax(y, axis=-1)
+    return ops.cast(y, "int32")
+
+
+def check_pixels(x: Any) -> None:
+    """Raise :class:`DataError` unless images are finite floats in [0, 1]."""
+    kind = str(keras.backend.standardize_dtype(x.dtype))
+    if "float" not in kind:
+        raise DataError(f"expected float images in [0, 1], received {kind}: divide by 255")
+    low, high = float(ops.min(x)), float(ops.max(x))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise DataError("expected finite pixels, received NaN or infinite ones: clean the images")
+    if low < 0 or high > 1:
+        raise DataError(
+            f"expected pixels in [0, 1], received [{low:g}, {high:g}]: scale the images "
+            "(put any other normalisation into the network)"
+        )
+
+
+def check_classifier(net: Any) -> None:
+    """Raise :class:`ModelError` unless ``net`` is built and gives logits (B, K >= 2)."""
+    if not isinstance(net, keras.Model):
+        raise ModelError(f"expected a keras.Model, received {type(net).__name__}")
+    shape = getattr(net, "input_shape", None) if net.built else None
+    if not isinstance(shape, tuple) or len(shape) != 4:
+        raise ModelError(
+            f"expected a built network with one image input (B, H, W, C), received {shape}. "
+            "Give it an Input or call it on a batch first."
+        )
+    if len(net.output_shape) != 2 or net.output_shape[-1] is None or net.output_shape[-1] < 2:
+        raise ModelError(f"expected logits (B, K) of K >= 2 classes, received {net.output_shape}")
+    sizes = [32 if size is None else size for size in shape[1:]]
+    z = np.asarray(ops.cast(net(np.random.default_rng(0).random((4, *sizes), "float32")), "float32"))
+    if np.all(z >= 0) and np.allclose(z.sum(-1), 1, atol=1e-3):
+        raise ModelError(
+            "expected logits, received probabilities (each output row is >= 0 and sums to 1). "
+            "Remove the softmax of the last layer."
+        )
