@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from slr_keras import registry
 from slr_keras.data._checks import checked
 from slr_keras.data._dataset import Dataset

@@ -11,6 +11,7 @@ from slr_keras.errors import DataError, did_you_mean
 
 _NEEDED = ("x_train", "y_train")
 _OPTIONAL = ("x_val", "y_val", "x_test", "y_test", "class_names")
+_UNREADABLE = (OSError, EOFError, ValueError, AttributeError, TypeError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +56,7 @@ def _read(path: Path) -> dict[str, Any]:
             return {key: _member(path, archive, key) for key in archive.files}
     except DataError:
         raise
-    except (OSError, EOFError, ValueError, AttributeError, TypeError,
-            zipfile.BadZipFile, zlib.error) as error:
+    except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path}: expected a file of np.savez, received one that cannot be read "
             f"({type(error).__name__}: {error}); write it again"

@@ -46,29 +46,40 @@ class Tfds(Source):
 
 
 def _known() -> list[str]:
-    import tensorflow_datasets as tfds
-
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError:
+        return []
     return tfds.list_builders(with_community_datasets=False)
 
 
 def _builder(name: str, dir: str) -> Any:
-    import tensorflow_datasets as tfds
-
-    from slr_keras import registry
-
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise DataError(
+            f"data.name: {name!r} needs TensorFlow Datasets, which is not installed ({error}); "
+            "pip install tensorflow-datasets, or use digits, an .npz file or a folder"
+        ) from None
     try:
         return tfds.builder(name, data_dir=os.path.expanduser(dir) or None)
     except tfds.core.registered.DatasetNotFoundError:
-        known = [*_known(), *(s.name for s in registry.variants("data").values() if not s.rank)]
-        hint = did_you_mean(name, known)
-        if "Known:" in hint:
-            hint = " Names are listed at https://www.tensorflow.org/datasets/catalog/overview."
         raise DataError(
             f"data.name: unknown: {name!r}; expected digits, a TensorFlow Datasets name, an "
-            f".npz file or a folder.{hint}"
+            f".npz file or a folder.{_hint(name)}"
         ) from None
     except (ValueError, AssertionError, RuntimeError) as error:  # a config or version it has not
         raise DataError(f"data.name: {' '.join(str(error).split())}") from None
+
+
+def _hint(name: str) -> str:
+    from slr_keras import registry
+
+    own = [source.name for source in registry.variants("data").values() if not source.rank]
+    hint = did_you_mean(name, [*own, *_known()])
+    if "Known:" in hint:  # several hundred
+        hint = " Names are listed at https://www.tensorflow.org/datasets/catalog/overview."
+    return hint
 
 
 def _check_task(name: str, builder: Any) -> None:
@@ -126,9 +137,7 @@ def read(builder: Any, split: str) -> tuple[Any, Any]:
     """Images uint8 (N, H, W, C) and labels int64 (N,) of one split, always in the same order."""
     import tensorflow_datasets as tfds
 
-    data = builder.as_dataset(
-        split=split, batch_size=-1, as_supervised=True, shuffle_files=False
-    )
+    data = builder.as_dataset(split=split, batch_size=-1, as_supervised=True, shuffle_files=False)
     return tfds.as_numpy(data)
 
 

@@ -42,7 +42,9 @@ def test_splits_are_disjoint_complete_and_keep_their_labels():
 
 
 def test_validation_cut_depends_on_the_seed_alone():
-    assert (made().x_val == made(label_noise=0.5, train_samples=50, augment="crop-flip").x_val).all()
+    assert (
+        made().x_val == made(label_noise=0.5, train_samples=50, augment="crop-flip").x_val
+    ).all()
     assert (made().x_val != made(seed=1).x_val).any()
     assert (made().x_test == made(seed=1).x_test).all()
 

@@ -1,4 +1,5 @@
 import os
+import sys
 import types
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from slr_keras.errors import DataError
 tfds = pytest.importorskip("tensorflow_datasets")
 
 PREPARED = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
-CIFAR = "airplane automobile bird cat deer dog frog horse ship truck".split()
+CIFAR = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"]
 FASHION += ["Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 
@@ -22,7 +23,7 @@ def prepared(name):
     builder = tfds.builder(name, data_dir=PREPARED)
     if not builder.is_prepared():
         pytest.skip(
-            f"{name} is not prepared in {PREPARED}; with network, run: python -c \"import "
+            f'{name} is not prepared in {PREPARED}; with network, run: python -c "import '
             f"tensorflow_datasets as t; t.builder('{name}').download_and_prepare()\" "
             "(TFDS_DATA_DIR names another folder)"
         )
@@ -118,7 +119,10 @@ def ragged():
     "kwargs, message",
     [
         ({"keys": None}, "expected an image classification set, received one of image, label"),
-        ({"features": {"text": tfds.features.Text()}, "keys": ("text", "label")}, ".* one of text;"),
+        (
+            {"features": {"text": tfds.features.Text()}, "keys": ("text", "label")},
+            ".* one of text;",
+        ),
         ({"features": ragged}, r"expected images of one size, received shape \(None, None, 3\)"),
         ({}, "expected a split 'train', received test"),
     ],
@@ -150,4 +154,12 @@ def test_unknown_names(name, message, tmp_path):
 def test_a_variant_of_a_set_is_no_path_but_other_slashes_are():
     assert find_source("cifar10_corrupted/brightness_1").name == "tfds"
     with pytest.raises(DataError, match="received 'my/folder': not found"):
+        find_source("my/folder")
+
+
+def test_without_tensorflow_datasets(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(DataError, match="'cifar10' needs TensorFlow Datasets, .*pip install"):
+        load(DataSettings(name="cifar10"), seed=0)
+    with pytest.raises(DataError, match="not found"):
         find_source("my/folder")
