@@ -45,8 +45,11 @@ class Batches:
         shuffle: False keeps the order of ``x`` in every epoch.
 
     Example:
-        >>> batches = Batches(x_train, y_train, batch_size=128, seed=0, augment="crop-flip")
-        >>> inputs, labels = batches.batch(epoch=1, b=0)
+        >>> x, y = np.zeros((300, 32, 32, 3), np.uint8), np.zeros(300, int)
+        >>> batches = Batches(x, y, batch_size=128, seed=0, augment="crop-flip")
+        >>> inputs, labels = batches.batch(epoch=1, b=2)
+        >>> inputs["image"].shape, batches.steps_per_epoch
+        ((44, 32, 32, 3), 3)
     """
 
     def __init__(

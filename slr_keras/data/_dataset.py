@@ -28,6 +28,7 @@ class Dataset:
         notes: sentences that the user should read.
 
     Example:
+        >>> from slr_keras.data import DataSettings, load
         >>> load(DataSettings(), seed=0)
         Dataset('digits', 1293 train, 144 val, 360 test, 8x8x1, 10 classes)
     """

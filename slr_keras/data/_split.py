@@ -20,8 +20,9 @@ def stratified(labels: np.ndarray, count: int, seed: int, purpose: str) -> np.nd
     Returns:
         int64 (count,), ascending; each class is off its exact share by less than one sample.
     """
-    order, ranks, sizes = _ranks(labels, seed, purpose)
-    return _lowest((ranks + 0.5) / sizes, order, count)
+    _, ranks = _ranks(labels, seed, purpose)
+    quotas = _quotas(np.bincount(labels), count, seed, purpose)
+    return np.flatnonzero(ranks < quotas[labels])
 
 
 def balanced(labels: np.ndarray, count: int, seed: int, purpose: str) -> np.ndarray:
@@ -29,23 +30,29 @@ def balanced(labels: np.ndarray, count: int, seed: int, purpose: str) -> np.ndar
 
     A class that has too few gives all of them, and the others share what is left.
     """
-    order, ranks, _ = _ranks(labels, seed, purpose)
-    return _lowest(ranks, order, count)
+    order, ranks = _ranks(labels, seed, purpose)
+    lowest = order[np.argsort(ranks[order], kind="stable")]
+    return np.sort(lowest[:count])
 
 
-def _ranks(labels: np.ndarray, seed: int, purpose: str) -> tuple[np.ndarray, ...]:
-    """A random order, each sample's place in it within its class, and the class's size."""
+def _ranks(labels: np.ndarray, seed: int, purpose: str) -> tuple[np.ndarray, np.ndarray]:
+    """A random order of all samples, and each sample's place in it within its class."""
     order = shuffled(len(labels), seed, purpose)
     by_class = order[np.argsort(labels[order], kind="stable")]
     sizes = np.bincount(labels)
     starts = np.cumsum(sizes) - sizes
     ranks = np.empty(len(labels), np.int64)
     ranks[by_class] = np.arange(len(labels)) - np.repeat(starts, sizes)
-    return order, ranks, sizes[labels]
+    return order, ranks
 
 
-def _lowest(key: np.ndarray, order: np.ndarray, count: int) -> np.ndarray:
-    return np.sort(order[np.argsort(key[order], kind="stable")][:count])
+def _quotas(sizes: np.ndarray, count: int, seed: int, purpose: str) -> np.ndarray:
+    """``count`` shared out in the proportion of ``sizes``, by largest remainder."""
+    quotas, remainders = np.divmod(sizes * count, sizes.sum())
+    ties = shuffled(len(sizes), seed, purpose, -1)
+    largest = ties[np.argsort(-remainders[ties], kind="stable")]
+    quotas[largest[: count - quotas.sum()]] += 1
+    return quotas
 
 
 def hold_out(splits: Splits, split: str, count: int, seed: int) -> Splits:

@@ -1,4 +1,6 @@
 import dataclasses
+import doctest
+import importlib
 import subprocess
 import sys
 
@@ -11,6 +13,8 @@ from slr_keras import data, registry, schema
 from slr_keras.data import Dataset, DataSettings, Splits, load, prepare
 from slr_keras.data._split import balanced, mislabel, stratified
 from slr_keras.errors import DataError, SettingError
+
+MODULES = ("_settings", "_dataset", "_load", "_split", "_batches", "_augment", "_hashing")
 
 
 def tagged(n, classes=4, start=0):
@@ -197,6 +201,13 @@ def test_settings_and_registry_load_neither_numpy_nor_a_framework():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("module", ["", *MODULES])
+def test_examples_in_the_documentation(module):
+    name = f"slr_keras.data.{module}".rstrip(".")
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted and not result.failed
 
 
 def test_names_of_the_package():

@@ -51,6 +51,15 @@ def test_real_sets_have_their_own_shape_and_names(name, shape, names, first, cou
     np.testing.assert_array_equal(x, again)
 
 
+def test_a_real_set_from_its_folder_to_a_dataset(monkeypatch):
+    prepared("fashion_mnist")
+    read = source.read
+    monkeypatch.setattr(source, "read", lambda builder, split: read(builder, f"{split}[:200]"))
+    d = load(DataSettings(name="fashion_mnist", dir=str(PREPARED)), seed=0)
+    assert repr(d).startswith("Dataset('fashion_mnist', 180 train, 20 val, 200 test, 28x28x1, 10")
+    assert d.x_train.dtype == np.uint8 and d.y_train.dtype == np.int32 and not d.notes
+
+
 class Fake:
     """A builder of TensorFlow Datasets as far as the source uses one."""
 
@@ -163,3 +172,13 @@ def test_without_tensorflow_datasets(monkeypatch):
         load(DataSettings(name="cifar10"), seed=0)
     with pytest.raises(DataError, match="not found"):
         find_source("my/folder")
+
+
+@pytest.mark.parametrize("backend, hidden", [("jax", [([], "GPU")]), ("tensorflow", [])])
+def test_tensorflow_leaves_the_gpu_to_another_backend(monkeypatch, backend, hidden):
+    calls = []
+    config = types.SimpleNamespace(set_visible_devices=lambda *args: calls.append(args))
+    monkeypatch.setitem(sys.modules, "tensorflow", types.SimpleNamespace(config=config))
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    load_fake(monkeypatch, {"train": 40, "test": 4})
+    assert calls == hidden
