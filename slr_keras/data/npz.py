@@ -52,7 +52,7 @@ def _read(path: Path) -> dict[str, Any]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: _member(path, archive, key) for key in archive.files}
     except DataError:
         raise
