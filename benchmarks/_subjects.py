@@ -38,7 +38,11 @@ def network(model: str) -> Any:
 
 
 def classifier(
-    net: Any, method: str = "slr", samples: int = 1024, dtype: str | None = None, eps: float = 8 / 255
+    net: Any,
+    method: str = "slr",
+    samples: int = 1024,
+    dtype: str | None = None,
+    eps: float = 8 / 255,
 ) -> Any:
     """The compiled ``RobustClassifier``; SLR refines from its first epoch."""
     import slr_keras as slr

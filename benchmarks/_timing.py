@@ -50,7 +50,9 @@ class Comparison:
 HEADER = ["comparison", "ours ms", "peer ms", "ratio", "faster", "target", "met"]
 
 
-def alternate(works: Mapping[str, Work], rounds: int = 5, warmup: int = 2) -> dict[str, list[float]]:
+def alternate(
+    works: Mapping[str, Work], rounds: int = 5, warmup: int = 2
+) -> dict[str, list[float]]:
     """Seconds of each program: ``rounds`` times one step of each in turn, after a warm-up.
 
     A step must wait for its own result.

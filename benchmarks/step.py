@@ -1,10 +1,10 @@
 """One full training step of slr_keras: against PyTorch, against plain AT, and its memory.
 
-    python -m benchmarks.step --model resnet18 --batch 32
-    python -m benchmarks.step --model small_cnn
-    python -m benchmarks.step --attack-dtype bfloat16
-    python -m benchmarks.step --against at
-    python -m benchmarks.step --memory            # peak memory of this process
+python -m benchmarks.step --model resnet18 --batch 32
+python -m benchmarks.step --model small_cnn
+python -m benchmarks.step --attack-dtype bfloat16
+python -m benchmarks.step --against at
+python -m benchmarks.step --memory            # peak memory of this process
 """
 
 from __future__ import annotations
@@ -42,9 +42,7 @@ def _flags(arguments: list[str] | None) -> argparse.Namespace:
 
 def _ours(flags: argparse.Namespace, method: str = "slr") -> _timing.Work:
     batch = _subjects.data(flags.model, flags.batch)
-    model = _subjects.classifier(
-        _subjects.network(flags.model), method, dtype=flags.attack_dtype
-    )
+    model = _subjects.classifier(_subjects.network(flags.model), method, dtype=flags.attack_dtype)
     return _subjects.training_step(model, batch)
 
 

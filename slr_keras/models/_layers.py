@@ -78,9 +78,9 @@ def classifier(x: Tensor, num_classes: int) -> Tensor:
 
 def dense(x: Tensor, units: int) -> Tensor:
     """Dense layer to logits; float32 under any precision policy, so that softmax is exact."""
-    return keras.layers.Dense(
-        units, **_initializers(x.shape[-1]), dtype="float32", name="logits"
-    )(x)
+    return keras.layers.Dense(units, **_initializers(x.shape[-1]), dtype="float32", name="logits")(
+        x
+    )
 
 
 def _initializers(fan_in: int) -> dict[str, Any]:
