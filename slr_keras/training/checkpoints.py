@@ -1,8 +1,8 @@
 """Checkpoints: everything a run needs to go on, bit for bit.
 
 A checkpoint is two files, ``<epoch>-<batch>.npz`` (weights, optimiser, label bank, random state,
-running metrics) and ``<epoch>-<batch>.json`` (position, best epoch, configuration, SHA-256 of
-the first). Both are written under temporary names and renamed, the JSON last: a run killed at
+running metrics) and ``<epoch>-<batch>.json`` (position, best epoch, what run it belongs to, SHA-256
+of the first). Both are written under temporary names and renamed, the JSON last: a run killed at
 any moment leaves the checkpoint before it intact.
 """
 
@@ -55,7 +55,7 @@ class Checkpoints:
         paths = self.folder.glob("*.json") if self.folder.is_dir() else []
         return sorted((p for p in paths if _NAME.fullmatch(p.name)), reverse=True)
 
-    def save(self, model: Any, position: Position, config: str) -> pathlib.Path:
+    def save(self, model: Any, position: Position, identity: dict[str, str]) -> pathlib.Path:
         """Write a checkpoint, then remove the oldest ones.
 
         Raises:
@@ -69,7 +69,7 @@ class Checkpoints:
             "format": FORMAT,
             "position": dataclasses.asdict(position),
             "sha256": hashlib.sha256(data).hexdigest(),
-            "config": config,
+            "identity": identity,
         }
         write_atomically(path.with_suffix(".npz"), data)
         write_atomically(path, json.dumps(head).encode())
@@ -83,7 +83,7 @@ class Checkpoints:
             if path.suffix in {".json", ".npz", ".tmp"} and path.stem not in stems:
                 path.unlink(missing_ok=True)
 
-    def load(self, model: Any, config: str) -> tuple[Position | None, list[str]]:
+    def load(self, model: Any, identity: dict[str, str]) -> tuple[Position | None, list[str]]:
         """Restore the newest whole checkpoint.
 
         Returns:
@@ -91,7 +91,7 @@ class Checkpoints:
             that was passed over because it is damaged.
 
         Raises:
-            RunError: every checkpoint is damaged, or the configuration was changed.
+            RunError: every checkpoint is damaged, or belongs to another configuration or data.
         """
         notes: list[str] = []
         for path in self.found():
@@ -100,11 +100,12 @@ class Checkpoints:
             except (OSError, ValueError, KeyError) as error:
                 notes.append(f"checkpoint {path.name} is damaged ({error}); using the one before.")
                 continue
-            if head["config"] != config:
-                raise RunError(
-                    f"{path.parent.parent}: config.toml was changed since this run was started. "
-                    "Undo the change, or start a new run with --run-dir."
-                )
+            for what, value in identity.items():
+                if head["identity"].get(what) != value:
+                    raise RunError(
+                        f"{path.parent.parent}: the {what} changed since this run was started. "
+                        "Undo the change, or start a new run with --run-dir."
+                    )
             restore_state(model, arrays)
             return Position(**head["position"]), notes
         if notes:

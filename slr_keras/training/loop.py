@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -48,7 +49,6 @@ class Run:
         self.config, self.folder, self.report = config, folder, report
         self.stop_signal: int | None = None
         self.position = Position()
-        self.identity = configs.dumps(config.replace(run_dir="", overwrite=False))
         self.checkpoints = Checkpoints(folder["checkpoints"], config.train.keep_checkpoints)
 
     # -- events -------------------------------------------------------------------------------
@@ -97,6 +97,7 @@ class Run:
         self.data = data.load(config.data, config.seed)
         for note in [*config.warnings(), *self.data.notes]:
             self.emit(events.Warned(note))
+        self.data_digest = digest(self.data.x_train, self.data.y_train)
         self.phase("building")
         self.batches = data.Batches(
             self.data.x_train,
@@ -128,9 +129,14 @@ class Run:
         size = getattr(attack, "step_size", attack.eps / 4 or 1 / 255)
         return PGD(norm=attack.norm, eps=attack.eps, step_size=size, steps=steps)
 
+    def identity(self) -> dict[str, str]:
+        """What a checkpoint must have in common with the run that goes on from it."""
+        plain = self.config.replace(run_dir="", overwrite=False)
+        return {"configuration": configs.dumps(plain), "training data": self.data_digest}
+
     def restore(self) -> tuple[int, int] | None:
         """Go to the newest checkpoint; returns its position, None at the start."""
-        position, notes = self.checkpoints.load(self.model, self.identity)
+        position, notes = self.checkpoints.load(self.model, self.identity())
         for note in notes:
             self.emit(events.Warned(note))
         self.position = position or Position()
@@ -207,7 +213,7 @@ class Run:
         """Write a checkpoint at the position; a full disk is reported, not fatal."""
 
         def write() -> None:
-            path = self.checkpoints.save(self.model, self.position, self.identity)
+            path = self.checkpoints.save(self.model, self.position, self.identity())
             shown = f"checkpoints/{path.name}"
             self.emit(events.CheckpointSaved(self.position.epoch, self.position.batch, shown))
 
@@ -333,6 +339,14 @@ class Run:
         x, y = self.data.x_test[:count], self.data.y_test[:count]
         result = evaluator.run(x, y, lambda _: self.check_stop())
         return {"accuracy": result.accuracy, "robust_accuracy": result.robust_accuracy}
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """SHA-256 of arrays' contents."""
+    total = hashlib.sha256()
+    for array in arrays:
+        total.update(np.ascontiguousarray(array).data)
+    return total.hexdigest()
 
 
 def make_classifier(net: Any, config: configs.RunConfig, num_samples: int) -> RobustClassifier:
