@@ -44,8 +44,7 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
         """Set every untouched row to the one-hot of its label, ``labels`` of shape (N,)."""
         if len(labels) != self.num_samples:
             raise DataError(
-                f"expected {self.num_samples} training labels (num_samples), "
-                f"received {len(labels)}"
+                f"expected {self.num_samples} training labels (num_samples), received {len(labels)}"
             )
         given = ops.one_hot(ops.cast(labels, "int32"), self.num_classes, dtype=self.labels.dtype)
         untouched = ops.sum(self.labels, axis=-1, keepdims=True) == 0
@@ -66,7 +65,7 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
         rows = ops.take(rows, first, axis=0)
         stored = ops.cast(rows, self.labels.dtype)
         self.labels.assign(ops.scatter_update(self.labels, index[:, None], stored))
-        return rows
+        return ops.cast(stored, "float32")
 
     def statistics(self, labels: Any) -> LabelStatistics:
         """Mean entropy and agreement of the bank with the given ``labels`` (N,)."""

@@ -1,0 +1,25 @@
+"""Shared by all tests: a quiet TensorFlow backend, real images in small numbers, a generator."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """96 handwritten digits (96, 8, 8, 1) in [0, 1] with their labels; read-only."""
+    from sklearn.datasets import load_digits
+
+    raw = load_digits()
+    x, y = (raw.images[:96, ..., None] / 16).astype("float32"), raw.target[:96].astype("int32")
+    x.flags.writeable = y.flags.writeable = False
+    return x, y

@@ -1,0 +1,165 @@
+"""What every registered attack keeps to, in every norm; a new file in attacks/ is tested here."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from slr_keras import registry
+from slr_keras.attacks._base import Objective, seeded
+from slr_keras.models._batch_norm import BatchNorm
+from slr_keras.norms import NORMS
+
+EPS = 8 / 255
+ATTACKS = registry.variants("attacks")
+every_attack = pytest.mark.parametrize(
+    ("cls", "norm"),
+    [
+        pytest.param(cls, norm, id=f"{name}-{norm}")
+        for name, cls in ATTACKS.items()
+        for norm in NORMS
+    ],
+)
+SHAPE, CLASSES = (6, 6, 2), 4
+
+
+@pytest.fixture(scope="module")
+def net():
+    """Convolution, BatchNorm with statistics that are not the initial ones, dense."""
+    keras.utils.set_random_seed(1)
+    inputs = x = keras.Input(SHAPE)
+    x = BatchNorm()(keras.layers.Conv2D(6, 3, activation="tanh")(x))
+    net = keras.Model(inputs, keras.layers.Dense(CLASSES)(keras.layers.Flatten()(x)))
+    for _ in range(5):
+        net(np.random.default_rng(0).random((32, *SHAPE), "float32"), training=True)
+    return net
+
+
+@pytest.fixture(scope="module")
+def batch():
+    rng = np.random.default_rng(2)
+    x = rng.random((12, *SHAPE), "float32")
+    x[0], x[1] = 0, 1  # the corners of the pixel cube
+    return x, rng.integers(0, CLASSES, 12).astype("int32")
+
+
+def objective_of(net, y, targeted=False):
+    return Objective(lambda x: net(x, training=False), y, targeted)
+
+
+def tensor(x):
+    return keras.ops.convert_to_tensor(x)
+
+
+def excess(norm, d):
+    """How far each perturbation lies outside the ball, measured in float64."""
+    d = d.astype("float64").reshape(len(d), -1)
+    size = np.abs(d).max(1) if norm == "linf" else np.sqrt((d**2).sum(1))
+    return size - EPS
+
+
+@every_attack
+def test_stays_in_the_ball_and_in_the_pixel_range(cls, norm, net, batch):
+    x, y = batch
+    found = cls(norm=norm, eps=EPS)(net, x, y)
+    ulp = np.finfo("float32").eps * (1 if norm == "linf" else np.sqrt(np.prod(SHAPE)))
+    assert found.dtype == np.float32 and found.shape == x.shape
+    assert excess(norm, found - x).max() <= ulp
+    assert found.min() >= 0 and found.max() <= 1
+    assert excess(norm, found - x).max() > -EPS / 2, "the attack hardly moved"
+
+
+@every_attack
+def test_radius_zero_returns_the_image(cls, norm, net, batch):
+    x, y = batch
+    found = cls(norm=norm, eps=0.0).run(objective_of(net, y), tensor(x), seeded(0))
+    np.testing.assert_array_equal(found, x)
+
+
+@every_attack
+@pytest.mark.parametrize("targeted", [False, True])
+def test_never_lowers_the_mean_objective(cls, norm, targeted, net, batch):
+    x, y = tensor(batch[0]), batch[1]
+    attack, objective = cls(norm=norm, eps=EPS), objective_of(net, y, targeted)
+    for start in (x, attack.start(x, seeded(3))):
+        found = attack.perturb(objective, x, start)
+        assert np.mean(objective(found)) > np.mean(objective(start))
+
+
+@every_attack
+def test_same_seed_same_result(cls, norm, net, batch):
+    x, y = batch
+    attack = cls(norm=norm, eps=EPS)
+    once, again = attack(net, x, y, seed=5), attack(net, x, y, seed=5)
+    np.testing.assert_array_equal(once, again)
+
+
+@every_attack
+def test_one_image_equals_its_row_of_a_batch(cls, norm, net, batch):
+    x, y = tensor(batch[0]), batch[1]
+    attack = cls(norm=norm, eps=EPS)
+    start = tensor(attack.start(x, seeded(4)))
+    together = attack.perturb(objective_of(net, y), x, start)
+    for i in (0, 5):
+        row = slice(i, i + 1)
+        alone = attack.perturb(objective_of(net, y[row]), x[row], start[row])
+        np.testing.assert_allclose(alone[0], together[i], atol=1e-5)
+
+
+@every_attack
+def test_linear_model_has_its_closed_form_optimum(cls, norm, rng):
+    """Two classes with logits (0, w.x), label 0: raising the loss is raising w.x."""
+    w = rng.normal(size=SHAPE).astype("float32")
+    w[0, 0, 0] = 0
+    x = rng.random((5, *SHAPE), "float32")
+    step = np.sign(w)
+    if norm == "l2":  # away from the cube's walls, where the optimum is the ball's
+        x, step = 0.3 + 0.4 * x, w / np.linalg.norm(w)
+
+    def logits(images):
+        score = keras.ops.sum(images * w, axis=(1, 2, 3))
+        return keras.ops.stack([keras.ops.zeros_like(score), score], axis=1)
+
+    objective = Objective(logits, np.zeros(5, "int32"))
+    found = cls(norm=norm, eps=EPS).perturb(objective, tensor(x), tensor(x))
+    np.testing.assert_allclose(found, np.clip(x + EPS * step, 0, 1), atol=1e-6)
+
+
+@every_attack
+def test_targeted_lowers_the_loss_of_the_target(cls, norm, net, batch):
+    x, y = batch
+    target = (y + 1) % CLASSES
+    found = cls(norm=norm, eps=EPS, targeted=True)(net, x, target)
+    loss = objective_of(net, target)
+    assert np.mean(loss(found)) < np.mean(loss(x))
+
+
+@every_attack
+def test_leaves_weights_and_moving_statistics_alone(cls, norm, net, batch):
+    x, y = batch
+    before = [w.copy() for w in net.get_weights()]
+    cls(norm=norm, eps=EPS)(net, x, y)
+    cls(norm=norm, eps=EPS).run(objective_of(net, y), tensor(x), seeded(0))
+    for old, new in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+RESTARTING = {
+    n: c for n, c in ATTACKS.items() if "restarts" in {f.name for f in dataclasses.fields(c)}
+}
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("cls", RESTARTING.values(), ids=RESTARTING)
+def test_restarts_never_do_worse(cls, norm, net, batch):
+    x, y = tensor(batch[0]), batch[1]
+    objective = objective_of(net, y)
+    attack = cls(norm=norm, eps=EPS)
+    one = attack.run(objective, x, seeded(7))
+    best = attack.replace(restarts=4).run(objective, x, seeded(7))  # its first start is the same
+    fooled_one, fooled_best = np.array(objective.fooled(one)), np.array(objective.fooled(best))
+    assert (fooled_best >= fooled_one).all()
+    same = fooled_best == fooled_one
+    assert (np.array(objective(best)) >= np.array(objective(one)))[same].all()
+    assert np.mean(objective(best)) > np.mean(objective(one))
