@@ -152,7 +152,7 @@ def decode(line: str) -> Event | None:
     values = json.loads(line)
     if not isinstance(values, dict):
         raise ValueError(f"expected a JSON object, received {line[:80]!r}")
-    kind = KINDS.get(values.get("event", ""))
+    kind = KINDS.get(str(values.get("event", "")))
     if kind is None:
         return None
     names = {field.name for field in dataclasses.fields(kind)}
