@@ -37,6 +37,15 @@ def network(model: str) -> Any:
     return getattr(slr.models, model)(input_shape=SHAPES[model], num_classes=CLASSES)
 
 
+def torch_network(model: str) -> Any:
+    """The same network in PyTorch, of the same width."""
+    from benchmarks import torch_reference
+    from slr_keras import registry
+
+    width = registry.get("models", model)().width
+    return torch_reference.NETWORKS[model](SHAPES[model][-1], CLASSES, width)
+
+
 def classifier(
     net: Any,
     method: str = "slr",

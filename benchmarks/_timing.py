@@ -14,25 +14,48 @@ Work = Callable[[], object]
 
 
 @dataclasses.dataclass(frozen=True)
+class Times:
+    """Seconds of each measured step: on the clock, and of all processor cores together.
+
+    The second is what a step costs on a machine that others use at the same time.
+    """
+
+    wall: list[float] = dataclasses.field(default_factory=list)
+    cpu: list[float] = dataclasses.field(default_factory=list)
+
+    def measure(self, work: Work) -> None:
+        """Run one step, which must wait for its own result."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        self.wall.append(time.perf_counter() - wall)
+        self.cpu.append(time.process_time() - cpu)
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """One ratio of two medians and what it should be.
 
     Attributes:
         name: what is compared.
-        ours: seconds of each of our steps.
-        peer: seconds of each step of the other.
+        ours: our steps.
+        peer: the other's steps.
         target: largest ratio ours / peer that is good enough; None where there is no target.
     """
 
     name: str
-    ours: list[float]
-    peer: list[float]
+    ours: Times
+    peer: Times
     target: float | None = None
 
     @property
     def ratio(self) -> float:
-        """Median of ours over median of the peer's."""
-        return statistics.median(self.ours) / statistics.median(self.peer)
+        """Median wall time of ours over that of the peer."""
+        return statistics.median(self.ours.wall) / statistics.median(self.peer.wall)
+
+    @property
+    def cpu_ratio(self) -> float:
+        """The same of processor time."""
+        return statistics.median(self.ours.cpu) / statistics.median(self.peer.cpu)
 
     @property
     def met(self) -> bool:
@@ -41,31 +64,33 @@ class Comparison:
 
     def row(self) -> list[str]:
         """The line of the table."""
-        times = [f"{1e3 * statistics.median(part):.1f}" for part in (self.ours, self.peer)]
-        target = "" if self.target is None else f"<= {self.target:.2f}"
+        times = [f"{1e3 * statistics.median(part.wall):.1f}" for part in (self.ours, self.peer)]
+        ratios = [f"{self.ratio:.3f}", f"{1 / self.ratio:.2f}x", f"{self.cpu_ratio:.3f}"]
+        target = "" if self.target is None else f"<= {self.target:.3g}"
         verdict = "" if self.target is None else ("yes" if self.met else "NO")
-        return [self.name, *times, f"{self.ratio:.3f}", f"{1 / self.ratio:.2f}x", target, verdict]
+        return [self.name, *times, *ratios, target, verdict]
+
+    def as_json(self) -> dict[str, object]:
+        """Everything measured, as plain values."""
+        derived = {"ratio": self.ratio, "cpu_ratio": self.cpu_ratio, "met": self.met}
+        return dataclasses.asdict(self) | derived
 
 
-HEADER = ["comparison", "ours ms", "peer ms", "ratio", "faster", "target", "met"]
+HEADER = ["comparison", "ours ms", "peer ms", "ratio", "faster", "cpu ratio", "target", "met"]
 
 
-def alternate(
-    works: Mapping[str, Work], rounds: int = 5, warmup: int = 2
-) -> dict[str, list[float]]:
-    """Seconds of each program: ``rounds`` times one step of each in turn, after a warm-up.
+def alternate(works: Mapping[str, Work], rounds: int = 5, warmup: int = 4) -> dict[str, Times]:
+    """Times of each program: ``rounds`` times one step of each in turn, after a warm-up.
 
-    A step must wait for its own result.
+    PyTorch needs about three steps until its memory pool has settled.
     """
     for work in works.values():
         for _ in range(warmup):
             work()
-    times: dict[str, list[float]] = {name: [] for name in works}
+    times = {name: Times() for name in works}
     for _ in range(rounds):
         for name, work in works.items():
-            begin = time.perf_counter()
-            work()
-            times[name].append(time.perf_counter() - begin)
+            times[name].measure(work)
     return times
 
 
@@ -76,7 +101,7 @@ def report(comparisons: list[Comparison], to: str | None = None) -> int:
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
     if to:
-        entries = [dataclasses.asdict(c) | {"ratio": c.ratio, "met": c.met} for c in comparisons]
+        entries = [comparison.as_json() for comparison in comparisons]
         Path(to).write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     return 0 if all(comparison.met for comparison in comparisons) else 1
 
@@ -85,6 +110,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     """The flags that all benchmarks share."""
     result = argparse.ArgumentParser(description=description)
     result.add_argument("--rounds", type=int, default=5, help="measured steps of each (default 5)")
+    result.add_argument("--warmup", type=int, default=4, help="steps before (default 4)")
     result.add_argument("--threads", type=int, default=2, help="threads of each side (default 2)")
     result.add_argument("--json", metavar="FILE", help="write the figures here too")
     return result

@@ -47,7 +47,9 @@ def _ours(flags: argparse.Namespace, method: str = "slr") -> _timing.Work:
 
 
 def _against_torch(flags: argparse.Namespace) -> _timing.Comparison:
-    times = _timing.alternate({"ours": _ours(flags), "peer": _torch_step(flags)}, flags.rounds)
+    times = _timing.alternate(
+        {"ours": _ours(flags), "peer": _torch_step(flags)}, flags.rounds, flags.warmup
+    )
     target = TARGETS.get((flags.model, flags.attack_dtype))
     name = f"SLR step, {flags.model}, {flags.attack_dtype or 'float32'} attack / PyTorch"
     return _timing.Comparison(name, times["ours"], times["peer"], target)
@@ -62,7 +64,7 @@ def _torch_step(flags: argparse.Namespace) -> _timing.Work:
         sys.exit("PyTorch is not installed: pip install -r benchmarks/requirements.txt")
     batch = _subjects.data(flags.model, flags.batch)
     torch.manual_seed(0)
-    net = torch_reference.NETWORKS[flags.model](_subjects.SHAPES[flags.model][-1])
+    net = _subjects.torch_network(flags.model)
     bank = torch_reference.one_hot_bank(batch.y, _subjects.CLASSES)
     trainer = torch_reference.Trainer(net, bank)
     x, y = torch_reference.to_torch_images(batch.x), torch.from_numpy(batch.y)
@@ -72,7 +74,7 @@ def _torch_step(flags: argparse.Namespace) -> _timing.Work:
 
 def _against_at(flags: argparse.Namespace) -> _timing.Comparison:
     works = {"slr": _ours(flags, "slr"), "at": _ours(flags, "at")}
-    times = _timing.alternate(works, flags.rounds)
+    times = _timing.alternate(works, flags.rounds, flags.warmup)
     return _timing.Comparison(f"SLR / AT, {flags.model}", times["slr"], times["at"], AT_TARGET)
 
 

@@ -38,5 +38,7 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
-if "keras" in sys.modules:  # already paid for: make saved models loadable by keras.models.load_model
+if (
+    "keras" in sys.modules
+):  # already paid for: make saved models loadable by keras.models.load_model
     importlib.import_module("slr_keras.training.robust_classifier")

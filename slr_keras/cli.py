@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from slr_keras import config as configs
 from slr_keras import registry, schema
-from slr_keras.errors import NonFiniteLossError, UserError, did_you_mean
+from slr_keras.errors import ExportError, NonFiniteLossError, UserError, did_you_mean
 
 LISTS = {"attacks": "attacks", "methods": "methods", "models": "models", "datasets": "data"}
 
@@ -172,7 +172,7 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except NonFiniteLossError as error:
+    except (NonFiniteLossError, ExportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:

@@ -45,8 +45,10 @@ class TrainSettings(Settings):
     epochs: int = setting(30, help="passes over the training set", unit="epochs", at_least=1)
     batch_size: int = setting(128, help="images per step", unit="images", at_least=1)
     checkpoint_minutes: float = setting(
-        10.0, help="longest time between checkpoints; one is written after every epoch in any case",
-        unit="minutes", above=0,
+        10.0,
+        help="longest time between checkpoints; one is written after every epoch in any case",
+        unit="minutes",
+        above=0,
     )
     keep_checkpoints: int = setting(2, help="checkpoints kept, newest first", at_least=1)
     export: bool = setting(False, help="write savedmodel/ (from the best epoch) at the end")
@@ -84,8 +86,10 @@ class RunConfig(Settings):
     """Everything that determines a run; equal configs give equal runs."""
 
     seed: int = setting(
-        0, help="fixes initialisation, data order, augmentation and attack starts",
-        at_least=0, at_most=2**31 - 1,
+        0,
+        help="fixes initialisation, data order, augmentation and attack starts",
+        at_least=0,
+        at_most=2**31 - 1,
     )
     run_dir: str = setting("", help="run folder; empty: runs/<time>-<method>-<model>-<dataset>")
     overwrite: bool = setting(False, help="move an existing run folder's content to the side first")
@@ -105,9 +109,7 @@ class RunConfig(Settings):
     attack: Attack = setting(
         PGD(eps=24 / 255, step_size=6 / 255), help="attack of the training step", variants="attacks"
     )
-    optimizer: OptimizerSettings = setting(
-        SGDSettings(), help="optimiser", variants="optimizers"
-    )
+    optimizer: OptimizerSettings = setting(SGDSettings(), help="optimiser", variants="optimizers")
     schedule: Schedule = setting(Step(), help="learning-rate schedule", variants="schedules")
     label_bank: LabelBankSettings = setting(LabelBankSettings(), help="label bank")
     eval: EvalSettings = setting(EvalSettings(), help="evaluation")
@@ -186,20 +188,24 @@ def load(
         layers.append(read_toml(PRESETS / f"{preset}.toml"))
     if file is not None:
         layers.append(read_toml(pathlib.Path(file)))
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = {  # so that naming the default variant is no change of variant
+        field.name: {"name": field.default.name}
+        for field in dataclasses.fields(RunConfig)
+        if field.metadata["facts"].variants
+    }
     for layer in [*layers, values or {}]:
-        merged = _merge(merged, layer)
+        merged = merge(merged, layer)
     return schema.from_dict(RunConfig, merged, variants, like=RunConfig())
 
 
-def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     """``high`` over ``low``; where it names another variant, the settings of the old one go."""
     result = dict(low)
     for key, value in high.items():
         old = result.get(key)
         if isinstance(value, Mapping) and isinstance(old, Mapping):
             same = value.get("name", old.get("name")) == old.get("name") or key == "data"
-            result[key] = _merge(old if same else {}, value)
+            result[key] = merge(old if same else {}, value)
         else:
             result[key] = value
     return result

@@ -42,6 +42,10 @@ class NonFiniteLossError(RuntimeError):
     """The training loss became NaN or infinite; the last good checkpoint stays."""
 
 
+class ExportError(RuntimeError):
+    """An exported model cannot be read back or is not the one that was trained."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``" Did you mean 'momentum'?"`` for a near miss, else the list of what is known."""
     options = sorted(known)

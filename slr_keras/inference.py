@@ -8,6 +8,7 @@ weights stay where they are: nothing is copied from one step to the next.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -98,9 +99,8 @@ def _batch_norms_after_convolutions(net: Any) -> dict[str, Any]:
     """``{convolution: its BatchNorm}`` where nothing else reads the convolution's output."""
     feeds, found = _inputs_of(net), {}
     readers: dict[str, int] = {}
-    for sources in feeds.values():
-        for source in sources:
-            readers[source] = readers.get(source, 0) + 1
+    for read in itertools.chain.from_iterable(feeds.values()):
+        readers[read] = readers.get(read, 0) + 1
     layers = {layer.name: layer for layer in net.layers}
     for name, sources in feeds.items():
         layer, source = layers.get(name), layers.get(sources[0] if sources else "")
@@ -169,7 +169,9 @@ class _Frozen(keras.layers.Layer):  # type: ignore[misc]
         self._held.values = tuple(ops.cast(v, self.compute_dtype) for v in values)
 
     def compute_output_spec(self, x: Any, **_: Any) -> Any:
-        return keras.KerasTensor(self._held.source.compute_output_shape(x.shape), self.compute_dtype)
+        return keras.KerasTensor(
+            self._held.source.compute_output_shape(x.shape), self.compute_dtype
+        )
 
 
 class _Folded(keras.layers.Layer):  # type: ignore[misc]
@@ -183,7 +185,8 @@ class _Held:
     """Plain holder: Keras must neither track the source's weights twice nor a graph's tensors."""
 
     def __init__(self, source: Any, bn: Any):
-        self.source, self.bn, self.values = source, bn, ()
+        self.source, self.bn = source, bn
+        self.values: Any = ()
 
 
 class _FrozenConv(_Frozen):

@@ -1,6 +1,6 @@
 """Variants found by looking into a folder: adding one means adding one file.
 
-A variant is a :class:`~slr_keras.schema.Settings` dataclass with a ``name``; its module
+A variant is a :class:`~slr_keras.schema.Variant` dataclass with a ``name``; its module
 stands in one of the folders of :data:`KINDS`. Modules whose name starts with an underscore
 are helpers. Nothing here loads a framework: bodies reach Keras through ``slr_keras.backend``.
 """
@@ -22,8 +22,8 @@ KINDS = ("attacks", "methods", "models", "data", "optimizers", "schedules")
 def variants(kind: str) -> dict[str, Any]:
     """``{name: settings class}`` of one kind, in the order of the names.
 
-        >>> sorted(variants("attacks"))
-        ['fgsm', 'pgd']
+    >>> sorted(variants("attacks"))
+    ['fgsm', 'pgd']
     """
     package = importlib.import_module(f"slr_keras.{kind}")
     found: dict[str, Any] = {}
@@ -40,7 +40,7 @@ def variants(kind: str) -> dict[str, Any]:
 def _is_variant(value: Any, module: str) -> bool:
     return (
         isinstance(value, type)
-        and issubclass(value, schema.Settings)
+        and issubclass(value, schema.Variant)
         and value.__module__ == module
         and bool(value.name)
     )

@@ -6,16 +6,20 @@ mode), so ``keras.models.load_model`` reads it without this package.
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 from typing import Any
 
 import numpy as np
 
 from slr_keras.backend import keras, ops
-from slr_keras.errors import ModelError
+from slr_keras.checks import check_classifier
+from slr_keras.errors import ExportError, ModelError
 from slr_keras.models._batch_norm import BatchNorm
 
 TOLERANCE = 1e-5
@@ -53,8 +57,7 @@ def load_model(path: str | pathlib.Path) -> Any:
     Raises:
         ModelError: no such file, no Keras model in it, or no logits.
     """
-    from slr_keras.training.robust_classifier import RobustClassifier, check_classifier
-
+    importlib.import_module("slr_keras.training.robust_classifier")  # registers it with Keras
     path = pathlib.Path(path)
     if not path.is_file():
         raise ModelError(f"no such model file: {path}")
@@ -63,7 +66,7 @@ def load_model(path: str | pathlib.Path) -> Any:
     except (ValueError, OSError, TypeError, KeyError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise ModelError(f"{path} cannot be read as a Keras model: {reason}") from error
-    net = model.net if isinstance(model, RobustClassifier) else model
+    net = getattr(model, "net", model)
     try:
         check_classifier(net)
     except ModelError as error:
@@ -114,7 +117,7 @@ def verify_export(net: Any, path: pathlib.Path, kind: str) -> float:
         kind: ``"saved_model"`` or ``"keras"``.
 
     Raises:
-        ModelError: the files cannot be read back, or differ by 1e-5 or more.
+        ExportError: the files cannot be read back, or differ by 1e-5 or more.
     """
     shape = [32 if size is None else size for size in net.input_shape[1:]]
     x = np.random.default_rng(0).random((16, *shape), dtype="float32")
@@ -123,7 +126,7 @@ def verify_export(net: Any, path: pathlib.Path, kind: str) -> float:
     read = _read_in_fresh_process(x, path, kind)
     difference = max(float(np.abs(expected[key] - read[key]).max()) for key in expected)
     if not difference < TOLERANCE:
-        raise ModelError(
+        raise ExportError(
             f"{path}: the exported model differs from the trained one by {difference:.2g}, "
             f"expected less than {TOLERANCE:g}; do not use it"
         )
@@ -131,8 +134,6 @@ def verify_export(net: Any, path: pathlib.Path, kind: str) -> float:
 
 
 def _read_in_fresh_process(x: np.ndarray, path: pathlib.Path, kind: str) -> Any:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         data = pathlib.Path(folder) / "probe.npz"
         np.savez(data, x=x)
@@ -140,6 +141,37 @@ def _read_in_fresh_process(x: np.ndarray, path: pathlib.Path, kind: str) -> Any:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ModelError(f"{path}: the exported model cannot be read back: {last}")
+            raise ExportError(f"{path}: the exported model cannot be read back: {last}")
         with np.load(data) as arrays:
             return dict(arrays)
+
+
+def export_network(net: Any, out: pathlib.Path, kind: str) -> float:
+    """Write beside ``out``, verify in a fresh process, move into place.
+
+    Returns:
+        The largest difference in logits or probabilities.
+
+    Raises:
+        ExportError: what was written differs or cannot be read; ``out`` is untouched.
+    """
+    temporary = out.with_name(f".{out.name}.tmp{out.suffix}")
+    _remove(temporary)
+    try:
+        if kind == "saved_model":
+            export_saved_model(net, temporary)
+        else:
+            save_network(net, temporary)
+        difference = verify_export(net, temporary, kind)
+        _remove(out)
+        temporary.rename(out)
+    finally:
+        _remove(temporary)
+    return difference
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

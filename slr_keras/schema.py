@@ -110,8 +110,6 @@ class Settings:
         SettingError: a value of the wrong type or out of range.
     """
 
-    name: typing.ClassVar[str] = ""
-
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             facts = field.metadata.get("facts")
@@ -129,6 +127,12 @@ class Settings:
     def replace(self, **changes: Any) -> typing.Self:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+class Variant(Settings):
+    """Settings that are one of several of their kind, told apart by ``name``."""
+
+    name: typing.ClassVar[str] = ""
 
 
 @functools.cache
@@ -154,19 +158,26 @@ def check(path: str, kind: Any, facts: Facts, value: Any) -> Any:
             f"expected one of {', '.join(facts.choices)}, received {value!r}."
             + (did_you_mean(value, facts.choices) if isinstance(value, str) else ""),
         )
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value) or not facts.admits(value):
-            unit = f" ({facts.unit})" if facts.unit else ""
-            wanted = facts.range or "finite"
-            raise SettingError(path, f"expected {_WORDS[kind]} {wanted}{unit}, received {value!r}")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and not (_is_finite(value) and facts.admits(value)):
+        unit = f" ({facts.unit})" if facts.unit else ""
+        wanted = facts.range or "finite"
+        raise SettingError(path, f"expected {_WORDS[kind]} {wanted}{unit}, received {value!r}")
     return value
+
+
+def _is_finite(number: float) -> bool:
+    """Whether a number is one that computers hold: no NaN, no infinity, no endless integer."""
+    return abs(number) < 2**63 if isinstance(number, int) else math.isfinite(number)
 
 
 def _as_type(path: str, kind: type, facts: Facts, value: Any) -> Any:
     if kind is float and isinstance(value, str):
         value = _number(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    if kind is float and type(value) is int:
+        value = (
+            float(value) if _is_finite(value) else math.copysign(math.inf, 1 if value > 0 else -1)
+        )
     if hasattr(value, "item") and not isinstance(value, (str, int, float)):
         value = value.item() if getattr(value, "ndim", 1) == 0 else value
     if isinstance(value, bool) is not (kind is bool) or not isinstance(value, kind):
@@ -206,9 +217,9 @@ def show(value: Any, facts: Facts) -> Any:
     if isinstance(value, tuple):
         return [show(item, facts) for item in value]
     if facts.unit == PIXELS and isinstance(value, float) and value:
-        levels = round(value * 255, 3)
-        if levels / 255 == value:
-            return f"{levels:g}/255"
+        levels = f"{round(value * 255, 3):.12g}"
+        if float(levels) / 255 == value:
+            return f"{levels}/255"
     return value
 
 
@@ -254,7 +265,7 @@ def to_dict(settings: Any) -> dict[str, Any]:
         if not isinstance(value, Settings):
             result[field.name] = show(value, facts)
         else:
-            head = {"name": value.name} if facts.variants else {}
+            head = {"name": value.name} if isinstance(value, Variant) else {}
             result[field.name] = head | to_dict(value)
     return result
 
@@ -274,7 +285,8 @@ def from_dict(
     arguments: dict[str, Any] = {name: getattr(like, name) for name in fields} if like else {}
     for key, value in values.items():
         if key not in fields:
-            raise SettingError(f"{prefix}{key}", f"unknown setting.{did_you_mean(key, fields)}")
+            known = {*fields, "name"} if issubclass(cls, Variant) else fields
+            raise SettingError(f"{prefix}{key}", f"unknown setting.{did_you_mean(key, known)}")
         facts = fields[key].metadata["facts"]
         default = getattr(like, key, fields[key].default)
         if facts.variants:
@@ -295,10 +307,10 @@ def _variant(facts: Facts, default: Any, value: Any, variants: Any, prefix: str)
         raise SettingError(prefix.rstrip("."), f"expected a table of settings, received {value!r}")
     known = variants(facts.variants)
     name = value.get("name", default.name)
+    if not isinstance(name, str):
+        raise SettingError(f"{prefix}name", f"expected a text, received {name!r}")
     if name not in known:
-        raise SettingError(
-            f"{prefix}name", f"unknown: {name!r}.{did_you_mean(str(name), known)}"
-        )
+        raise SettingError(f"{prefix}name", f"unknown: {name!r}.{did_you_mean(name, known)}")
     rest = {key: item for key, item in value.items() if key != "name"}
     like = default if type(default) is known[name] else None
     return from_dict(known[name], rest, variants, prefix, like)

@@ -21,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--preset", metavar="NAME", help="start from a preset")
     parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder")
     parser.add_argument(
-        "--progress", choices=("auto", "bar", "plain", "quiet"), default="auto",
+        "--progress",
+        choices=("auto", "bar", "plain", "quiet"),
+        default="auto",
         help="bar for terminals, plain for logs, quiet [default auto]",
     )
     cli.add_lists(parser)
@@ -41,17 +43,17 @@ def _train(config: configs.RunConfig | None, resume: str | None, progress: str) 
     from slr_keras import console
     from slr_keras.training.run_folder import RunFolder
 
-    folder = RunFolder.open(resume) if resume else RunFolder.create(config)  # type: ignore[arg-type]
+    folder = RunFolder.create(config) if config else RunFolder.open(resume or "")
+    if folder["summary.json"].exists():
+        print(f"{folder.path} is complete, nothing to resume: see {folder['summary.json']}")
+        return 0
     with console.reporter(progress) as report:
         report(events.PhaseStarted("importing"))
         cli.import_framework()
         from slr_keras.training import loop
 
         try:
-            if resume:
-                summary = loop.resume(resume, report)
-            else:
-                summary = loop.train(config, folder, report)  # type: ignore[arg-type]
+            summary = loop.train(config or folder.config(), folder, report, resume=config is None)
         except loop.Interrupted as stop:
             report.line(
                 f"stopped by {signal.Signals(stop.signum).name}, state saved. Go on with:\n"

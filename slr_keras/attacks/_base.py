@@ -9,8 +9,8 @@ from typing import Any
 from slr_keras import losses
 from slr_keras.backend import ops, random
 from slr_keras.errors import SettingError
-from slr_keras.norms import NORMS, L2, Linf
-from slr_keras.schema import PIXELS, Settings, setting
+from slr_keras.norms import L2, NORMS, Linf
+from slr_keras.schema import PIXELS, Variant, setting
 
 Tensor = Any
 LINF_SCALE_HINT = "an L-infinity radius is a distance of pixels in [0, 1], as 8/255"
@@ -42,7 +42,7 @@ class Objective:
 
 
 @dataclasses.dataclass(frozen=True)
-class Attack(Settings):
+class Attack(Variant):
     """Base of the attacks: a search inside ``{x' in [0,1] : ||x' - x|| <= eps}``.
 
     A subclass gives :meth:`perturb`, a pure loop. Calling an attack runs it on a model.
@@ -78,9 +78,7 @@ class Attack(Settings):
         """Adversarial images from a start drawn with ``seed`` (a Keras ``SeedGenerator``)."""
         raise TypeError(f"{type(self).__name__} gives no run()")
 
-    def __call__(
-        self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int = 128
-    ) -> Any:
+    def __call__(self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int = 128) -> Any:
         """Attack images on a Keras classifier that returns logits.
 
         Args:
@@ -96,9 +94,9 @@ class Attack(Settings):
         Example:
             >>> PGD(eps=8/255, steps=20)(model, x_test, y_test)  # doctest: +SKIP
         """
-        from slr_keras.evaluation import runner
+        from slr_keras.attacks._arrays import attack_arrays
 
-        return runner.attack_arrays(self, model, x, y, seed=seed, batch_size=batch_size)
+        return attack_arrays(self, model, x, y, seed=seed, batch_size=batch_size)
 
 
 def seeded(seed: int) -> Any:

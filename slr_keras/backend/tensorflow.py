@@ -58,6 +58,29 @@ def batch_norm(
     return y, mean, variance
 
 
+def feed(batches: Any, epoch: int, batch: int) -> Any:
+    """The batches from a position on, without end, loaded ahead by TensorFlow's own threads.
+
+    ``batches`` is a :class:`slr_keras.data.Batches`, a pure function of the position. (A Python
+    generator would do, but TensorFlow's generator data set alters the process's memory
+    allocator.)
+    """
+    steps, shape = batches.steps_per_epoch, batches.x.shape[1:]
+
+    def load(number: Any) -> tuple[Any, Any, Any]:
+        inputs, label = batches.batch(int(number) // steps + 1, int(number) % steps)
+        return inputs["image"], inputs["index"], label
+
+    def read(number: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        image, index, label = tf.numpy_function(load, [number], [tf.float32, tf.int32, tf.int32])
+        inputs = {"image": tf.ensure_shape(image, (None, *shape))}
+        inputs["index"] = tf.ensure_shape(index, (None,))
+        return inputs, tf.ensure_shape(label, (None,))
+
+    first = (epoch - 1) * steps + batch
+    return tf.data.Dataset.range(first, tf.int64.max).map(read).prefetch(4)
+
+
 def make_deterministic() -> None:
     """Bit-equal results from run to run on one machine (needed for exact resume)."""
     tf.config.experimental.enable_op_determinism()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from slr_keras.schema import Settings
+from slr_keras.schema import Variant
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ class Splits:
         return self.replace(notes=(*self.notes, note))
 
 
-class Source(Settings):
+class Source(Variant):
     """Base of every source: a file in this folder with a named, frozen subclass.
 
     Sources are asked in the order of ``rank``; the first that matches reads the data. A module

@@ -116,7 +116,6 @@ def _download(name: str, builder: Any) -> None:
 
 
 def _read_all(name: str, builder: Any) -> Splits:
-    _leave_gpu_to_keras()
     available, notes = list(builder.info.splits), []
     if "train" not in available:
         raise DataError(f"{name}: expected a split 'train', received {', '.join(available)}")
@@ -139,13 +138,3 @@ def read(builder: Any, split: str) -> tuple[Any, Any]:
 
     data = builder.as_dataset(split=split, batch_size=-1, as_supervised=True, shuffle_files=False)
     return tfds.as_numpy(data)
-
-
-def _leave_gpu_to_keras() -> None:
-    """TensorFlow only reads files when Keras runs on something else: it must not take the GPU."""
-    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-        return
-    import tensorflow as tf
-
-    with contextlib.suppress(RuntimeError):  # it has started already
-        tf.config.set_visible_devices([], "GPU")

@@ -41,10 +41,10 @@ def draw_accuracy(axes: Any, epochs: Sequence[EpochEnded]) -> None:
         points = [(e.epoch, 100 * v) for e in epochs if (v := getattr(e, field)) is not None]
         if points:
             axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, label=label)
-    rated = [e for e in epochs if e.val_robust_accuracy is not None]
+    rated = [(v, -e.epoch) for e in epochs if (v := e.val_robust_accuracy) is not None]
     if rated:
-        best = max(rated, key=lambda e: (e.val_robust_accuracy, -e.epoch))
-        axes.plot(best.epoch, 100 * best.val_robust_accuracy, "o", color=ROBUST, label="best")
+        best, minus_epoch = max(rated)
+        axes.plot(-minus_epoch, 100 * best, "o", color=ROBUST, label="best")
     axes.set(ylabel="accuracy (%)", ylim=(0, 100))
     axes.grid(alpha=0.25)
     axes.legend(fontsize="small", ncols=2)

@@ -12,9 +12,7 @@ from slr_keras import backend, losses
 from slr_keras.attacks._base import Attack, Objective, seeded
 from slr_keras.backend import keras, ops
 from slr_keras.data import as_float
-from slr_keras.errors import DataError
 from slr_keras.inference import InferenceNetwork
-from slr_keras.training.robust_classifier import check_pixels
 
 Tensor = Any
 
@@ -88,9 +86,7 @@ class Evaluator:
             out = self._step(*map(ops.convert_to_tensor, (image, label, real)))
             yield tuple(np.asarray(value) for value in out)
 
-    def run(
-        self, x: Any, y: Any, on_batch: Callable[[int], None] | None = None
-    ) -> Evaluation:
+    def run(self, x: Any, y: Any, on_batch: Callable[[int], None] | None = None) -> Evaluation:
         """Evaluate images (N, H, W, C), uint8 or float in [0, 1], with labels (N,).
 
         Args:
@@ -104,15 +100,3 @@ class Evaluator:
                 on_batch(sum(map(len, clean)))
         found = None if self.attack is None else np.concatenate(robust) > 0
         return Evaluation(np.concatenate(clean) > 0, found)
-
-
-def attack_arrays(
-    attack: Attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int = 128
-) -> np.ndarray:
-    """Adversarial images for arrays; see :meth:`slr_keras.attacks._base.Attack.__call__`."""
-    x, y = np.asarray(x), np.asarray(y)
-    if len(x) != len(y) or len(x) == 0:
-        raise DataError(f"expected as many labels as images, received {len(y)} and {len(x)}")
-    check_pixels(x)
-    evaluator = Evaluator(model, attack, seed=seed, batch_size=batch_size)
-    return np.concatenate([found for *_, found in evaluator.batches(x, y)])

@@ -6,13 +6,13 @@ import dataclasses
 from typing import Any, ClassVar
 
 from slr_keras import losses
-from slr_keras.schema import Settings
+from slr_keras.schema import Variant
 
 Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Method(Settings):
+class Method(Variant):
     """A training method as the pieces that differ from one to the next.
 
     The step itself, in the order of the paper, is :mod:`slr_keras.training.step`.

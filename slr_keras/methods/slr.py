@@ -38,7 +38,10 @@ class SLR(Method):
         0.2, help="c: weight of the clean against the adversarial prediction", at_least=0, at_most=1
     )
     refine_ratio: float = setting(
-        1.0, help="r: weight of the soft against the given label in the target", at_least=0, at_most=1
+        1.0,
+        help="r: weight of the soft against the given label in the target",
+        at_least=0,
+        at_most=1,
     )
     start_epoch: int = setting(
         90, help="first epoch that refines, counted from 1", unit="epochs", at_least=1

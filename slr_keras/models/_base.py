@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from slr_keras.schema import Settings
+from slr_keras.schema import Variant
 
 
 @dataclasses.dataclass(frozen=True)
-class Architecture(Settings):
+class Architecture(Variant):
     """Settings of a network and the function that builds it."""
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> Any:

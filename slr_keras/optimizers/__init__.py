@@ -1,7 +1,7 @@
 """Optimisers: the paper's coupled-L2 SGD and Keras' own.
 
-    >>> import slr_keras as slr
-    >>> slr.optimizers.SGD(learning_rate=0.1, momentum=0.9, l2=5e-4)  # doctest: +SKIP
+>>> import slr_keras as slr
+>>> slr.optimizers.SGD(learning_rate=0.1, momentum=0.9, l2=5e-4)  # doctest: +SKIP
 """
 
 from __future__ import annotations

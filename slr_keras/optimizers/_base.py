@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from slr_keras.schema import Settings, setting
+from slr_keras.schema import Variant, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class OptimizerSettings(Settings):
+class OptimizerSettings(Variant):
     """Settings from which a Keras optimiser is made."""
 
     learning_rate: float = setting(0.1, help="learning rate before any schedule", above=0)

@@ -22,7 +22,7 @@ class KerasOptimizer(OptimizerSettings):
     def build(self, learning_rate: Any) -> Any:
         """The Keras optimiser called ``keras_class``."""
         return getattr(keras.optimizers, self.keras_class)(
-            learning_rate=learning_rate, weight_decay=self.weight_decay or None
+            learning_rate=learning_rate, weight_decay=self.weight_decay
         )
 
 
@@ -38,6 +38,8 @@ class AdamW(KerasOptimizer):
     """``keras.optimizers.AdamW``."""
 
     name, keras_class = "adamw", "AdamW"
+
+    weight_decay: float = setting(0.004, help="decoupled weight decay (Keras' own)", at_least=0)
 
 
 @dataclasses.dataclass(frozen=True)

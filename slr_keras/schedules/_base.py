@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from slr_keras.schema import Settings
+from slr_keras.schema import Variant
 
 
 @dataclasses.dataclass(frozen=True)
-class Schedule(Settings):
+class Schedule(Variant):
     """Settings from which the learning rate of every step follows."""
 
     def build(self, learning_rate: float, epochs: int, steps_per_epoch: int) -> Any:

@@ -29,12 +29,19 @@ class Step(Schedule):
 
     def drops(self, epochs: int) -> tuple[int, ...]:
         """The milestones as epochs, counted from 1."""
-        return tuple(sorted(round(m) if m >= 1 else int(m * epochs) + 1 for m in self.milestones))
+        return tuple(sorted(_first_epoch(milestone, epochs) for milestone in self.milestones))
 
     def build(self, learning_rate: float, epochs: int, steps_per_epoch: int) -> Any:
         """Piecewise constant over optimiser steps."""
         drops = [epoch for epoch in self.drops(epochs) if epoch > 1]
         early = len(self.milestones) - len(drops)
         rates = [learning_rate * self.factor ** (early + k) for k in range(len(drops) + 1)]
+        if not drops:
+            return rates[0]
         last_steps = [(epoch - 1) * steps_per_epoch - 1 for epoch in drops]
         return keras.optimizers.schedules.PiecewiseConstantDecay(last_steps, rates)
+
+
+def _first_epoch(milestone: float, epochs: int) -> int:
+    """The epoch that a milestone names; 0.29 of 100 is 30, whatever 0.29 * 100 rounds to."""
+    return round(milestone) if milestone >= 1 else int(round(milestone * epochs, 9)) + 1

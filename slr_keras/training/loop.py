@@ -16,7 +16,7 @@ from slr_keras import backend, data, events, saving, schema
 from slr_keras import config as configs
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
-from slr_keras.errors import NonFiniteLossError, RunError
+from slr_keras.errors import NonFiniteLossError
 from slr_keras.evaluation.runner import Evaluator
 from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.robust_classifier import RobustClassifier
@@ -190,21 +190,17 @@ class Run:
 
     def _fit_epochs(self, first: int, last: int) -> None:
         steps, begun = self.batches.steps_per_epoch, self.position.batch
-        stream = self.batches.stream(first, begun)
         recorder = make_recorder(self)
         extra = [self._tensorboard()] if self.config.train.tensorboard else []
-        try:
-            self.model.fit(
-                stream,
-                initial_epoch=first - 1,
-                epochs=last,
-                steps_per_epoch=steps - begun,
-                shuffle=False,
-                callbacks=[recorder, *extra],
-                verbose=0,
-            )
-        finally:
-            stream.close()
+        self.model.fit(
+            backend.feed(self.batches, first, begun),
+            initial_epoch=first - 1,
+            epochs=last,
+            steps_per_epoch=steps - begun,
+            shuffle=False,
+            callbacks=[recorder, *extra],
+            verbose=0,
+        )
 
     def _tensorboard(self) -> Any:
         return keras.callbacks.TensorBoard(str(self.folder["tensorboard"]), write_graph=False)
@@ -306,8 +302,7 @@ class Run:
             self.phase("exporting")
             which = "best.keras" if self.folder["best.keras"].exists() else "final.keras"
             net = saving.load_model(self.folder[which])
-            saving.export_saved_model(net, self.folder["savedmodel"])
-            saving.verify_export(net, self.folder["savedmodel"], "saved_model")
+            saving.export_network(net, self.folder["savedmodel"], "saved_model")
         self.emit(events.RunEnded(summary))
         return summary
 
@@ -444,16 +439,10 @@ def on_signals(run: Run) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def train(config: configs.RunConfig, folder: RunFolder, report: Report, resume: bool = False) -> Any:
+def train(
+    config: configs.RunConfig, folder: RunFolder, report: Report, resume: bool = False
+) -> Any:
     """Execute a run with signal handling; returns its summary. See :class:`Run`."""
     run = Run(config, folder, report)
     with on_signals(run):
         return run.execute(resume)
-
-
-def resume(path: str, report: Report) -> Any:
-    """Go on with a run from its newest checkpoint; a complete run is left alone."""
-    folder = RunFolder.open(path)
-    if folder["summary.json"].exists():
-        raise RunError(f"{path} is complete: see {folder['summary.json']}")
-    return train(folder.config(), folder, report, resume=True)

@@ -21,13 +21,14 @@ Tensor = Any
 class Batch(NamedTuple):
     """One batch on its way through the step.
 
-    ``trained`` are the images the loss sees; ``probe`` says which clean images of the batch's
-    first quarter are classified correctly, where the step makes no clean pass of its own.
+    ``sample`` are indices into the training set, ``trained`` the images the loss sees. ``probe``
+    says which clean images of the batch's first quarter are classified correctly, where the
+    step makes no clean pass of its own.
     """
 
     image: Tensor
     label: Tensor
-    index: Tensor | None
+    sample: Tensor | None
     weight: Tensor | None
     trained: Tensor
     probe: Tensor | None = None
@@ -54,9 +55,7 @@ def forward(net: Any, method: Any, x: Tensor, trained: Tensor, refining: bool) -
     return Outputs(z_adv, clean)
 
 
-def target(
-    method: Any, bank: Any, index: Tensor, y: Tensor, z: Outputs, refining: bool
-) -> Tensor:
+def target(method: Any, bank: Any, index: Tensor, y: Tensor, z: Outputs, refining: bool) -> Tensor:
     """3. refine T_i (before the loss reads it) and 4. mix it with the given label y_i."""
     given = losses.one_hot(y, z.trained.shape[-1])
     if not refining:
@@ -67,10 +66,8 @@ def target(
     return method.target(row, given)
 
 
-def loss(
-    net: Any, method: Any, bank: Any, batch: Batch, refining: bool
-) -> tuple[Tensor, Outputs]:
+def loss(net: Any, method: Any, bank: Any, batch: Batch, refining: bool) -> tuple[Tensor, Outputs]:
     """5. Per-sample loss -sum_k t_ik log softmax(z')_k, shape (B,), after steps 2 to 4."""
     z = forward(net, method, batch.image, batch.trained, refining)
-    t = target(method, bank, batch.index, batch.label, z, refining)
+    t = target(method, bank, batch.sample, batch.label, z, refining)
     return method.loss(z.trained, t), z

@@ -172,13 +172,3 @@ def test_without_tensorflow_datasets(monkeypatch):
         load(DataSettings(name="cifar10"), seed=0)
     with pytest.raises(DataError, match="not found"):
         find_source("my/folder")
-
-
-@pytest.mark.parametrize("backend, hidden", [("jax", [([], "GPU")]), ("tensorflow", [])])
-def test_tensorflow_leaves_the_gpu_to_another_backend(monkeypatch, backend, hidden):
-    calls = []
-    config = types.SimpleNamespace(set_visible_devices=lambda *args: calls.append(args))
-    monkeypatch.setitem(sys.modules, "tensorflow", types.SimpleNamespace(config=config))
-    monkeypatch.setenv("KERAS_BACKEND", backend)
-    load_fake(monkeypatch, {"train": 40, "test": 4})
-    assert calls == hidden

@@ -1,0 +1,39 @@
+# make train · make app · make test · make lint · make bench · make demo: each makes .venv when missing.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: train test lint bench demo clean
+
+.venv/.runtime: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/.bench: benchmarks/requirements.txt .venv/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@
+
+train: .venv/.runtime
+	$(BIN)/python -m slr_keras.train --train.export $(ARGS)
+
+test: .venv/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy slr_keras
+
+bench: .venv/.bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+demo: .venv/.runtime
+	$(BIN)/python -m benchmarks.phenomenon $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache

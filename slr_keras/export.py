@@ -1,0 +1,49 @@
+"""``python -m slr_keras.export``: write a model for others, and prove that it is the same."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from slr_keras import cli
+from slr_keras.errors import RunError, UserError
+
+FORMATS = {"saved_model": "savedmodel", "keras": "exported.keras"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, export, verify in a fresh process; returns the exit code."""
+    parser = cli.make_parser("export", "Export the inference network of a run or a .keras file.")
+    parser.add_argument("target", help="run folder or .keras file")
+    parser.add_argument("--format", choices=FORMATS, default="saved_model", help="[saved_model]")
+    parser.add_argument("--which", choices=("best", "final"), default="best", help="epoch [best]")
+    parser.add_argument("--out", metavar="PATH", help="where to [savedmodel/ in the run folder]")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    options = parser.parse(arguments)
+    source = _source(options.target, options.which)
+    name = FORMATS[options.format]
+    out = pathlib.Path(options.out) if options.out else source.parent / name
+    if out.exists() and not options.overwrite:
+        raise RunError(f"{out} exists: choose another place with --out, or give --overwrite")
+    if not out.parent.is_dir():
+        raise UserError(f"--out: no such folder: {out.parent}")
+    cli.import_framework()
+    from slr_keras import saving
+
+    difference = saving.export_network(saving.load_model(source), out, options.format)
+    print(f"{out}: largest difference from the trained model {difference:.1e}, in a fresh process")
+    return 0
+
+
+def _source(target: str, which: str) -> pathlib.Path:
+    from slr_keras import targets
+
+    place = pathlib.Path(target)
+    if place.is_file() and place.suffix == ".keras":
+        return place
+    return targets.find(target, which, {}).file
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,102 @@
+"""Projections, steps and sizes against closed forms and brute force."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slr_keras.norms import NORMS
+
+few = settings(max_examples=30, deadline=None)
+seeds, radii = st.integers(0, 10**6), st.sampled_from([0.0, 1e-3, 8 / 255, 0.5, 3.0])
+
+
+def draw(seed, scale=1.0, shape=(3, 2, 2, 1)):
+    return (scale * np.random.default_rng(seed).normal(size=shape)).astype("float32")
+
+
+def size(norm, d):
+    flat = np.asarray(d, "float64").reshape(len(d), -1)
+    return np.abs(flat).max(1) if norm == "linf" else np.sqrt((flat**2).sum(1))
+
+
+def length(d):
+    return np.sqrt((np.asarray(d, "float64") ** 2).sum((1, 2, 3)))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@few
+@given(seed=seeds, eps=radii)
+def test_projection_is_the_nearest_point_of_the_ball(norm, seed, eps):
+    d = draw(seed)
+    p = np.array(NORMS[norm].project(d, eps))
+    assert (size(norm, p) <= eps * (1 + 1e-6)).all()
+    rivals = draw(seed + 1, shape=(2000, *d.shape))
+    reach = np.array([size(norm, r) for r in rivals])[..., None, None, None]
+    rivals = (
+        rivals / np.maximum(reach, 1e-9) * eps * np.random.default_rng(seed).random(reach.shape)
+    )
+    nearest = min(length(d - rival).tolist() for rival in rivals)
+    assert (length(d - p) <= np.array(nearest) + 1e-6).all()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@few
+@given(seed=seeds, eps=radii.filter(bool))
+def test_projection_leaves_the_inside_alone_and_is_idempotent(norm, seed, eps):
+    d = draw(seed)
+    inside = (d / size(norm, d).reshape(-1, 1, 1, 1) * eps * 0.99).astype("float32")
+    np.testing.assert_array_equal(NORMS[norm].project(inside, eps), inside)
+    once = NORMS[norm].project(d, eps)
+    np.testing.assert_allclose(NORMS[norm].project(once, eps), once, rtol=1e-6)
+
+
+@few
+@given(seed=seeds, eps=radii)
+def test_projections_in_closed_form(seed, eps):
+    d = draw(seed)
+    np.testing.assert_array_equal(NORMS["linf"].project(d, eps), np.clip(d, -eps, eps))
+    shrink = np.minimum(1, eps / length(d)).reshape(-1, 1, 1, 1)
+    np.testing.assert_allclose(NORMS["l2"].project(d, eps), d * shrink, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@few
+@given(seed=seeds)
+def test_steepest_step_gains_most_on_a_linear_function(norm, seed):
+    g, rivals = draw(seed, shape=(1, 2, 2, 1)), draw(seed + 1, shape=(3000, 2, 2, 1))
+    rivals = rivals / size(norm, rivals).reshape(-1, 1, 1, 1)
+    step = np.array(NORMS[norm].steepest(g))
+    np.testing.assert_allclose(size(norm, step), 1, rtol=1e-6)
+    dual = np.abs(g).sum() if norm == "linf" else length(g)[0]
+    np.testing.assert_allclose((g * step).sum(), dual, rtol=1e-5)
+    assert (g * rivals).sum((1, 2, 3)).max() <= dual + 1e-5
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1.0, 1e12, 1e30])
+def test_steepest_step_does_not_depend_on_the_gradients_scale(norm, scale):
+    g = draw(5)
+    np.testing.assert_allclose(
+        NORMS[norm].steepest((scale * g.astype("float64")).astype("float32")),
+        NORMS[norm].steepest(g),
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_vanished_gradient_gives_no_step(norm):
+    zero = np.zeros((2, 2, 2, 1), "float32")
+    np.testing.assert_array_equal(NORMS[norm].steepest(zero), zero)
+    np.testing.assert_array_equal(NORMS[norm].project(zero, 0.0), zero)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_sizes_and_steps_are_per_image(norm):
+    d = draw(3) * np.array([1, 10, 0], "float32").reshape(-1, 1, 1, 1)
+    np.testing.assert_allclose(NORMS[norm].size(d), size(norm, d), rtol=1e-6)
+    for i in range(3):
+        row = slice(i, i + 1)
+        np.testing.assert_allclose(
+            NORMS[norm].steepest(d)[row], NORMS[norm].steepest(d[row]), rtol=1e-6
+        )
