@@ -51,7 +51,7 @@ class Facts:
     def range(self) -> str:
         """The range as people write it: ``">= 0, <= 1"``; empty when there is none."""
         bounds = ((">=", self.at_least), (">", self.above), ("<=", self.at_most), ("<", self.below))
-        return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+        return ", ".join(f"{sign} {bound:.12g}" for sign, bound in bounds if bound is not None)
 
     def admits(self, number: float) -> bool:
         """Whether a number lies in the range."""
