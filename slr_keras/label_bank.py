@@ -10,10 +10,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
+from slr_keras import backend
 from slr_keras.backend import keras, ops
 from slr_keras.errors import DataError
 
 Tensor = Any
+CHUNK = 65_536  # rows looked at together in statistics, so that these need no second bank
 
 
 @keras.saving.register_keras_serializable("slr_keras")
@@ -52,7 +56,7 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
 
     def read(self, index: Tensor, given: Tensor) -> Tensor:
         """Rows ``index`` (B,) in float32; ``given`` (B, K) where nothing was written yet."""
-        rows = ops.cast(ops.take(self.labels, index, axis=0), "float32")
+        rows = ops.cast(backend.read_rows(self.labels, index), "float32")
         return ops.where(ops.sum(rows, axis=-1, keepdims=True) == 0, given, rows)
 
     def write(self, index: Tensor, rows: Tensor) -> Tensor:
@@ -64,19 +68,23 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
         first = ops.argmax(ops.equal(index[:, None], index[None, :]), axis=1)
         rows = ops.take(rows, first, axis=0)
         stored = ops.cast(rows, self.labels.dtype)
-        self.labels.assign(ops.scatter_update(self.labels, index[:, None], stored))
+        backend.write_rows(self.labels, index, stored)
         return ops.cast(stored, "float32")
 
     def statistics(self, labels: Any) -> LabelStatistics:
         """Mean entropy and agreement of the bank with the given ``labels`` (N,)."""
-        given = ops.one_hot(ops.cast(labels, "int32"), self.num_classes, dtype="float32")
-        rows = self.read(ops.arange(self.num_samples), given)
-        safe = ops.where(rows > 0, rows, 1.0)
-        entropy = -ops.sum(rows * ops.log(safe), axis=-1)
-        agree = ops.equal(ops.argmax(rows, axis=-1), ops.argmax(given, axis=-1))
-        return LabelStatistics(
-            float(ops.mean(entropy)), float(ops.mean(ops.cast(agree, "float32")))
-        )
+        labels = np.asarray(labels, "int32")
+        starts = range(0, self.num_samples, CHUNK)
+        parts = [self._statistics(i, labels[i : i + CHUNK]) for i in starts]
+        entropy, agreement = np.sum(parts, axis=0) / self.num_samples
+        return LabelStatistics(float(entropy), float(agreement))
+
+    def _statistics(self, start: int, labels: np.ndarray) -> tuple[float, float]:
+        """Summed entropy and number of agreements of ``len(labels)`` rows."""
+        given = ops.one_hot(labels, self.num_classes, dtype="float32")
+        rows = np.asarray(self.read(np.arange(start, start + len(labels)), given), "float64")
+        entropy = -np.sum(rows * np.log(np.where(rows > 0, rows, 1)))
+        return float(entropy), float(np.sum(rows.argmax(-1) == labels))
 
     def get_config(self) -> dict[str, Any]:
         """What rebuilds the layer."""

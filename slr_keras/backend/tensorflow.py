@@ -58,6 +58,16 @@ def batch_norm(
     return y, mean, variance
 
 
+def read_rows(variable: Any, index: Tensor) -> Tensor:
+    """Rows ``index`` of a Keras variable; the rest of it is not touched."""
+    return tf.gather(variable.value, index)
+
+
+def write_rows(variable: Any, index: Tensor, rows: Tensor) -> None:
+    """Overwrite rows ``index`` of a Keras variable in place: no copy of the rest is made."""
+    variable.value.scatter_update(tf.IndexedSlices(rows, index))
+
+
 def feed(batches: Any, epoch: int, batch: int) -> Any:
     """The batches from a position on, without end, loaded ahead by TensorFlow's own threads.
 
