@@ -35,6 +35,48 @@ def check_pixels(x: Any) -> None:
         )
 
 
+def check_images(x: Any, input_shape: tuple[int | None, ...]) -> None:
+    """:func:`check_pixels`, and :class:`DataError` unless images (N, H, W, C) fit a network."""
+    sizes = tuple(x.shape)[1:]
+    fits = len(sizes) == 3 and all(
+        wanted in (None, size) for wanted, size in zip(input_shape[1:], sizes, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in input_shape[1:])
+        raise DataError(f"expected images (N, {wanted}), received {tuple(x.shape)}")
+    if len(x) == 0:
+        raise DataError("expected at least one image, received none")
+    check_pixels(x)
+
+
+def check_labels(y: Any, count: int, num_classes: int) -> None:
+    """Raise :class:`DataError` unless ``y`` are ``count`` labels for :func:`class_numbers`."""
+    y = np.asarray(y)
+    if len(y) != count:
+        raise DataError(f"expected a label for each image, received {count} and {len(y)}")
+    if y.dtype.kind not in "iufb" and "float" not in str(y.dtype):
+        raise DataError(f"expected class numbers or one-hot rows, received {y.dtype}")
+    if y.ndim == 2 and y.shape[1] > 1:
+        if y.shape[1] != num_classes:
+            raise DataError(
+                f"expected one-hot rows of {num_classes} classes, received shape {y.shape}"
+            )
+        return
+    if y.ndim > 2 or y.ndim == 2 and y.shape[1] == 0:
+        raise DataError(f"expected labels (N,), (N, 1) or one-hot rows, received shape {y.shape}")
+    _check_class_numbers(y.ravel().astype("float64"), num_classes)
+
+
+def _check_class_numbers(y: np.ndarray, num_classes: int) -> None:
+    broken = y[y != np.round(y)]
+    if len(broken):
+        raise DataError(f"expected whole class numbers, received {broken[0]:g}")
+    if y.min() < 0 or y.max() >= num_classes:
+        raise DataError(
+            f"expected labels 0 to {num_classes - 1}, received [{y.min():g}, {y.max():g}]"
+        )
+
+
 def check_classifier(net: Any) -> None:
     """Raise :class:`ModelError` unless ``net`` is built and gives logits (B, K >= 2)."""
     if not isinstance(net, keras.Model):
@@ -45,8 +87,9 @@ def check_classifier(net: Any) -> None:
             f"expected a built network with one image input (B, H, W, C), received {shape}. "
             "Give it an Input or call it on a batch first."
         )
-    if len(net.output_shape) != 2 or net.output_shape[-1] is None or net.output_shape[-1] < 2:
-        raise ModelError(f"expected logits (B, K) of K >= 2 classes, received {net.output_shape}")
+    out = net.output_shape
+    if not isinstance(out, tuple) or len(out) != 2 or not isinstance(out[1], int) or out[1] < 2:
+        raise ModelError(f"expected logits (B, K) of K >= 2 classes, received {out}")
     sizes = [32 if size is None else size for size in shape[1:]]
     z = np.asarray(
         ops.cast(net(np.random.default_rng(0).random((4, *sizes), "float32")), "float32")

@@ -10,7 +10,7 @@ from slr_keras import backend, losses, registry
 from slr_keras.attacks._base import Attack, Objective, seeded
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
-from slr_keras.checks import check_classifier, check_pixels, class_numbers
+from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
 from slr_keras.errors import DataError, UserError
 from slr_keras.inference import InferenceNetwork
 from slr_keras.label_bank import LabelBank
@@ -114,14 +114,28 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         options.setdefault("jit_compile", False)
         super().compile(optimizer=optimizer, **options)
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """The optimiser, for ``save``."""
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The optimiser, for ``save``; None before ``compile``."""
+        if not self.compiled:
+            return None
         return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """The inverse of ``get_compile_config``."""
         self.compile(optimizer=keras.saving.deserialize_keras_object(config["optimizer"]))
         self.optimizer.build(self.trainable_variables)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Adds the state of the attack's random starts, which Keras leaves out."""
+        super().save_own_variables(store)
+        store["attack_seed"] = np.asarray(self.attack_seed.state)
+
+    def load_own_variables(self, store: Any) -> None:
+        """The inverse of ``save_own_variables``."""
+        values = dict(store)
+        if "attack_seed" in values:
+            self.attack_seed.state.assign(values.pop("attack_seed"))
+        super().load_own_variables(values)
 
     @property
     def metrics(self) -> list[Any]:
@@ -227,9 +241,11 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         """As Keras' ``fit``. Arrays get their sample indices here, whatever the shuffling."""
         if _is_array(x) and y is not None:
             self._check_arrays(x, y)
+            self._check_count(x)
             if self.label_bank is not None:
                 self.label_bank.fill(class_numbers(np.asarray(y)))
             x = {"image": x, "index": np.arange(len(x), dtype="int32")}
+        self._check_validation(options.get("validation_data"))
         position = _FIT_ARGUMENTS.index("callbacks") - 2
         if len(args) > position:
             args = (*args[:position], self._with_clock(args[position]), *args[position + 1 :])
@@ -239,19 +255,32 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
 
     def _with_clock(self, callbacks: Any) -> Any:
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(_EpochClock())
+            clock = _EpochClock()
+            clock.set_model(self)
+            callbacks.callbacks.insert(0, clock)
             return callbacks
         given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
         return [_EpochClock(), *(c for c in given if c is not None)]
 
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
+        """As Keras' ``evaluate``: ``[loss, accuracy, robust_accuracy]``."""
+        if _is_array(x) and y is not None and not options.get("_use_cached_eval_dataset"):
+            self._check_arrays(x, y)
+        return super().evaluate(x, y, *args, **options)
+
+    def _check_validation(self, data: Any) -> None:
+        if isinstance(data, (list, tuple)) and len(data) > 1 and _is_array(data[0]):
+            self._check_arrays(data[0], data[1])
+
     def _check_arrays(self, x: Any, y: Any) -> None:
-        if len(x) != len(y):
-            raise DataError(f"expected a label for each image, received {len(x)} and {len(y)}")
+        check_images(x, self.net.input_shape)
+        check_labels(y, len(x), self.net.output_shape[-1])
+
+    def _check_count(self, x: Any) -> None:
         if self.num_samples is not None and len(x) != self.num_samples:
             raise DataError(
                 f"expected {self.num_samples} training images (num_samples), received {len(x)}"
             )
-        check_pixels(x)
 
     def export(self, filepath: Any, format: str = "tf_saved_model", **options: Any) -> None:
         """Write the inference network: float32 images in [0, 1] -> logits and probabilities."""
