@@ -175,12 +175,14 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
     except (NonFiniteLossError, ExportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # `| head`: nobody reads on, and what is left cannot be flushed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
             raise
-        print(f"error: cannot write {error.filename or ''}: {error.strerror}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
+        what = f"cannot write {error.filename}" if error.filename else "cannot write"
+        print(f"error: {what}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

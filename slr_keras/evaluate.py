@@ -27,9 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if cli.answer_lists(options) else 2
     if not options.target:
         raise UserError("expected a run folder or a .keras file (see --help)")
-    if options.num_samples is not None and options.num_samples < 1:
-        raise UserError(f"--num-samples: expected at least 1, received {options.num_samples}")
+    _check_numbers(options)
     return _evaluate(options)
+
+
+def _check_numbers(options: argparse.Namespace) -> None:
+    for name, low in (("num_samples", 1), ("batch_size", 1), ("eval_seed", 0)):
+        number = getattr(options, name)
+        if number is not None and not low <= number < 2**31:
+            flag = "--" + name.replace("_", "-")
+            raise UserError(f"{flag}: expected a whole number >= {low}, received {number}")
+    if options.out and not pathlib.Path(options.out).absolute().parent.is_dir():
+        raise UserError(f"--out: no such folder: {pathlib.Path(options.out).parent}")
 
 
 def _parser() -> cli.Parser:
@@ -61,7 +70,7 @@ def _parser() -> cli.Parser:
 def _evaluate(options: argparse.Namespace) -> int:
     from slr_keras import targets
 
-    which = options.which or _newest(options.target)
+    which = options.which or targets.newest(options.target)
     target = targets.find(options.target, which, cli.values_of(options))
     ball = _ball(options, target.config.attack)
     attacks = {spec: make_attack(spec, ball) for spec in options.attacks}
@@ -93,10 +102,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     _show(rows, options.split)
     result = suite.as_json(rows, net, **facts)
     return _write(result, options.out or (target.folder and target.folder["evaluation.json"]))
-
-
-def _newest(path: str) -> str:
-    return "best" if pathlib.Path(path, "best.keras").exists() else "final"
 
 
 def _ball(options: argparse.Namespace, attack: Attack) -> Ball:

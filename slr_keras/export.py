@@ -17,17 +17,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = cli.make_parser("export", "Export the inference network of a run or a .keras file.")
     parser.add_argument("target", help="run folder or .keras file")
     parser.add_argument("--format", choices=FORMATS, default="saved_model", help="[saved_model]")
-    parser.add_argument("--which", choices=("best", "final"), default="best", help="epoch [best]")
+    parser.add_argument("--which", choices=("best", "final"), help="epoch [best if there is one]")
     parser.add_argument("--out", metavar="PATH", help="where to [savedmodel/ in the run folder]")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     options = parser.parse(arguments)
     source = _source(options.target, options.which)
     name = FORMATS[options.format]
     out = pathlib.Path(options.out) if options.out else source.parent / name
-    if out.exists() and not options.overwrite:
-        raise RunError(f"{out} exists: choose another place with --out, or give --overwrite")
-    if not out.parent.is_dir():
-        raise UserError(f"--out: no such folder: {out.parent}")
+    _check_place(out, options.format, options.overwrite)
     cli.import_framework()
     from slr_keras import saving
 
@@ -36,13 +33,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _source(target: str, which: str) -> pathlib.Path:
+def _check_place(out: pathlib.Path, kind: str, overwrite: bool) -> None:
+    """Only what an export wrote is ever replaced."""
+    if kind == "keras" and out.suffix != ".keras":
+        raise UserError(f"--out: expected a name that ends in .keras, received {out}")
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"--out: no such folder: {out.parent}")
+    if out.exists() and not overwrite:
+        raise RunError(f"{out} exists: choose another place with --out, or give --overwrite")
+    ours = out.is_file() if kind == "keras" else (out / "saved_model.pb").is_file()
+    if out.exists() and not ours:
+        raise RunError(f"{out} is no {kind} export and is not overwritten; remove it")
+
+
+def _source(target: str, which: str | None) -> pathlib.Path:
     from slr_keras import targets
 
     place = pathlib.Path(target)
     if place.is_file() and place.suffix == ".keras":
         return place
-    return targets.find(target, which, {}).file
+    return targets.find(target, which or targets.newest(target), {}).file
 
 
 if __name__ == "__main__":

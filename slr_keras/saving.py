@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,20 @@ def save_network(net: Any, path: pathlib.Path) -> None:
     try:
         plain_network(net).save(temporary)
         os.replace(temporary, path)
+    except (OSError, RuntimeError, ValueError) as error:  # zipfile and h5py cannot close, on top
+        number = next((e.errno for e in _causes(error) if isinstance(e, OSError) and e.errno), None)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those it was raised on top of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def load_model(path: str | pathlib.Path) -> Any:
@@ -63,8 +76,8 @@ def load_model(path: str | pathlib.Path) -> Any:
         raise ModelError(f"no such model file: {path}")
     try:
         model = keras.models.load_model(path, compile=False)
-    except (ValueError, OSError, TypeError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
+    except Exception as error:  # what Keras, h5py and zipfile say of a damaged file is endless
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(f"{path} cannot be read as a Keras model: {reason}") from error
     net = getattr(model, "net", model)
     try:
@@ -158,16 +171,23 @@ def export_network(net: Any, out: pathlib.Path, kind: str) -> float:
     temporary = out.with_name(f".{out.name}.tmp{out.suffix}")
     _remove(temporary)
     try:
-        if kind == "saved_model":
-            export_saved_model(net, temporary)
-        else:
-            save_network(net, temporary)
+        _write(net, temporary, kind)
         difference = verify_export(net, temporary, kind)
         _remove(out)
         temporary.rename(out)
     finally:
         _remove(temporary)
     return difference
+
+
+def _write(net: Any, path: pathlib.Path, kind: str) -> None:
+    if kind != "saved_model":
+        return save_network(net, path)
+    try:
+        export_saved_model(net, path)
+    except Exception as error:  # TensorFlow has errors of its own for a full disk
+        last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        raise ExportError(f"{path.parent}: the SavedModel cannot be written: {last[0]}") from error
 
 
 def _remove(path: pathlib.Path) -> None:

@@ -28,6 +28,11 @@ class Target:
         return saving.load_model(self.file)
 
 
+def newest(path: str) -> str:
+    """The best epoch where a run has one, else the final one."""
+    return "best" if pathlib.Path(path, "best.keras").exists() else "final"
+
+
 def find(path: str, which: str, values: dict[str, Any]) -> Target:
     """The model at ``path``; ``values`` are settings that win over those of the run.
 

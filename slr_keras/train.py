@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from slr_keras import cli, events
 from slr_keras import config as configs
-from slr_keras.errors import UserError
+from slr_keras.errors import ExportError, UserError
 
 EPILOG = """Without preset and file: SLR on scikit-learn's digits with a small CNN, a minute on two
 cores. Flags win over the file, the file over the preset."""
@@ -44,9 +44,10 @@ def _train(config: configs.RunConfig | None, resume: str | None, progress: str) 
     from slr_keras.training.run_folder import RunFolder
 
     folder = RunFolder.create(config) if config else RunFolder.open(resume or "")
-    if folder["summary.json"].exists():
+    if folder.complete():
         print(f"{folder.path} is complete, nothing to resume: see {folder['summary.json']}")
         return 0
+    command = f"python -m slr_keras.train --resume {folder.path}"
     with console.reporter(progress) as report:
         report(events.PhaseStarted("importing"))
         cli.import_framework()
@@ -55,11 +56,17 @@ def _train(config: configs.RunConfig | None, resume: str | None, progress: str) 
         try:
             summary = loop.train(config or folder.config(), folder, report, resume=config is None)
         except loop.Interrupted as stop:
-            report.line(
-                f"stopped by {signal.Signals(stop.signum).name}, state saved. Go on with:\n"
-                f"  python -m slr_keras.train --resume {folder.path}"
-            )
+            state = "state saved" if stop.saved else "its state could not be saved"
+            name = signal.Signals(stop.signum).name
+            report.line(f"stopped by {name}, {state}. Go on with:\n  {command}")
             return 128 + stop.signum
+        except UserError:
+            if config:
+                folder.discard()
+            raise
+        except (OSError, ExportError):
+            report.line(f"what was saved stays. With the cause mended go on with:\n  {command}")
+            raise
     if progress != "quiet":
         out = console.Console()
         out.print(console.summary_table(summary))

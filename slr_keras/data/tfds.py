@@ -105,6 +105,7 @@ def _download(name: str, builder: Any) -> None:
     """Prepares the set in its folder; its messages go to stderr, stdout may carry events."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
+            _check_connection(builder)
             builder.download_and_prepare()
     except Exception as error:  # network, disk, a moved file, a missing package: all the same here
         place = builder.data_path.parent.parent
@@ -113,6 +114,16 @@ def _download(name: str, builder: Any) -> None:
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); it needs network "
             f"once, or point --data.dir to the folder that holds a prepared {builder.name}/"
         ) from None
+
+
+def _check_connection(builder: Any) -> None:
+    """Without network TFDS itself tries for more than three minutes and prints each attempt."""
+    import requests
+
+    urls = [url for url in getattr(builder, "url_infos", None) or () if url.startswith("http")]
+    if urls:
+        with contextlib.suppress(requests.exceptions.ReadTimeout):  # somebody is there
+            requests.head(urls[0], timeout=10)
 
 
 def _read_all(name: str, builder: Any) -> Splits:

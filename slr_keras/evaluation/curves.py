@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +33,12 @@ def draw_curves(epochs: Sequence[EpochEnded], path: pathlib.Path, config: RunCon
     lower.plot([e.epoch for e in epochs], [e.label_entropy for e in epochs], color=SOFT)
     lower.set(xlabel="epoch", ylabel="label entropy\n(nats)", ylim=(0, None))
     upper.set_title(f"{config.method.name} · {config.model.name} · {config.data.name}")
-    figure.savefig(path, dpi=120)
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    try:
+        figure.savefig(temporary, dpi=120)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def draw_accuracy(axes: Any, epochs: Sequence[EpochEnded]) -> None:

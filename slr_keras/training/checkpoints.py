@@ -73,11 +73,12 @@ class Checkpoints:
         }
         write_atomically(path.with_suffix(".npz"), data)
         write_atomically(path, json.dumps(head).encode())
-        self._prune()
+        self._prune(path)
         return path
 
-    def _prune(self) -> None:
-        kept = self.found()[: self.keep]
+    def _prune(self, newest: pathlib.Path) -> None:
+        """What is later than the newest was damaged and passed over when the run was resumed."""
+        kept = [path for path in self.found() if path <= newest][: self.keep]
         stems = {path.stem for path in kept}
         for path in self.folder.iterdir():
             if path.suffix in {".json", ".npz", ".tmp"} and path.stem not in stems:
@@ -97,7 +98,8 @@ class Checkpoints:
         for path in self.found():
             try:
                 head, arrays = _read(path)
-            except (OSError, ValueError, KeyError) as error:
+                position = Position(**head["position"])
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 notes.append(f"checkpoint {path.name} is damaged ({error}); using the one before.")
                 continue
             for what, value in identity.items():
@@ -107,7 +109,7 @@ class Checkpoints:
                         "Undo the change, or start a new run with --run-dir."
                     )
             restore_state(model, arrays)
-            return Position(**head["position"]), notes
+            return position, notes
         if notes:
             raise RunError(f"{self.folder}: no checkpoint can be read. {' '.join(notes)}")
         return None, notes
@@ -115,6 +117,8 @@ class Checkpoints:
 
 def _read(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     head = json.loads(path.read_text(encoding="utf-8"))
+    if head["format"] != FORMAT:
+        raise ValueError(f"expected format {FORMAT}, received {head['format']}")
     data = path.with_suffix(".npz").read_bytes()
     if hashlib.sha256(data).hexdigest() != head["sha256"]:
         raise ValueError("its digest does not match, it was cut off or altered")

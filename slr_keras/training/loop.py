@@ -8,7 +8,7 @@ import hashlib
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -26,11 +26,11 @@ Report = Callable[[events.Event], None]
 
 
 class Interrupted(Exception):
-    """The run was asked to stop by a signal and has saved its state."""
+    """The run was asked to stop by a signal; ``saved`` says whether it could save its state."""
 
-    def __init__(self, signum: int):
+    def __init__(self, signum: int, saved: bool):
         super().__init__(signal.Signals(signum).name)
-        self.signum = signum
+        self.signum, self.saved = signum, saved
 
 
 class Run:
@@ -80,10 +80,10 @@ class Run:
     def check_stop(self) -> None:
         """Leave with a checkpoint if a signal came."""
         if self.stop_signal is not None:
-            self.save_checkpoint()
+            saved = self.save_checkpoint()
             reason = signal.Signals(self.stop_signal).name
             self.emit(events.RunStopped(reason, self.position.epoch, self.position.batch))
-            raise Interrupted(self.stop_signal)
+            raise Interrupted(self.stop_signal, saved)
 
     # -- building -----------------------------------------------------------------------------
 
@@ -205,19 +205,37 @@ class Run:
     def _tensorboard(self) -> Any:
         return keras.callbacks.TensorBoard(str(self.folder["tensorboard"]), write_graph=False)
 
-    def save_checkpoint(self) -> None:
+    def save_checkpoint(self) -> bool:
         """Write a checkpoint at the position; a full disk is reported, not fatal."""
+
+        self._check_weights()
 
         def write() -> None:
             path = self.checkpoints.save(self.model, self.position, self.identity())
             shown = f"checkpoints/{path.name}"
             self.emit(events.CheckpointSaved(self.position.epoch, self.position.batch, shown))
 
-        self._attempt(write, "a checkpoint")
+        return self._attempt(write, "a checkpoint")
+
+    def _check_weights(self) -> None:
+        """The loss of a step is from before its update: it cannot tell that this one failed."""
+        if not all(np.isfinite(weight).all() for weight in self.model.net.get_weights()):
+            self.refuse_non_finite("a weight became NaN or infinite")
+
+    def refuse_non_finite(self, what: str) -> NoReturn:
+        """Record and raise; the checkpoints on disk are from before."""
+        epoch, batch = self.position.epoch, self.position.batch
+        message = (
+            f"{what} in epoch {epoch}, batch {batch}. The last good checkpoint stays; "
+            "try a lower --optimizer.learning_rate"
+        )
+        self.emit(events.NonFiniteLoss(epoch, batch, message))
+        raise NonFiniteLossError(message)
 
     def end_epoch(self, images_per_second: float) -> events.EpochEnded:
         """Evaluate, record, keep the best, checkpoint; the position moves to the next epoch."""
         epoch = self.position.epoch
+        self._check_weights()
         self.check_stop()
         means = {metric.name: float(metric.result()) for metric in self.model.metrics}
         train, val = self._evaluate(epoch)
@@ -296,8 +314,8 @@ class Run:
         saving.save_network(self.model.net, self.folder["final.keras"])
         self.phase("testing")
         summary = self._summary()
-        self.folder.write_summary(summary)
         draw_curves(self.folder.epochs(), self.folder["curves.png"], self.config)
+        self.folder.write_summary(summary)
         if self.config.train.export:
             self.phase("exporting")
             which = "best.keras" if self.folder["best.keras"].exists() else "final.keras"
@@ -408,16 +426,9 @@ def make_recorder(run: Run) -> Any:
             )
 
         def _refuse_non_finite(self, logs: Any) -> None:
-            if np.isfinite(float(logs["loss"])):
-                return
-            position = run.position
-            message = (
-                f"the loss became {float(logs['loss'])} in epoch {position.epoch}, batch "
-                f"{position.batch}. The last good checkpoint stays; try a lower "
-                "--optimizer.learning_rate"
-            )
-            run.emit(events.NonFiniteLoss(position.epoch, position.batch, message))
-            raise NonFiniteLossError(message)
+            loss = float(logs["loss"])
+            if not np.isfinite(loss):
+                run.refuse_non_finite(f"the loss became {loss}")
 
     return Recorder()
 
@@ -428,7 +439,7 @@ def on_signals(run: Run) -> Iterator[None]:
 
     def ask(signum: int, _: Any) -> None:
         if run.stop_signal is not None:  # the second time: leave at once, the checkpoint stays
-            raise KeyboardInterrupt
+            raise SystemExit(128 + signum)
         run.stop_signal = signum
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import datetime
+import errno
 import io
 import json
 import os
@@ -27,9 +29,9 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class RunFolder:
@@ -42,6 +44,7 @@ class RunFolder:
     def __init__(self, path: str | pathlib.Path):
         self.path = pathlib.Path(path)
         self.pending: list[str] = []
+        self.replaced: pathlib.Path | None = None
 
     def __getitem__(self, name: str) -> pathlib.Path:
         """The path of a file in the folder."""
@@ -56,18 +59,35 @@ class RunFolder:
         """
         path = pathlib.Path(config.run_dir or default_name(config))
         folder = cls(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            folder._make_room(config.overwrite)
         try:
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                folder._make_room(config.overwrite)
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
             write_atomically(folder["config.toml"], configs.dumps(config).encode())
             folder["events.jsonl"].touch()
         except OSError as error:
+            folder.discard()
             raise RunError(
                 f"cannot write the run folder {path}: {error.strerror}. "
                 "Choose another with --run-dir."
             ) from None
         return folder
+
+    def discard(self) -> None:
+        """Undo :meth:`create` for a run that never began: what was there before is back."""
+        with contextlib.suppress(OSError):
+            self["events.jsonl"].unlink(missing_ok=True)
+            self["config.toml"].unlink(missing_ok=True)
+            self["checkpoints"].rmdir()
+            self.path.rmdir()
+            if self.replaced:
+                self.replaced.rename(self.path)
+
+    def complete(self) -> bool:
+        """Whether nothing is left to do: summary.json is there, and the export if there is one."""
+        if not self["summary.json"].exists():
+            return False
+        return not self.config().train.export or self["savedmodel"].exists()
 
     def _make_room(self, overwrite: bool) -> None:
         if not overwrite:
@@ -77,8 +97,10 @@ class RunFolder:
             )
         if not self.path.is_dir() or not self["config.toml"].exists():
             raise RunError(f"{self.path} is not a run folder and is not overwritten; remove it")
+        if pathlib.Path.cwd().is_relative_to(self.path.resolve()):
+            raise RunError(f"{self.path} is where you are and is not overwritten; go elsewhere")
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-        self.path.rename(self.path.with_name(f"{self.path.name}.old-{stamp}"))
+        self.replaced = self.path.rename(self.path.with_name(f"{self.path.name}.old-{stamp}"))
 
     @classmethod
     def open(cls, path: str | pathlib.Path) -> RunFolder:
@@ -99,8 +121,15 @@ class RunFolder:
             OSError: the disk refused it.
         """
         self.pending.append(events.encode(event) + "\n")
-        with open(self["events.jsonl"], "a", encoding="utf-8") as file:
-            file.write("".join(self.pending))
+        with open(self["events.jsonl"], "ab", buffering=0) as file:
+            end, data = file.seek(0, os.SEEK_END), "".join(self.pending).encode()
+            try:
+                written = file.write(data)
+                if written != len(data):  # a disk that is nearly full takes a part
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(end)
+                raise
         self.pending.clear()
 
     def epochs(self) -> list[events.EpochEnded]:
