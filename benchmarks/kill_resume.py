@@ -34,10 +34,9 @@ from rich.table import Table
 from slr_keras.training.checkpoints import Checkpoints
 
 ROOT = pathlib.Path(__file__).parent.parent
-EPOCHS, STEPS = 5, 20
+STEPS = 20
 SETTINGS = f"""
 [train]
-epochs = {EPOCHS}
 batch_size = 32
 checkpoint_minutes = 0.0016
 [data]
@@ -90,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=5, help="at random moments [5]")
     parser.add_argument("--mid-checkpoint", type=int, default=2, help="while one is written [2]")
     parser.add_argument("--seed", type=int, default=0, help="of run and moments [0]")
+    parser.add_argument("--epochs", type=int, default=5, help="length of the run [5]")
     parser.add_argument("--folder", type=pathlib.Path, help="kept there [temporary, removed]")
     parser.add_argument("rest", nargs="*", help="further arguments of slr_keras.train, after --")
     options = parser.parse_args(arguments)
@@ -103,7 +103,8 @@ def compare_runs(folder: pathlib.Path, options: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "settings.toml"
     settings.write_text(SETTINGS)
-    fresh = [str(settings), "--seed", str(options.seed), *options.rest]
+    fresh = [str(settings), "--seed", str(options.seed), "--train.epochs", str(options.epochs)]
+    fresh += options.rest
     peace, killed = folder / "peace", folder / "killed"
     if code := _start([*fresh, "--run-dir", str(peace)]).wait(LIMIT):
         return code
@@ -144,7 +145,7 @@ def random_moments(options: argparse.Namespace) -> list[Moment]:
     chance = random.Random(options.seed)
     writing = [True] * options.mid_checkpoint + [False] * options.kills
     chance.shuffle(writing)
-    places = sorted(chance.uniform(1, EPOCHS + 1) for _ in writing)
+    places = sorted(chance.uniform(1, options.epochs + 1) for _ in writing)
     return [Moment(p, w, chance.uniform(0, 0.3)) for p, w in zip(places, writing, strict=True)]
 
 
