@@ -16,7 +16,7 @@ SMALL = {
     "--data.label_noise": 0.1,
     "--method.start_epoch": 2,
     "--model.width": 4,
-    "--attack.steps": 2,
+    "--attack.steps": 4,
     "--eval.train_samples": 50,
     "--eval.val_samples": 50,
     "--eval.test_samples": 50,
