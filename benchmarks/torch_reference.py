@@ -25,6 +25,7 @@ class BasicBlock(nn.Module):
     """Two convolutions around a shortcut."""
 
     def __init__(self, fan_in: int, fan_out: int, stride: int):
+        """Layers with PyTorch's default initial weights."""
         super().__init__()
         self.conv1, self.bn1 = conv3x3(fan_in, fan_out, stride), nn.BatchNorm2d(fan_out)
         self.conv2, self.bn2 = conv3x3(fan_out, fan_out), nn.BatchNorm2d(fan_out)
@@ -43,6 +44,7 @@ class ResNet18(nn.Module):
     """ResNet-18 for 32x32 images."""
 
     def __init__(self, channels: int = 3, classes: int = 10, width: int = 64):
+        """Layers with PyTorch's default initial weights."""
         super().__init__()
         self.conv1, self.bn1 = conv3x3(channels, width), nn.BatchNorm2d(width)
         blocks, fan_in = [], width
@@ -64,6 +66,7 @@ class SmallCNN(nn.Module):
     """Four convolutions with BatchNorm, widths w-2w-4w-8w."""
 
     def __init__(self, channels: int = 1, classes: int = 10, width: int = 32):
+        """Layers with PyTorch's default initial weights."""
         super().__init__()
         layers, fan_in = [], channels
         for level, stride in enumerate((1, 2, 1, 2)):
@@ -102,6 +105,7 @@ class Trainer:
     learning_rate: float = 0.1
 
     def __post_init__(self) -> None:
+        """SGD with coupled L2 on every parameter."""
         self.optimizer = torch.optim.SGD(
             self.net.parameters(), self.learning_rate, momentum=0.9, weight_decay=5e-4
         )

@@ -96,6 +96,11 @@ def make_deterministic() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def versions() -> dict[str, str]:
+    """The framework's name and version."""
+    return {"tensorflow": tf.__version__}
+
+
 def describe_device() -> str:
     """The device that computes, in words."""
     gpus = tf.config.list_physical_devices("GPU")

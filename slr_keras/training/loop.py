@@ -6,19 +6,20 @@ import contextlib
 import dataclasses
 import hashlib
 import signal
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
 
-from slr_keras import backend, data, events, saving, schema
+from slr_keras import backend, data, events, saving
 from slr_keras import config as configs
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
 from slr_keras.errors import NonFiniteLossError
 from slr_keras.evaluation.runner import Evaluator
 from slr_keras.training.checkpoints import Checkpoints, Position
+from slr_keras.training.closing import finish
+from slr_keras.training.recorder import Recorder
 from slr_keras.training.robust_classifier import RobustClassifier
 from slr_keras.training.run_folder import RunFolder
 
@@ -113,7 +114,7 @@ class Run:
         if self.model.label_bank is not None:
             self.model.label_bank.fill(self.data.y_train)
         self.evaluator = Evaluator(
-            self.model, self._probe(config.eval.steps), batch_size=config.eval.batch_size
+            self.model, self.evaluation_attack(config.eval.steps), batch_size=config.eval.batch_size
         )
 
     def _optimizer(self) -> Any:
@@ -123,7 +124,7 @@ class Run:
         )
         return config.optimizer.build(rate)
 
-    def _probe(self, steps: int) -> PGD:
+    def evaluation_attack(self, steps: int) -> PGD:
         """PGD in the ball of training, with its step size where it has one."""
         attack = self.config.attack
         size = getattr(attack, "step_size", attack.eps / 4 or 1 / 255)
@@ -160,7 +161,9 @@ class Run:
         self.emit(self._started(resumed_at))
         self.phase("compiling")
         self._fit()
-        return self._finish()
+        summary = finish(self)
+        self.emit(events.RunEnded(summary))
+        return summary
 
     def _started(self, resumed_at: tuple[int, int] | None) -> events.RunStarted:
         config = self.config
@@ -173,7 +176,7 @@ class Run:
             epochs=config.train.epochs,
             steps_per_epoch=self.batches.steps_per_epoch,
             device=backend.describe_device(),
-            versions={"keras": keras.__version__, "numpy": np.__version__},
+            versions={"keras": keras.__version__, **backend.versions()},
             resumed_at=resumed_at,
         )
 
@@ -190,7 +193,7 @@ class Run:
 
     def _fit_epochs(self, first: int, last: int) -> None:
         steps, begun = self.batches.steps_per_epoch, self.position.batch
-        recorder = make_recorder(self)
+        recorder = Recorder(self)
         extra = [self._tensorboard()] if self.config.train.tensorboard else []
         self.model.fit(
             backend.feed(self.batches, first, begun),
@@ -305,54 +308,6 @@ class Run:
         last = int(ops.convert_to_numpy(self.model.optimizer.iterations)) - 1
         return float(ops.convert_to_numpy(schedule(max(last, 0))))
 
-    # -- the end ------------------------------------------------------------------------------
-
-    def _finish(self) -> dict[str, Any]:
-        """final.keras, test accuracy of best and final, curves, summary, export."""
-        from slr_keras.evaluation.curves import draw_curves
-
-        saving.save_network(self.model.net, self.folder["final.keras"])
-        self.phase("testing")
-        summary = self._summary()
-        draw_curves(self.folder.epochs(), self.folder["curves.png"], self.config)
-        self.folder.write_summary(summary)
-        if self.config.train.export:
-            self.phase("exporting")
-            which = "best.keras" if self.folder["best.keras"].exists() else "final.keras"
-            net = saving.load_model(self.folder[which])
-            saving.export_network(net, self.folder["savedmodel"], "saved_model")
-        self.emit(events.RunEnded(summary))
-        return summary
-
-    def _summary(self) -> dict[str, Any]:
-        best, last = self.position.best_epoch, self.config.train.epochs
-        probe = self._probe(self.config.eval.test_steps)
-        summary: dict[str, Any] = {
-            "attack": f"pgd-{probe.steps}",
-            "attack_settings": schema.to_dict(probe),
-            "test_samples": self._test_count(),
-            "best_epoch": best or None,
-            "best_val_robust_accuracy": self.position.best_robust_accuracy if best else None,
-            "training_seconds": round(self.position.seconds, 1),
-            "noisy_labels": len(self.data.noisy_index),
-            "final": {"epoch": last, **self._test(self.model.net, probe)},
-        }
-        if best and self.folder["best.keras"].exists():
-            net = saving.load_model(self.folder["best.keras"])
-            summary["best"] = {"epoch": best, **self._test(net, probe)}
-        return summary
-
-    def _test_count(self) -> int:
-        wanted, there = self.config.eval.test_samples, len(self.data.x_test)
-        return min(wanted or there, there)
-
-    def _test(self, net: Any, probe: PGD) -> dict[str, float | None]:
-        count = self._test_count()
-        evaluator = Evaluator(net, probe, batch_size=self.config.eval.batch_size)
-        x, y = self.data.x_test[:count], self.data.y_test[:count]
-        result = evaluator.run(x, y, lambda _: self.check_stop())
-        return {"accuracy": result.accuracy, "robust_accuracy": result.robust_accuracy}
-
 
 def digest(*arrays: np.ndarray) -> str:
     """SHA-256 of arrays' contents."""
@@ -373,64 +328,6 @@ def make_classifier(net: Any, config: configs.RunConfig, num_samples: int) -> Ro
         label_bank_dtype=config.label_bank.dtype,
         seed=config.seed,
     )
-
-
-def make_recorder(run: Run) -> Any:
-    """The Keras callback through which ``fit`` drives the run's records."""
-
-    class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.first, self.started = run.position.batch, time.monotonic()
-            self.saved = self.reported = self.started
-            self.before = run.position.seconds
-            if self.first:
-                for variable, value in run.means_at_resume:  # fit has just reset them
-                    variable.assign(value)
-            run.phase("epoch", epoch + 1)
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            now = time.monotonic()
-            run.position = dataclasses.replace(
-                run.position,
-                batch=self.first + batch + 1,
-                seconds=self.before + now - self.started,
-            )
-            self._refuse_non_finite(logs)
-            if now - self.reported > 0.1 or run.position.batch == run.batches.steps_per_epoch:
-                self.reported = now
-                run.emit(self._batch_event(logs))
-            run.check_stop()
-            if now - self.saved > 60 * run.config.train.checkpoint_minutes:
-                self.saved = now
-                run.save_checkpoint()
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            event = run.end_epoch(self._speed())
-            measured = {k: v for k, v in dataclasses.asdict(event).items() if k.startswith("val_")}
-            logs.update({k: v for k, v in measured.items() if v is not None})
-
-        def _speed(self) -> float:
-            done = run.position.batch - self.first
-            spent = run.position.seconds - self.before
-            return done * run.config.train.batch_size / max(spent, 1e-9)
-
-        def _batch_event(self, logs: Any) -> events.BatchEnded:
-            return events.BatchEnded(
-                epoch=run.position.epoch,
-                batch=run.position.batch,
-                batches=run.batches.steps_per_epoch,
-                loss=float(logs["loss"]),
-                accuracy=float(logs["accuracy"]),
-                robust_accuracy=float(logs.get("robust_accuracy", "nan")),
-                images_per_second=self._speed(),
-            )
-
-        def _refuse_non_finite(self, logs: Any) -> None:
-            loss = float(logs["loss"])
-            if not np.isfinite(loss):
-                run.refuse_non_finite(f"the loss became {loss}")
-
-    return Recorder()
 
 
 @contextlib.contextmanager

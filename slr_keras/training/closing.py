@@ -1,0 +1,61 @@
+"""The end of a run: final.keras, test accuracy of best and final, curves, summary, export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slr_keras import saving, schema
+from slr_keras.attacks.pgd import PGD
+from slr_keras.evaluation.curves import draw_curves
+from slr_keras.evaluation.runner import Evaluator
+
+if TYPE_CHECKING:
+    from slr_keras.training.loop import Run
+
+
+def finish(run: Run) -> dict[str, Any]:
+    """Write what a complete run leaves behind; returns the content of summary.json."""
+    folder = run.folder
+    saving.save_network(run.model.net, folder["final.keras"])
+    run.phase("testing")
+    summary = summarise(run)
+    draw_curves(folder.epochs(), folder["curves.png"], run.config)
+    folder.write_summary(summary)
+    if run.config.train.export:
+        run.phase("exporting")
+        which = "best.keras" if folder["best.keras"].exists() else "final.keras"
+        net = saving.load_model(folder[which])
+        saving.export_network(net, folder["savedmodel"], "saved_model")
+    return summary
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """Clean and robust test accuracy of the best and the final epoch, and how it was measured."""
+    best = run.position.best_epoch
+    attack = run.evaluation_attack(run.config.eval.test_steps)
+    summary: dict[str, Any] = {
+        "attack": f"pgd-{attack.steps}",
+        "attack_settings": schema.to_dict(attack),
+        "test_samples": _count(run),
+        "best_epoch": best or None,
+        "best_val_robust_accuracy": run.position.best_robust_accuracy if best else None,
+        "training_seconds": round(run.position.seconds, 1),
+        "noisy_labels": len(run.data.noisy_index),
+        "final": {"epoch": run.config.train.epochs, **_test(run, run.model.net, attack)},
+    }
+    if best and run.folder["best.keras"].exists():
+        net = saving.load_model(run.folder["best.keras"])
+        summary["best"] = {"epoch": best, **_test(run, net, attack)}
+    return summary
+
+
+def _count(run: Run) -> int:
+    wanted, there = run.config.eval.test_samples, len(run.data.x_test)
+    return min(wanted or there, there)
+
+
+def _test(run: Run, net: Any, attack: PGD) -> dict[str, float | None]:
+    x, y = run.data.x_test[: _count(run)], run.data.y_test[: _count(run)]
+    evaluator = Evaluator(net, attack, batch_size=run.config.eval.batch_size)
+    result = evaluator.run(x, y, lambda _: run.check_stop())
+    return {"accuracy": result.accuracy, "robust_accuracy": result.robust_accuracy}

@@ -1,0 +1,78 @@
+"""The Keras callback through which ``fit`` drives the records of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slr_keras import events
+from slr_keras.backend import keras
+
+if TYPE_CHECKING:
+    from slr_keras.training.loop import Run
+
+REPORT_SECONDS = 0.1  # at most ten batch events a second
+
+
+class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps the position, reports batches, checks the loss, stops and checkpoints on time."""
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run = run
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Start the clocks; put back the running means of an epoch that goes on."""
+        self.first, self.before = self.run.position.batch, self.run.position.seconds
+        self.started = self.saved = self.reported = time.monotonic()
+        if self.first:
+            for variable, value in self.run.means_at_resume:  # fit has just reset them
+                variable.assign(value)
+        self.run.phase("epoch", epoch + 1)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Move the position, then look at the loss, the clock and the signals."""
+        run, now = self.run, time.monotonic()
+        run.position = dataclasses.replace(
+            run.position, batch=self.first + batch + 1, seconds=self.before + now - self.started
+        )
+        self._refuse_non_finite(logs)
+        last = run.position.batch == run.batches.steps_per_epoch
+        if now - self.reported > REPORT_SECONDS or last:
+            self.reported = now
+            run.emit(self._batch_event(logs))
+        run.check_stop()
+        if now - self.saved > 60 * run.config.train.checkpoint_minutes:
+            self.saved = now
+            run.save_checkpoint()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Close the epoch; what was measured goes to the callbacks after this one."""
+        event = self.run.end_epoch(self._speed())
+        measured = {k: v for k, v in dataclasses.asdict(event).items() if k.startswith("val_")}
+        logs.update({k: v for k, v in measured.items() if v is not None})
+
+    def _speed(self) -> float:
+        """Images per second of this epoch, evaluation left out."""
+        done = self.run.position.batch - self.first
+        spent = self.run.position.seconds - self.before
+        return done * self.run.config.train.batch_size / max(spent, 1e-9)
+
+    def _batch_event(self, logs: Any) -> events.BatchEnded:
+        return events.BatchEnded(
+            epoch=self.run.position.epoch,
+            batch=self.run.position.batch,
+            batches=self.run.batches.steps_per_epoch,
+            loss=float(logs["loss"]),
+            accuracy=float(logs["accuracy"]),
+            robust_accuracy=float(logs.get("robust_accuracy", "nan")),
+            images_per_second=self._speed(),
+        )
+
+    def _refuse_non_finite(self, logs: Any) -> None:
+        loss = float(logs["loss"])
+        if not np.isfinite(loss):
+            self.run.refuse_non_finite(f"the loss became {loss}")
