@@ -43,5 +43,10 @@ class Step(Schedule):
 
 
 def _first_epoch(milestone: float, epochs: int) -> int:
-    """The epoch that a milestone names; 0.29 of 100 is 30, whatever 0.29 * 100 rounds to."""
-    return round(milestone) if milestone >= 1 else int(round(milestone * epochs, 9)) + 1
+    """The epoch that a milestone names; 0.29 of 100 is 30, whatever 0.29 * 100 rounds to.
+
+    A share is never the first epoch: a run too short for it would start with the lowered rate.
+    """
+    if milestone >= 1:
+        return round(milestone)
+    return max(2, int(round(milestone * epochs, 9)) + 1)

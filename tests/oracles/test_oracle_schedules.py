@@ -57,6 +57,7 @@ def test_a_drop_acts_on_the_update_itself():
         ((0.29, 0.57, 0.58), 100, (30, 58, 59)),  # 0.29 * 100 is 28.999... in floating point
         ((100, 150), 200, (100, 150)),
         ((150, 100), 200, (100, 150)),
+        ((0.5, 0.75), 1, (2, 2)),  # a share never lowers the rate of the whole run
         ((), 10, ()),
     ],
 )
