@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -94,6 +95,13 @@ def alternate(works: Mapping[str, Work], rounds: int = 5, warmup: int = 4) -> di
     return times
 
 
+def warn_if_busy() -> None:
+    """Say so where other programs compute: threads that wait for each other then lose most."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > 0.5:
+        print(f"note: the machine is busy (load {load:.1f}); repeat when it is idle")
+
+
 def report(comparisons: list[Comparison], to: str | None = None) -> int:
     """Print the table, write JSON where asked; 0 if every target is reached, else 1."""
     rows = [HEADER, *(comparison.row() for comparison in comparisons)]
@@ -118,6 +126,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def use_threads(threads: int) -> None:
     """Give TensorFlow and, where it is installed, PyTorch as many threads."""
+    warn_if_busy()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
