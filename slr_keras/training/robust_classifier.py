@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
 import numpy as np
@@ -283,12 +284,19 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             )
 
     def export(self, filepath: Any, format: str = "tf_saved_model", **options: Any) -> None:
-        """Write the inference network: float32 images in [0, 1] -> logits and probabilities."""
+        """Write the inference network: float32 images in [0, 1] -> logits and probabilities.
+
+        The SavedModel is read back in a fresh process and compared before it is put in place.
+
+        Raises:
+            ExportError: what was written differs by 1e-5 or more, or cannot be read.
+        """
         from slr_keras import saving
 
-        if format != "tf_saved_model":
-            return super().export(filepath, format=format, **options)
-        return saving.export_saved_model(self.net, filepath)
+        if format == "tf_saved_model":
+            saving.export_network(self.net, pathlib.Path(filepath), "saved_model")
+        else:
+            super().export(filepath, format=format, **options)
 
     def get_config(self) -> dict[str, Any]:
         """What rebuilds the model; see ``from_config``."""
