@@ -1,0 +1,38 @@
+"""All comparisons, one after the other, each in a process of its own: ``make bench``.
+
+python -m benchmarks            # all, about a quarter of an hour on two idle cores
+python -m benchmarks step       # those of one module
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+COMMANDS = (
+    "equality",
+    "step --model resnet18",
+    "step --model small_cnn",
+    "step --attack-dtype bfloat16",
+    "step --against at",
+    "step --memory",
+    "attacks --model resnet18",
+    "attacks --model small_cnn",
+    "pipeline",
+)
+
+
+def main(wanted: list[str]) -> int:
+    """Run the commands whose module is wanted (all by default); 0 if every target is met."""
+    chosen = [c.split() for c in COMMANDS if not wanted or c.split()[0] in wanted]
+    missed = []
+    for module, *flags in chosen:
+        print(f"\n$ python -m benchmarks.{' '.join([module, *flags])}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{module}", *flags]).returncode:
+            missed.append(" ".join([module, *flags]))
+    print(f"\n{len(chosen) - len(missed)} of {len(chosen)} meet their targets", *missed, sep="\n  ")
+    return bool(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
