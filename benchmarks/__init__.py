@@ -7,3 +7,7 @@
 
 Peers are optional: ``pip install -r benchmarks/requirements.txt``.
 """
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported

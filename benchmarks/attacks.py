@@ -69,7 +69,8 @@ def _ours(net: Any, batch: _subjects.Data) -> _timing.Work:
     def run(x: Any, y: Any) -> Any:
         return attack.run(Objective(network.snapshot(), y), x, seed)
 
-    compiled = backend.compiled(run)
+    shapes = ((None, *batch.x.shape[1:]), "float32"), ((None,), "int64")
+    compiled = backend.compiled(run, *shapes)
     x, y = tf.constant(batch.x), tf.constant(batch.y)
     return lambda: compiled(x, y).numpy()
 
