@@ -31,6 +31,10 @@ class Times:
         self.wall.append(time.perf_counter() - wall)
         self.cpu.append(time.process_time() - cpu)
 
+    def joined(self, other: Times) -> Times:
+        """The steps of both."""
+        return Times(self.wall + other.wall, self.cpu + other.cpu)
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:

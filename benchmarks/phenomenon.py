@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras.training.run_folder import RunFolder
+from slr_keras.run_folder import RunFolder
 
 METHODS = {"AT": "cifar10-1k-at", "AT + SLR": "cifar10-1k-slr"}
 COLOURS = {"AT": "#D55E00", "AT + SLR": "#0072B2"}

@@ -40,7 +40,7 @@ class QuietReporter:
 
     def __call__(self, event: events.Event) -> None:
         """Receive an event."""
-        handler = getattr(self, f"on_{event.event}", None)
+        handler = getattr(self, f"on_{event.name}", None)
         if handler:
             handler(event)
 

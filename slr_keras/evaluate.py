@@ -178,7 +178,7 @@ def _show(rows: Any, split: str) -> None:
 def _write(result: dict[str, Any], path: Any) -> int:
     if path is None:
         return 0
-    from slr_keras.training.run_folder import write_atomically
+    from slr_keras.run_folder import write_atomically
 
     write_atomically(pathlib.Path(path), (json.dumps(result, indent=2) + "\n").encode())
     print(f"written to {path}")

@@ -1,7 +1,4 @@
-"""What a run reports: typed events, one JSON object a line.
-
-A line holds the event's name under ``event``, the protocol version under ``v``, the time under
-``time`` (seconds since 1970) and the fields of the event. NaN and infinities are ``null``.
+"""What a run reports: typed events, one JSON object a line (see :mod:`slr_keras.wire`).
 
     >>> decode(encode(Warned(message="no validation split")))
     Warned(message='no validation split')
@@ -10,26 +7,26 @@ A line holds the event's name under ``event``, the protocol version under ``v``,
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-import time
 from typing import Any, ClassVar
 
-VERSION = 1
+from slr_keras import wire
+from slr_keras.wire import VERSION, encode, finite
+
+__all__ = ["VERSION", "decode", "encode", "finite"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Event:
-    """Base of the events; ``event`` is the name on the wire."""
+class Event(wire.Message):
+    """Base of the events of a run."""
 
-    event: ClassVar[str] = ""
+    kind: ClassVar[str] = "event"
 
 
 @dataclasses.dataclass(frozen=True)
 class RunStarted(Event):
     """A run begins, or goes on after an interruption (``resumed_at`` is its position)."""
 
-    event = "run_start"
+    name = "run_start"
     run_dir: str
     method: str
     model: str
@@ -46,7 +43,7 @@ class RunStarted(Event):
 class PhaseStarted(Event):
     """What the run does from now on: importing, building, compiling, epoch, evaluating, ..."""
 
-    event = "phase"
+    name = "phase"
     phase: str
     epoch: int = 0
 
@@ -55,7 +52,7 @@ class PhaseStarted(Event):
 class BatchEnded(Event):
     """Running means of the epoch after a batch (both counted from 1)."""
 
-    event = "batch_end"
+    name = "batch_end"
     epoch: int
     batch: int
     batches: int
@@ -71,7 +68,7 @@ class EpochEnded(Event):
     no augmentation, fixed subsets; plain ``accuracy`` and ``robust_accuracy`` are those of the
     batches as trained on. ``label_entropy`` is in nats."""
 
-    event = "epoch_end"
+    name = "epoch_end"
     epoch: int
     epochs: int
     loss: float | None
@@ -92,7 +89,7 @@ class EpochEnded(Event):
 class CheckpointSaved(Event):
     """Everything needed to go on is on disk; ``batch`` batches of ``epoch`` are done."""
 
-    event = "checkpoint"
+    name = "checkpoint"
     epoch: int
     batch: int
     path: str
@@ -102,7 +99,7 @@ class CheckpointSaved(Event):
 class Warned(Event):
     """Something the user should know; the run goes on."""
 
-    event = "warning"
+    name = "warning"
     message: str
 
 
@@ -110,7 +107,7 @@ class Warned(Event):
 class NonFiniteLoss(Event):
     """The loss became NaN or infinite; the run stops at its last good checkpoint."""
 
-    event = "non_finite_loss"
+    name = "non_finite_loss"
     epoch: int
     batch: int
     message: str
@@ -120,7 +117,7 @@ class NonFiniteLoss(Event):
 class RunStopped(Event):
     """The run was asked to stop and can be resumed."""
 
-    event = "run_stop"
+    name = "run_stop"
     reason: str
     epoch: int
     batch: int
@@ -130,48 +127,77 @@ class RunStopped(Event):
 class RunEnded(Event):
     """The run is complete; ``summary`` is the content of summary.json."""
 
-    event = "run_end"
+    name = "run_end"
     summary: dict[str, Any]
 
 
-KINDS: dict[str, type[Event]] = {cls.event: cls for cls in Event.__subclasses__()}
+# -- what a worker of the app says beside the run itself --------------------------------------
 
 
-def encode(event: Event) -> str:
-    """One line of JSON, without the line break."""
-    head = {"v": VERSION, "event": event.event, "time": round(time.time(), 3)}
-    return json.dumps(head | finite(dataclasses.asdict(event)), allow_nan=False)
+@dataclasses.dataclass(frozen=True)
+class Hello(Event):
+    """The first line of a worker: who speaks."""
+
+    name = "hello"
+    program: str
+    pid: int
+    version: str
 
 
-def decode(line: str) -> Event | None:
+@dataclasses.dataclass(frozen=True)
+class Heartbeat(Event):
+    """The worker is alive; the next one comes within ``next_within`` seconds."""
+
+    name = "heartbeat"
+    next_within: float
+    memory_mb: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Acknowledged(Event):
+    """A command arrived. ``accepted`` false: it cannot be done now, ``message`` says why."""
+
+    name = "acknowledged"
+    id: int
+    command: str
+    accepted: bool = True
+    message: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Paused(Event):
+    """The run waits after this batch, model in memory, state on disk."""
+
+    name = "paused"
+    epoch: int
+    batch: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Continued(Event):
+    """The run goes on from this batch."""
+
+    name = "continued"
+    epoch: int
+    batch: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Failed(Event):
+    """The worker cannot go on; the sentence that a terminal would show after ``error:``."""
+
+    name = "failed"
+    message: str
+
+
+KINDS: dict[str, type[Event]] = wire.kinds(Event)
+
+
+def decode(line: str | bytes) -> Event | None:
     """The event of a line; None for an event or field set this version does not know.
 
     Raises:
         ValueError: the line is not a JSON object.
     """
-    values = json.loads(line)
-    if not isinstance(values, dict):
-        raise ValueError(f"expected a JSON object, received {line[:80]!r}")
-    kind = KINDS.get(str(values.get("event", "")))
-    if kind is None:
-        return None
-    names = {field.name for field in dataclasses.fields(kind)}
-    try:
-        return kind(**{key: _tuple(value) for key, value in values.items() if key in names})
-    except TypeError:
-        return None
-
-
-def finite(value: Any) -> Any:
-    """The value with NaN and infinities replaced by None, at any depth."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return value
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    event: Event | None = wire.decode(line, Event.kind, KINDS)
+    return event

@@ -8,7 +8,7 @@ from typing import Any
 
 from slr_keras import config as configs
 from slr_keras.errors import RunError, UserError
-from slr_keras.training.run_folder import RunFolder
+from slr_keras.run_folder import RunFolder
 
 WHICH = ("best", "final")
 

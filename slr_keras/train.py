@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(config: configs.RunConfig | None, resume: str | None, progress: str) -> int:
     from slr_keras import console
-    from slr_keras.training.run_folder import RunFolder
+    from slr_keras.run_folder import RunFolder
 
     folder = RunFolder.create(config) if config else RunFolder.open(resume or "")
     if folder.complete():

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from slr_keras.errors import RunError
-from slr_keras.training.run_folder import write_atomically
+from slr_keras.run_folder import write_atomically
 
 FORMAT = 1
 _NAME = re.compile(r"(\d{6})-(\d{8})\.json")

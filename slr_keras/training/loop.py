@@ -21,7 +21,7 @@ from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish
 from slr_keras.training.recorder import Recorder
 from slr_keras.training.robust_classifier import RobustClassifier
-from slr_keras.training.run_folder import RunFolder
+from slr_keras.run_folder import RunFolder
 
 Report = Callable[[events.Event], None]
 

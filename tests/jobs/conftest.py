@@ -95,7 +95,7 @@ def interrupted(tmp_path_factory):
     """The same run, stopped by SIGTERM in the third epoch's first batch; read-only."""
     path = tmp_path_factory.mktemp("runs") / "interrupted"
     with pytest.MonkeyPatch.context() as patch:
-        stop_when(patch, lambda e: e.event == "phase" and e.epoch == 3, signal.SIGTERM)
+        stop_when(patch, lambda e: e.name == "phase" and e.epoch == 3, signal.SIGTERM)
         code = call(train.main, *small(), "--run-dir", path)
     assert code == 143
     return path

@@ -55,7 +55,7 @@ def test_an_existing_run_is_not_touched(finished, refused, snapshot):
 def test_overwrite_moves_the_old_run_aside(finished, copy_of, snapshot, job, flags, stop_on):
     run = copy_of(finished)
     before = {path.removeprefix(str(run)): v for path, v in snapshot(run).items()}
-    stop_on(lambda e: e.event == "phase" and e.phase == "epoch", 2)
+    stop_on(lambda e: e.name == "phase" and e.phase == "epoch", 2)
     assert job(train.main, *flags(), "--run-dir", run, "--overwrite").code == 130
     (old,) = run.parent.glob(f"{run.name}.old-*")
     assert {path.removeprefix(str(old)): v for path, v in snapshot(old).items()} == before

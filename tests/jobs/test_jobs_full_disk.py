@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from slr_keras import events, export, train
-from slr_keras.training.run_folder import RunFolder, write_atomically
+from slr_keras.run_folder import RunFolder, write_atomically
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def test_sigint_in_the_evaluation_at_the_end_of_an_epoch(
     tmp_path, finished, flags, job, same, stop_on
 ):
     run = tmp_path / "run"
-    stop_on(lambda e: e.event == "phase" and (e.phase, e.epoch) == ("evaluating", 2), signal.SIGINT)
+    stop_on(lambda e: e.name == "phase" and (e.phase, e.epoch) == ("evaluating", 2), signal.SIGINT)
     done = job(train.main, *flags(), "--run-dir", run)
     assert done.code == 130
     assert "stopped by SIGINT, state saved" in done.err
@@ -56,7 +56,7 @@ def test_a_signal_while_testing_is_resumed_to_the_same_summary(
     interrupted, finished, copy_of, job, same, stop_on
 ):
     run = copy_of(interrupted)
-    stop_on(lambda e: e.event == "phase" and e.phase == "testing", signal.SIGTERM)
+    stop_on(lambda e: e.name == "phase" and e.phase == "testing", signal.SIGTERM)
     assert job(train.main, "--resume", run).code == 143
     assert not (run / "summary.json").exists()
     assert job(train.main, "--resume", run).code == 0
@@ -82,7 +82,7 @@ def test_a_stop_that_cannot_save_says_so(tmp_path, flags, job, stop_on, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("slr_keras.training.checkpoints.Checkpoints.save", refuse)
-    stop_on(lambda e: e.event == "phase" and e.phase == "epoch", signal.SIGINT)
+    stop_on(lambda e: e.name == "phase" and e.phase == "epoch", signal.SIGINT)
     done = job(train.main, *flags(), "--run-dir", tmp_path / "run")
     assert done.code == 130
     assert "its state could not be saved" in done.err

@@ -1,0 +1,49 @@
+"""What the screens share: runs, trainer queue, lab, settings, and how they send users on."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, QSettings, Signal
+
+from gui.models.run_store import RunStore
+from gui.presenters.lab import LabPresenter
+from gui.presenters.trainer import Trainer
+from gui.worker import program
+
+
+@dataclasses.dataclass(frozen=True)
+class Programs:
+    """The workers' command lines; tests put fakes in their place."""
+
+    trainer: Sequence[str] = dataclasses.field(
+        default_factory=lambda: program("slr_keras.train", "--progress", "json")
+    )
+    lab: Sequence[str] = dataclasses.field(default_factory=lambda: program("slr_keras.lab"))
+
+
+class Context(QObject):
+    """One per window.
+
+    Signals:
+        go_to: show the screen of this name.
+        attack_model: open the lab on (run folder or ``.keras`` file, which).
+        chart_runs: show these run folders in the charts of the Train screen, the first as main.
+        edit_config: fill the Train form with the settings of this run folder.
+        message: a sentence for the bar at the window's foot.
+    """
+
+    go_to = Signal(str)
+    attack_model = Signal(str, str)
+    chart_runs = Signal(list)
+    edit_config = Signal(str)
+    message = Signal(str)
+
+    def __init__(self, runs_dir: pathlib.Path, settings: QSettings, programs: Programs):
+        super().__init__()
+        self.runs_dir, self.settings, self.programs = runs_dir, settings, programs
+        self.store = RunStore(runs_dir)
+        self.trainer = Trainer(self.store, programs.trainer, parent=self)
+        self.lab = LabPresenter(programs.lab, parent=self)
