@@ -1,7 +1,7 @@
 """What a run reports: typed events, one JSON object a line (see :mod:`slr_keras.wire`).
 
-    >>> decode(encode(Warned(message="no validation split")))
-    Warned(message='no validation split')
+>>> decode(encode(Warned(message="no validation split")))
+Warned(message='no validation split')
 """
 
 from __future__ import annotations

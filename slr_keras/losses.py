@@ -35,3 +35,37 @@ def correct(logits: Tensor, labels: Tensor) -> Tensor:
     """1.0 where the largest logit is the label's, else 0.0; shape ``(B,)``."""
     predicted = ops.cast(ops.argmax(logits, axis=-1), "int32")
     return ops.cast(ops.equal(predicted, ops.cast(labels, "int32")), "float32")
+
+
+def margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """``max_{i != y} z_i - z_y``: above 0 where another class wins; shape ``(B,)``."""
+    z = ops.cast(logits, "float32")
+    own = one_hot(labels, z.shape[-1])
+    return ops.max(z - 1e30 * own, axis=-1) - ops.sum(z * own, axis=-1)
+
+
+def dlr(logits: Tensor, labels: Tensor) -> Tensor:
+    """Difference of logits ratio, ``-(z_y - max_{i != y} z_i) / (z_(1) - z_(3) + 1e-12)``.
+
+    ``z_(k)`` is the k-th largest logit. Needs three classes or more; shape ``(B,)``.
+    Source: arXiv 2003.01690, equation 5.
+    """
+    top = ops.top_k(ops.cast(logits, "float32"), 3)[0]
+    return margin(logits, labels) / (top[:, 0] - top[:, 2] + 1e-12)
+
+
+def targeted_dlr(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    """``-(z_y - z_t) / (z_(1) - (z_(3) + z_(4)) / 2 + 1e-12)``; four classes or more, ``(B,)``.
+
+    Source: arXiv 2003.01690, equation 7.
+    """
+    z = ops.cast(logits, "float32")
+    top = ops.top_k(z, 4)[0]
+    return target_gap(z, labels, targets) / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + 1e-12)
+
+
+def target_gap(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    """``z_t - z_y``; shape ``(B,)``."""
+    z = ops.cast(logits, "float32")
+    signs = one_hot(targets, z.shape[-1]) - one_hot(labels, z.shape[-1])
+    return ops.sum(z * signs, axis=-1)

@@ -34,6 +34,28 @@ class Linf:
         """The norm of each perturbation, shape ``(batch,)``."""
         return ops.max(ops.abs(d), axis=_axes(d))
 
+    def inside(self, x: Tensor, candidate: Tensor, eps: float) -> Tensor:
+        """The nearest point of ball and pixel cube around ``x`` (both are boxes)."""
+        return _into_ball_then_cube(self, x, candidate, eps)
+
+    def normalize(self, t: Tensor) -> Tensor:
+        """``t / ||t||``: any direction, stretched to the surface of the unit ball."""
+        return t / (_peak(t) + _TINY)
+
+    def dual_size(self, w: Tensor) -> Tensor:
+        """``sum_i |w_i|``, the dual norm: distance to a plane is ``|offset| / dual_size``."""
+        return ops.sum(ops.abs(w), axis=_axes(w))
+
+    def to_plane(self, x: Tensor, w: Tensor, offset: Tensor) -> Tensor:
+        """The smallest ``d`` with ``<w, d> = -offset`` and ``x + d`` in [0, 1].
+
+        Every pixel moves by the same amount, as far as its wall allows. Where the plane cannot be
+        reached inside the cube, every pixel goes to its wall. Shapes (B, H, W, C) and (B,).
+        """
+        room, weight = _room(x, w, offset), ops.abs(_flat(w))
+        level = _level(room, weight, ops.abs(offset))
+        return _towards(w, offset) * ops.reshape(ops.minimum(level, room), ops.shape(w))
+
 
 class L2:
     """``sqrt(sum_i d_i^2) <= eps``."""
@@ -59,6 +81,140 @@ class L2:
         """The norm of each perturbation, shape ``(batch,)``."""
         return ops.sqrt(ops.sum(ops.square(d), axis=_axes(d)))
 
+    def inside(self, x: Tensor, candidate: Tensor, eps: float) -> Tensor:
+        """The candidate pulled into the ball, then into the pixel cube."""
+        return _into_ball_then_cube(self, x, candidate, eps)
+
+    def normalize(self, t: Tensor) -> Tensor:
+        """``t / ||t||``."""
+        return t / (_length(t) + _TINY)
+
+    def dual_size(self, w: Tensor) -> Tensor:
+        """``||w||``: the norm is its own dual."""
+        return self.size(w)
+
+    def to_plane(self, x: Tensor, w: Tensor, offset: Tensor) -> Tensor:
+        """As :meth:`Linf.to_plane`; pixels move in proportion to ``|w_i|`` up to their walls."""
+        room, weight = _room(x, w, offset), ops.abs(_flat(w))
+        reach = room / ops.maximum(weight, _TINY)
+        level = _level(reach, ops.square(weight), ops.abs(offset))
+        moved = ops.minimum(level * weight, room)
+        return _towards(w, offset) * ops.reshape(moved, ops.shape(w))
+
+
+class L1:
+    """``sum_i |d_i| <= eps``."""
+
+    def project(self, d: Tensor, eps: float) -> Tensor:
+        """The nearest point of the ball: soft thresholding ``sign(d) max(|d| - t, 0)``."""
+        size = ops.abs(_flat(d))
+        excess = ops.sum(size, axis=-1) - eps
+        level = _level(size, ops.ones_like(size), ops.maximum(excess, 0.0))
+        kept = _of_length(ops.maximum(size - level, 0.0), eps)
+        return ops.sign(d) * ops.reshape(kept, ops.shape(d))
+
+    def inside(self, x: Tensor, candidate: Tensor, eps: float) -> Tensor:
+        """The nearest point of ball and pixel cube together (arXiv 2103.01208, section 2).
+
+        A pixel first gives up what reaches beyond its wall, ``a_i``, and then, as all do, up to a
+        common level: ``sign(d_i) (|d_i| - clip(level, a_i, |d_i|))``.
+        """
+        d = candidate - x
+        size = ops.abs(_flat(d))
+        beyond = ops.abs(_flat(candidate - ops.clip(candidate, 0.0, 1.0)))
+        excess = ops.sum(size - beyond, axis=-1) - eps
+        reach = ops.concatenate([size, beyond], axis=-1)
+        slope = ops.concatenate([ops.ones_like(size), -ops.ones_like(size)], axis=-1)
+        level = _level(reach, slope, ops.maximum(excess, 0.0))
+        given_up = ops.maximum(ops.minimum(level, size), beyond)
+        kept = ops.reshape(_of_length(size - given_up, eps), ops.shape(d))
+        return ops.clip(x + ops.sign(d) * kept, 0.0, 1.0)
+
+    def steepest(self, gradient: Tensor) -> Tensor:
+        """The unit step that raises a linear function most: all of it on the largest ``|g_i|``."""
+        g = _flat(gradient)
+        best = ops.one_hot(ops.argmax(ops.abs(g), axis=-1), g.shape[-1], dtype="float32")
+        return ops.reshape(best * ops.sign(g), ops.shape(gradient))
+
+    def sample(self, shape: Any, eps: float, seed: Any) -> Tensor:
+        """Uniform in the ball: exponential pixels over their sum and one more, random signs."""
+        signs = ops.sign(random.uniform(shape, -1.0, 1.0, seed=seed))
+        share = -ops.log1p(-random.uniform(shape, 0.0, 1.0, seed=seed))
+        extra = -ops.log1p(-random.uniform((shape[0], 1, 1, 1), 0.0, 1.0, seed=seed))
+        total = ops.sum(share, axis=_axes(share), keepdims=True) + extra
+        return eps * signs * share / total
+
+    def size(self, d: Tensor) -> Tensor:
+        """The norm of each perturbation, shape ``(batch,)``."""
+        return ops.sum(ops.abs(d), axis=_axes(d))
+
+    def normalize(self, t: Tensor) -> Tensor:
+        """``t / ||t||``."""
+        return t / (ops.sum(ops.abs(t), axis=_axes(t), keepdims=True) + _TINY)
+
+    def dual_size(self, w: Tensor) -> Tensor:
+        """``max_i |w_i|``."""
+        return ops.max(ops.abs(w), axis=_axes(w))
+
+    def to_plane(self, x: Tensor, w: Tensor, offset: Tensor) -> Tensor:
+        """As :meth:`Linf.to_plane`; pixels with the largest ``|w_i|`` go to their walls first."""
+        room, weight = _room(x, w, offset), ops.abs(_flat(w))
+        order = ops.argsort(-weight, axis=-1)
+        gain = ops.take_along_axis(weight * room, order, axis=-1)
+        before = ops.cumsum(gain, axis=-1) - gain
+        missing = ops.clip(ops.abs(offset)[:, None] - before, 0.0, gain)
+        moved = missing / ops.maximum(ops.take_along_axis(weight, order, axis=-1), _TINY)
+        back = ops.argsort(order, axis=-1)
+        moved = ops.take_along_axis(moved, back, axis=-1)
+        return _towards(w, offset) * ops.reshape(moved, ops.shape(w))
+
+
+def _into_ball_then_cube(ball: Any, x: Tensor, candidate: Tensor, eps: float) -> Tensor:
+    return ops.clip(x + ball.project(candidate - x, eps), 0.0, 1.0)
+
+
+def _room(x: Tensor, w: Tensor, offset: Tensor) -> Tensor:
+    """How far each pixel may move in the direction that lowers ``|offset|``; flat (B, n)."""
+    return _flat(ops.where(_towards(w, offset) > 0, 1.0 - x, x))
+
+
+def _towards(w: Tensor, offset: Tensor) -> Tensor:
+    """The signs of the moves that lower ``|offset|``."""
+    return -ops.sign(w) * ops.reshape(ops.sign(offset), (-1, *[1] * (len(w.shape) - 1)))
+
+
+def _of_length(kept: Tensor, eps: float) -> Tensor:
+    """Rounding made up for: no row of (B, n) sums to more than ``eps``."""
+    total = ops.sum(kept, axis=-1, keepdims=True)
+    return kept * ops.minimum(1.0, eps / ops.maximum(total, _TINY))
+
+
+def _level(reach: Tensor, slope: Tensor, total: Tensor) -> Tensor:
+    """The ``t >= 0`` with ``sum_i slope_i min(t, reach_i) = total``; shape (B, 1).
+
+    ``reach`` and ``slope`` are (B, n), ``total`` (B,). The left side rises with ``t``. Between two
+    neighbours of the sorted ``reach`` it is linear, so the piece that contains ``total`` gives
+    ``t`` at once. The largest reach where there is none.
+    """
+    order = ops.argsort(reach, axis=-1)
+    reach, slope = (ops.take_along_axis(v, order, axis=-1) for v in (reach, slope))
+    filled = ops.cumsum(slope * reach, axis=-1)
+    open_slope = ops.sum(slope, axis=-1, keepdims=True) - ops.cumsum(slope, axis=-1)
+    reached = filled + open_slope * reach >= total[:, None]
+    piece = ops.argmax(ops.cast(reached, "int32"), axis=-1)[:, None]
+    before = ops.take_along_axis(filled - slope * reach, piece, axis=-1)
+    steep = ops.take_along_axis(open_slope + slope, piece, axis=-1)
+    level = (total[:, None] - before) / ops.maximum(steep, _TINY)
+    return ops.where(ops.any(reached, axis=-1, keepdims=True), level, reach[:, -1:])
+
+
+def _flat(d: Tensor) -> Tensor:
+    return ops.reshape(d, (ops.shape(d)[0], math.prod(d.shape[1:])))
+
+
+def _peak(d: Tensor) -> Tensor:
+    return ops.max(ops.abs(d), axis=_axes(d), keepdims=True)
+
 
 def _axes(d: Tensor) -> tuple[int, ...]:
     return tuple(range(1, len(d.shape)))
@@ -68,4 +224,4 @@ def _length(d: Tensor) -> Tensor:
     return ops.sqrt(ops.sum(ops.square(d), axis=_axes(d), keepdims=True))
 
 
-NORMS: dict[str, Linf | L2] = {"linf": Linf(), "l2": L2()}
+NORMS: dict[str, Linf | L2 | L1] = {"linf": Linf(), "l2": L2(), "l1": L1()}

@@ -8,6 +8,7 @@ import numpy as np
 
 from slr_keras import backend
 from slr_keras.attacks._base import Attack, Objective, seeded
+from slr_keras.attacks._staged import Staged
 from slr_keras.backend import keras, ops
 from slr_keras.checks import check_pixels, class_numbers
 from slr_keras.errors import DataError
@@ -26,6 +27,10 @@ def attack_arrays(
     check_pixels(x)
     x, y = x.astype("float32"), np.asarray(class_numbers(y))
     network = getattr(model, "net", model)
+    if isinstance(attack, Staged):
+        from slr_keras.attacks._packing import Packed
+
+        return Packed(network, attack, batch_size=batch_size, seed=seed).run(x, y)[0]
     inference = InferenceNetwork(network) if isinstance(network, keras.Model) else None
     seeds = seeded(seed)
 

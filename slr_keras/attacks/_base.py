@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from slr_keras import losses
 from slr_keras.backend import ops, random
 from slr_keras.errors import SettingError
-from slr_keras.norms import L2, NORMS, Linf
+from slr_keras.norms import NORMS
 from slr_keras.schema import PIXELS, Variant, setting
 
 Tensor = Any
@@ -24,21 +24,37 @@ class Objective:
         logits: function from images (B, H, W, C) to logits (B, K), in inference mode.
         labels: (B,) class numbers; the classes to reach when ``targeted``.
         targeted: lower the loss of ``labels`` instead of raising it.
+        loss: function of logits (B, K), labels (B,) and, where there is one, the rival, that is
+            raised; shape (B,).
+        rival: (B,) the wrong class that the loss compares with, for attacks that take the wrong
+            classes in turn. The aim stays to leave ``labels``, for whatever class.
     """
 
     logits: Callable[[Tensor], Tensor]
     labels: Tensor
     targeted: bool = False
+    loss: Callable[..., Tensor] = losses.cross_entropy
+    rival: Tensor | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """The objective of each image, shape (B,)."""
-        loss = losses.cross_entropy(self.logits(x), self.labels)
-        return -loss if self.targeted else loss
+        return self.with_logits(x)[0]
+
+    def with_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The objective of each image and the logits (B, K) it was computed from."""
+        z = self.logits(x)
+        rival = () if self.rival is None else (self.rival,)
+        loss = self.loss(z, self.labels, *rival)
+        return (-loss if self.targeted else loss), z
 
     def fooled(self, x: Tensor) -> Tensor:
         """1.0 for each image on which the attack has reached its aim, shape (B,)."""
-        hit = losses.correct(self.logits(x), self.labels)
-        return hit if self.targeted else 1.0 - hit
+        return self.hit(self.logits(x))
+
+    def hit(self, logits: Tensor) -> Tensor:
+        """The same from logits that were computed before."""
+        right = losses.correct(logits, self.labels)
+        return right if self.targeted else 1.0 - right
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +64,11 @@ class Attack(Variant):
     A subclass gives :meth:`perturb`, a pure loop. Calling an attack runs it on a model.
     """
 
-    norm: str = setting("linf", help="norm that measures the perturbation", choices=("linf", "l2"))
+    ascends: ClassVar[bool] = True  # follows the gradient to the optimum of a linear model
+
+    norm: str = setting(
+        "linf", help="norm that measures the perturbation", choices=("linf", "l2", "l1")
+    )
     eps: float = setting(8 / 255, help="radius of the ball", unit=PIXELS, at_least=0)
     targeted: bool = setting(False, help="drive images towards given classes, not away from theirs")
 
@@ -62,13 +82,13 @@ class Attack(Variant):
             )
 
     @property
-    def ball(self) -> Linf | L2:
+    def ball(self) -> Any:
         """The norm's projection, steepest step and random points."""
         return NORMS[self.norm]
 
     def inside(self, x: Tensor, candidate: Tensor) -> Tensor:
-        """The candidate pulled into the ball around ``x``, then into [0, 1]."""
-        return ops.clip(x + self.ball.project(candidate - x, self.eps), 0.0, 1.0)
+        """The candidate pulled into the ball around ``x`` and into [0, 1]."""
+        return self.ball.inside(x, candidate, self.eps)
 
     def random_start(self, x: Tensor, seed: Any) -> Tensor:
         """A uniform point of the ball around ``x``, clipped to [0, 1]."""

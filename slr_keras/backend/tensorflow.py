@@ -22,6 +22,34 @@ def input_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return tape.gradient(value, x)
 
 
+def input_gradient_and_values(
+    function: Callable[[Tensor], tuple[Tensor, Any]], x: Tensor
+) -> tuple[Tensor, Tensor, Any]:
+    """Gradient of ``sum(function(x)[0])`` with respect to ``x``, and what ``function`` returned."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        value, more = function(x)
+    return tape.gradient(value, x), value, more
+
+
+def loop(first: Any, last: Any, body: Callable[[Tensor, Any], Any], state: Any) -> Any:
+    """``state = body(i, state)`` for i in [first, last), as a loop in the graph (traced once).
+
+    Bounds may be tensors, ``state`` any nesting of tensors whose shapes stay.
+    """
+    if tf.executing_eagerly():
+        for i in range(int(first), int(last)):
+            state = body(i, state)
+        return state
+    _, state = tf.while_loop(
+        lambda i, _: i < last,
+        lambda i, value: (i + 1, body(i, value)),
+        (tf.convert_to_tensor(first, tf.int32), state),
+        parallel_iterations=1,
+    )
+    return state
+
+
 def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """``body`` applied ``times`` times, as a loop in the graph (traced once)."""
     if tf.executing_eagerly() or times == 1:
@@ -39,9 +67,12 @@ def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:
-    """``function`` compiled once for tensors of these shapes (None: any size) and dtypes."""
+    """``function`` compiled once for tensors of these shapes (None: any size) and dtypes.
+
+    Without any, it takes nested tensors and is compiled once for each combination of their shapes.
+    """
     signature = [tf.TensorSpec(shape, dtype) for shape, dtype in shapes_and_dtypes]
-    return tf.function(function, input_signature=signature, autograph=False)
+    return tf.function(function, input_signature=signature or None, autograph=False)
 
 
 def batch_norm(

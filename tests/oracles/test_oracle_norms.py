@@ -17,7 +17,8 @@ def draw(seed, scale=1.0, shape=(3, 2, 2, 1)):
 
 def size(norm, d):
     flat = np.asarray(d, "float64").reshape(len(d), -1)
-    return np.abs(flat).max(1) if norm == "linf" else np.sqrt((flat**2).sum(1))
+    size = {"linf": abs(flat).max, "l2": lambda _: np.sqrt((flat**2).sum(1)), "l1": abs(flat).sum}
+    return size[norm](1)
 
 
 def length(d):
@@ -68,7 +69,7 @@ def test_steepest_step_gains_most_on_a_linear_function(norm, seed):
     rivals = rivals / size(norm, rivals).reshape(-1, 1, 1, 1)
     step = np.array(NORMS[norm].steepest(g))
     np.testing.assert_allclose(size(norm, step), 1, rtol=1e-6)
-    dual = np.abs(g).sum() if norm == "linf" else length(g)[0]
+    dual = {"linf": np.abs(g).sum(), "l2": length(g)[0], "l1": np.abs(g).max()}[norm]
     np.testing.assert_allclose((g * step).sum(), dual, rtol=1e-5)
     assert (g * rivals).sum((1, 2, 3)).max() <= dual + 1e-5
 
@@ -100,3 +101,79 @@ def test_sizes_and_steps_are_per_image(norm):
         np.testing.assert_allclose(
             NORMS[norm].steepest(d)[row], NORMS[norm].steepest(d[row]), rtol=1e-6
         )
+
+
+def box_problem(seed, reachable=True):
+    """An image in the cube, a plane through the cube (or beyond it), as float64."""
+    rng = np.random.default_rng(seed)
+    x, w = rng.random((4, 2, 3, 1)), rng.normal(size=(4, 2, 3, 1))
+    w[0, 0, 0] = 0
+    target = rng.random((4, 2, 3, 1)) if reachable else x + 10 * np.sign(w)
+    return x, w, (w * (x - target)).sum((1, 2, 3))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("seed", range(5))
+def test_step_to_a_plane_is_the_shortest_inside_the_cube(norm, seed):
+    """Linear programs (L1, L-infinity) and a quadratic one (L2) say how short it can be."""
+    x, w, offset = box_problem(seed)
+    d = np.array(NORMS[norm].to_plane(*(v.astype("float32") for v in (x, w, offset))), "float64")
+    assert (x + d).min() >= -1e-6 and (x + d).max() <= 1 + 1e-6
+    np.testing.assert_allclose((w * d).sum((1, 2, 3)), -offset, atol=1e-5)
+    for i in range(4):
+        shortest = shortest_step(norm, x[i].ravel(), w[i].ravel(), -offset[i])
+        np.testing.assert_allclose(size(norm, d[i : i + 1])[0], shortest, rtol=1e-3, atol=1e-5)
+
+
+def shortest_step(norm, x, w, amount):
+    from scipy import optimize
+
+    n = len(x)
+    if norm == "l2":
+        found = optimize.minimize(
+            lambda d: (d**2).sum(),
+            np.zeros(n),
+            bounds=list(zip(-x, 1 - x, strict=True)),
+            constraints={"type": "eq", "fun": lambda d: w @ d - amount},
+            options={"maxiter": 1000, "ftol": 1e-14},
+        )
+        return np.sqrt(found.fun)
+    # variables: d and bounds of |d| (one for L-infinity, n for L1)
+    extra = 1 if norm == "linf" else n
+    bound = np.ones((n, 1)) if norm == "linf" else np.eye(n)
+    found = optimize.linprog(
+        np.r_[np.zeros(n), np.ones(extra)],
+        A_ub=np.block([[np.eye(n), -bound], [-np.eye(n), -bound]]),
+        b_ub=np.zeros(2 * n),
+        A_eq=np.r_[w, np.zeros(extra)][None],
+        b_eq=[amount],
+        bounds=[*zip(-x, 1 - x, strict=True), *[(0, None)] * extra],
+    )
+    return found.fun
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_step_to_a_plane_out_of_reach_goes_to_the_walls(norm):
+    x, w, offset = box_problem(1, reachable=False)
+    d = np.array(NORMS[norm].to_plane(*(v.astype("float32") for v in (x, w, offset))))
+    wall = np.where(w > 0, 1 - x, -x)
+    np.testing.assert_allclose(d[w != 0], wall[w != 0], atol=1e-6)
+
+
+@few
+@given(seed=seeds, eps=st.sampled_from([0.01, 0.3, 1.0, 5.0]))
+def test_l1_ball_and_cube_together(seed, eps):
+    """Against bisection on the common level, in float64."""
+    rng = np.random.default_rng(seed)
+    x, candidate = rng.random((3, 2, 3, 1)), rng.normal(0.5, 1.5, (3, 2, 3, 1))
+    found = np.array(NORMS["l1"].inside(x.astype("float32"), candidate.astype("float32"), eps))
+    for i in range(3):
+        d = candidate[i] - x[i]
+        beyond = abs(candidate[i] - np.clip(candidate[i], 0, 1))
+        low, high = 0.0, abs(d).max()
+        for _ in range(100):
+            level = (low + high) / 2
+            left = (abs(d) - np.clip(level, beyond, abs(d))).sum()
+            low, high = (level, high) if left > eps else (low, level)
+        want = x[i] + np.sign(d) * (abs(d) - np.clip(high, beyond, abs(d)))
+        np.testing.assert_allclose(found[i], want, atol=1e-5)

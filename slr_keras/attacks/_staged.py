@@ -1,0 +1,112 @@
+"""Attacks that pause at fixed iterations, so that images that are done can leave the batch."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from slr_keras import backend, losses
+from slr_keras.attacks._base import Attack, Objective
+from slr_keras.backend import ops, random
+from slr_keras.schema import setting
+
+Tensor = Any
+State = dict[str, Tensor]
+Plan = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Staged(Attack):
+    """An attack as a state per image and a loop that can stop and go on.
+
+    The state is a dictionary of tensors whose first axis is the batch; ``best`` is the image to
+    return and ``fooled`` (B,) is 1.0 where it fools the model. Nothing in it depends on the other
+    images of the batch, so batches can be re-packed between two stops.
+
+    A subclass gives :meth:`stops`, :meth:`begin` and :meth:`advance`, and :meth:`plan` if it draws
+    numbers that all images share.
+    """
+
+    restarts: int = setting(1, help="independent runs; the first that fools counts", at_least=1)
+
+    def rounds(self) -> tuple[int, ...]:
+        """Runs made one after the other, each on what is still robust: the rank of the wrong class
+        that the round goes for, by its logit on the clean image (1: the most likely), or 0."""
+        return (0,) * self.restarts
+
+    def stops(self) -> tuple[int, ...]:
+        """Iterations after which the loop pauses, ascending; the last one ends it."""
+        raise NotImplementedError
+
+    def aim(self, logits: Any, labels: Tensor, rival: Tensor | None = None) -> Objective:
+        """What a round raises."""
+        return Objective(logits, labels, self.targeted, rival=rival)
+
+    def check_classes(self, classes: int) -> None:
+        """Raise :class:`UserError` if the attack is not defined for so few classes."""
+
+    def plan(self, first: int, last: int, shape: tuple[int, ...], seed: int) -> Plan:
+        """Arrays that iterations [first, last) share over all images (H, W, C), a row for each."""
+        return {}
+
+    def begin(self, objective: Objective, x: Tensor, noise: Tensor) -> State:
+        """The state before iteration 0; ``noise`` is standard normal and shaped like ``x``."""
+        raise NotImplementedError
+
+    def advance(
+        self, objective: Objective, x: Tensor, state: State, first: Any, last: Any, plan: Any
+    ) -> State:
+        """Iterations [first, last), bounds being numbers or scalar tensors."""
+        raise NotImplementedError
+
+    def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
+        """All rounds at once; drawn from a Keras ``SeedGenerator`` (the plan: from seed 0)."""
+        best, fooled = x, objective.fooled(x)
+        for rank in self.rounds():
+            rival = wrong_class(objective, x, rank) if rank else None
+            aim = self.aim(objective.logits, objective.labels, rival)
+            state = self._round(aim, x, random.normal(ops.shape(x), seed=seed))
+            best = where(fooled, best, self.result(x, state))
+            fooled = ops.maximum(fooled, state["fooled"])
+        return best
+
+    def _round(self, aim: Objective, x: Tensor, noise: Tensor) -> State:
+        state, first = self.begin(aim, x, noise), 0
+        for last in self.stops():
+            plan = self.plan(first, last, tuple(x.shape[1:]), 0)
+            state = self.advance(aim, x, state, first, last, plan)
+            first = last
+        return state
+
+    def result(self, x: Tensor, state: State) -> Tensor:
+        """The image to return for a state: the one that fools, or the attack's best try."""
+        return state["best"]
+
+    def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
+        """All iterations from a given start."""
+        raise NotImplementedError
+
+
+def wrong_class(objective: Objective, x: Tensor, rank: Any) -> Tensor:
+    """The wrong class of the ``rank``-th largest logit on the images ``x``; (B,) int32."""
+    z = ops.cast(objective.logits(x), "float32")
+    own = losses.one_hot(objective.labels, z.shape[-1])
+    return ops.cast(ops.take(ops.argsort(1e30 * own - z, axis=-1), rank - 1, axis=-1), "int32")
+
+
+def where(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Per image ``a`` where ``mask`` (B,) is above 0, else ``b``."""
+    return ops.where(ops.reshape(mask, (-1, *[1] * (len(a.shape) - 1))) > 0, a, b)
+
+
+def uniform(noise: Tensor) -> Tensor:
+    """Standard normal noise turned into uniform noise on [-1, 1]."""
+    return ops.erf(noise / math.sqrt(2))
+
+
+def iterate(first: Any, last: Any, body: Any, state: Any) -> Any:
+    """``state = body(i, state)`` for i in [first, last)."""
+    return backend.loop(first, last, body, state)
