@@ -1,0 +1,140 @@
+"""Where the run that goes on now stands: events in, sentences and numbers out."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gui.models.estimate import Eta, duration
+from slr_keras import events
+
+STARTING = "Starting Python…"
+COMPILING = "Compiling the training step, about 10 s…"
+PHASES = {
+    "importing": "Importing TensorFlow, a few seconds…",
+    "loading data": "Loading the data…",
+    "building": "Building the model…",
+    "compiling": COMPILING,
+    "testing": "Testing the best and the final model…",
+    "exporting": "Writing the SavedModel…",
+}
+
+
+class Progress:
+    """What is known of the current run, from its events.
+
+    Attributes:
+        phase: the last phase announced.
+        epoch, epochs, batch, batches: where it is, counted from 1; 0 while unknown.
+        images_per_second, device: as reported.
+        pause_at: the epoch after which it will wait, 0 for none.
+        failure: the sentence of an end that was no good.
+        done, stopped: whether it said that it is complete, or that it stopped.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic):
+        self.phase = self.device = self.failure = ""
+        self.epoch = self.epochs = self.batch = self.batches = self.pause_at = 0
+        self.images_per_second: float | None = None
+        self.warnings: list[str] = []
+        self.done = self.stopped = False
+        self.eta = Eta(now)
+        self._rest_of_epoch = 0  # the epoch that a resumed run begins in its middle
+        self._compiled = False
+
+    @functools.singledispatchmethod
+    def take(self, event: Any) -> None:
+        """Learn from an event; those that say nothing of progress are passed over."""
+
+    @take.register
+    def _(self, event: events.RunStarted) -> None:
+        self.epochs, self.batches = event.epochs, event.steps_per_epoch
+        self.device = event.device
+        if event.resumed_at:
+            self.epoch, self.batch = event.resumed_at
+            self._rest_of_epoch = self.epoch if self.batch else 0
+
+    @take.register
+    def _(self, event: events.PhaseStarted) -> None:
+        self.phase = event.phase
+        if event.phase == "epoch":
+            whole = event.epoch != self._rest_of_epoch
+            self.epoch, self.batch = event.epoch, 0 if whole else self.batch
+            self.eta.epoch_begun(event.epoch, self.epochs, whole)
+
+    @take.register
+    def _(self, event: events.BatchEnded) -> None:
+        self._compiled = True
+        self.epoch, self.batch, self.batches = event.epoch, event.batch, event.batches
+        self.images_per_second = event.images_per_second
+        self.eta.batch_ended(event.batch, event.batches)
+
+    @take.register
+    def _(self, event: events.EpochEnded) -> None:
+        self._compiled = True
+        self.epoch, self.epochs, self.batch = event.epoch, event.epochs, self.batches
+        self.images_per_second = event.images_per_second
+        self.eta.epoch_ended()
+
+    @take.register
+    def _(self, event: events.Paused) -> None:
+        self.pause_at = 0
+        self.eta.pause()
+
+    @take.register
+    def _(self, event: events.Continued) -> None:
+        self.eta.proceed()
+
+    @take.register
+    def _(self, event: events.Warned) -> None:
+        self.warnings.append(event.message)
+
+    @take.register
+    def _(self, event: events.NonFiniteLoss) -> None:
+        self.failure = event.message
+
+    @take.register
+    def _(self, event: events.Failed) -> None:
+        self.failure = self.failure or event.message
+
+    @take.register
+    def _(self, event: events.RunStopped) -> None:
+        self.stopped = True
+
+    @take.register
+    def _(self, event: events.RunEnded) -> None:
+        self.done = True
+
+    @property
+    def training(self) -> bool:
+        """Whether the preparations are over: batches run, or what comes after them."""
+        return self._compiled or self.phase in ("evaluating", "testing", "exporting")
+
+    def sentence(self) -> str:
+        """What happens now."""
+        if not self.phase:
+            return STARTING
+        where = f"Epoch {self.epoch} of {self.epochs}"
+        if self.phase == "epoch" and not self._compiled:
+            return COMPILING
+        if self.phase == "epoch":
+            return where
+        if self.phase == "evaluating":
+            return f"{where}: measuring clean and robust accuracy"
+        return PHASES.get(self.phase, f"{self.phase.capitalize()}…")
+
+    def time_left(self) -> str:
+        """``"about 4 min left"``; empty while nothing is known or training is over."""
+        left = self.eta.left()
+        if left is None or self.phase not in ("epoch", "evaluating"):
+            return ""
+        return f"{'more than' if self.eta.rough else 'about'} {duration(left)} left"
+
+    def speed(self) -> str:
+        """``"1,240 images/s"``; empty while unknown."""
+        rate = self.images_per_second
+        if not rate:
+            return ""
+        return f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s"
