@@ -173,5 +173,5 @@ def _style_sheet(c: Colours) -> str:
 def _mix(a: str, b: str, share: float) -> str:
     """Colour ``a`` with so large a share of ``b`` in it."""
     first, second = QColor(a), QColor(b)
-    parts = zip(first.getRgb()[:3], second.getRgb()[:3], strict=True)
-    return QColor(*(round(x + (y - x) * share) for x, y in parts)).name()
+    pairs = [(c(first), c(second)) for c in (QColor.red, QColor.green, QColor.blue)]
+    return QColor(*(round(x + (y - x) * share) for x, y in pairs)).name()
