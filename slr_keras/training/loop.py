@@ -17,11 +17,11 @@ from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
 from slr_keras.errors import NonFiniteLossError
 from slr_keras.evaluation.runner import Evaluator
+from slr_keras.run_folder import RunFolder
 from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish
 from slr_keras.training.recorder import Recorder
 from slr_keras.training.robust_classifier import RobustClassifier
-from slr_keras.run_folder import RunFolder
 
 Report = Callable[[events.Event], None]
 
