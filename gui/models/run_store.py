@@ -222,7 +222,7 @@ class RunStore:
     def add_outside(self, path: str | os.PathLike[str]) -> RunRecord | None:
         """List a run folder from elsewhere as well; None when there is no run in it."""
         key = _key(path)
-        if key not in self.records and _is_run(key):
+        if key not in self.records and _safely_a_run(key):
             if key not in self._outside:
                 self._outside.append(key)
             self._look(key, math.inf)
@@ -247,6 +247,12 @@ class RunStore:
             if what in found:
                 found[what].append(key)
         return Changes(tuple(found["added"]), tuple(found["changed"]), gone, unfinished)
+
+    def folder_name(self, path: str | os.PathLike[str]) -> str:
+        """What a run is called that the user gave no name: its folder below the runs folder."""
+        path = pathlib.Path(_key(path))
+        inside = path.is_relative_to(self.runs_dir)
+        return path.relative_to(self.runs_dir).as_posix() if inside else path.name
 
     def set_name(self, path: str | os.PathLike[str], name: str) -> None:
         """Keep a display name beside the run (the folder keeps its own); "" takes it away.
@@ -291,7 +297,10 @@ class RunStore:
                 "Check its permissions."
             )
             return dict.fromkeys(self.records)
-        return keys | dict.fromkeys(key for key in self._outside if _is_run(key))
+        return keys | dict.fromkeys(filter(self._here, self._outside))
+
+    def _here(self, key: str) -> bool:
+        return self._readers[key].here() if key in self._readers else _safely_a_run(key)
 
     def _below(self, folder: str, depth: int) -> Iterator[str]:
         """Run folders in a folder, newest name first, and in its folders that are no runs."""
@@ -318,7 +327,7 @@ class RunStore:
         if reader is None:
             if time.perf_counter() > deadline:
                 return "later"
-            reader = self._readers[key] = _Reader(key, self._name(key))
+            reader = self._readers[key] = _Reader(key, self.folder_name(key))
             reader.update(deadline)
             self.records[key] = reader.record
             return "added"
@@ -330,12 +339,6 @@ class RunStore:
     def _drop(self, key: str) -> None:
         self.records.pop(key, None)
         self._readers.pop(key, None)
-
-    def _name(self, key: str) -> str:
-        path = pathlib.Path(key)
-        if path.is_relative_to(self.runs_dir):
-            return path.relative_to(self.runs_dir).as_posix()
-        return path.name
 
 
 class _Reader:
@@ -444,6 +447,13 @@ def _key(path: str | os.PathLike[str]) -> str:
 def _is_run(path: str) -> bool:
     with os.scandir(path) as entries:
         return any(entry.name in OF_A_RUN for entry in entries)
+
+
+def _safely_a_run(path: str) -> bool:
+    try:
+        return _is_run(path)
+    except OSError:
+        return False
 
 
 def _stat(path: str) -> tuple[int, int, int] | None:
