@@ -75,6 +75,7 @@ class Worker(QObject):
         self.memory_mb: float | None = None
         self.starts = 0
         self.started_at: float | None = None  # of time.monotonic()
+        self.heard_at = 0.0  # the last sign of life, or the start
         self._ids = itertools.count(1)
         self._out, self._err = _Lines(b"\n"), _Lines(b"\r|\n")
         self._pending: collections.deque[bytes] = collections.deque()
@@ -131,7 +132,7 @@ class Worker(QObject):
         self._err.clear()
         self.memory_mb = None
         self.starts += 1
-        self.started_at = time.monotonic()
+        self.started_at = self.heard_at = time.monotonic()
 
     def send(self, command: commands.Command) -> int:
         """Number and send a command; returns its id (0 if there is no worker)."""
@@ -204,6 +205,7 @@ class Worker(QObject):
             self.event.emit(event)
 
     def _sign_of_life(self, event: object) -> None:
+        self.heard_at = time.monotonic()
         self._set_silent(False)
         if isinstance(event, events.Heartbeat) and isinstance(event.next_within, (int, float)):
             self._watch.start(int(1000 * min(max(3 * event.next_within, 5.0), 86400.0)))
