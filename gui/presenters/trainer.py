@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -94,7 +93,6 @@ class Trainer(QObject):
         self._wanted = ""  # the end that the user asked for: stop, discard or kill
         self._asked: dict[int, tuple[str, float]] = {}  # commands on their way: name, time
         self._file: pathlib.Path | None = None
-        self._silent_since = 0.0
         self._clock = QTimer(self, interval=1000)
         self._clock.timeout.connect(self._tick)
         self.worker.event.connect(self._take)
@@ -120,7 +118,7 @@ class Trainer(QObject):
         if self.current is None:
             return self._idle_text()
         if self.silent:
-            return f"No sign of life for {time.monotonic() - self._silent_since:.0f} s"
+            return f"No sign of life for {time.monotonic() - self.worker.heard_at:.0f} s"
         if self.state == "stopping":
             return "Stopping…" if self._wanted == "discard" else "Saving the state, then stopping…"
         if self.state == "pausing":
@@ -305,7 +303,6 @@ class Trainer(QObject):
 
     def _silence(self, silent: bool) -> None:
         self.silent = silent
-        self._silent_since = time.monotonic()
         self.changed.emit()
 
     def _tick(self) -> None:
@@ -380,16 +377,8 @@ def _ending(job: Job, death: Death, progress: Progress, wanted: str) -> Ending:
 
 
 def _crash(job: Job, death: Death, wanted: str) -> str:
-    if wanted == "kill":
-        return f"{job.name} was ended by force. It can be resumed from its last checkpoint."
-    try:
-        name = f" ({signal.Signals(death.code).name})"
-    except ValueError:
-        name = ""
-    return (
-        f"The trainer of {job.name} was ended by signal {death.code}{name}. "
-        "It can be resumed from its last checkpoint."
-    )
+    happened = f"{job.name} was ended by force." if wanted == "kill" else death.sentence
+    return f"{happened} It can be resumed from its last checkpoint."
 
 
 def _error_line(death: Death) -> str:
