@@ -137,7 +137,7 @@ class _Unbreakable(io.TextIOWrapper):
             _Raw(fd, "wb", closefd=False),  # type: ignore[arg-type]
             encoding="utf-8",
             errors="backslashreplace",
-            write_through=True,
+            line_buffering=True,
         )
 
 
