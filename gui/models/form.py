@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 import shlex
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from slr_keras.run_folder import RunFolder
 from slr_keras.schema import Setting
 
 PROGRAM = "python -m slr_keras.train"
+_ROLE = re.compile(r":\w+:`~?(?:\w+\.)*(\w+)`")  # a cross-reference in a docstring
 OWN_FOLDER = ("run_dir", "overwrite")  # a run's folder is no part of what it is copied for
 
 
@@ -180,7 +182,7 @@ class Form:
         if row.kind != "variant" or row.text not in self.options(row):
             return ""
         words = self._variants(row.setting.facts.variants)[row.text].__doc__ or ""
-        return words.strip().partition("\n")[0].replace("``", "")
+        return _ROLE.sub(r"\1", words.strip().partition("\n")[0]).replace("``", "")
 
     # -- values -------------------------------------------------------------------------------
 

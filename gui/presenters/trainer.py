@@ -377,8 +377,8 @@ def _ending(job: Job, death: Death, progress: Progress, wanted: str) -> Ending:
 
 
 def _crash(job: Job, death: Death, wanted: str) -> str:
-    happened = f"{job.name} was ended by force." if wanted == "kill" else death.sentence
-    return f"{happened} It can be resumed from its last checkpoint."
+    happened = "The trainer was ended by force." if wanted == "kill" else death.sentence
+    return f"{happened} {job.name} can be resumed from its last checkpoint."
 
 
 def _error_line(death: Death) -> str:
