@@ -18,7 +18,7 @@ PHASES = {"importing ...", "loading data ...", "building ..."}
 
 @pytest.fixture
 def refused(job):
-    """``refused(main, *arguments)``: the error on stderr, after phases and warnings; exit code 2."""
+    """``refused(main, *arguments)``: the error, after phases and warnings, with exit code 2."""
 
     def call(main, *arguments, code=2):
         done = job(main, *arguments)
