@@ -1,0 +1,254 @@
+"""One model of the attack lab: its three images, its probabilities and the verdict."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui import theme
+from gui.models import lab as bench_model
+from gui.models import pictures
+from gui.models.lab import Bench, Result
+from gui.views.images import MODES, CompareView, ImageView
+from gui.views.lab_charts import ProbabilityBars
+from gui.views.lab_figure import auto_factor
+
+
+class Panel(QWidget):
+    """A view with a title above and a caption below."""
+
+    def __init__(self, title: str, view: QWidget):
+        super().__init__()
+        self.view = view
+        self.title, self.caption = QLabel(title), QLabel()
+        self.title.setObjectName("panelTitle")
+        theme.role(self.caption, "muted")
+        for label in (self.title, self.caption):
+            label.setMinimumWidth(1)
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(self.title)
+        layout.addWidget(view, 1)
+        layout.addWidget(self.caption)
+
+    def say(self, caption: str) -> None:
+        """Set the caption; whole in the tool tip."""
+        self.caption.setText(caption)
+        self.caption.setToolTip(caption)
+
+
+class SlotRow(QFrame):
+    """Everything of one slot.
+
+    Signals:
+        pointed: row and column of the pixel under the pointer.
+    """
+
+    pointed = Signal(int, int)
+
+    def __init__(self, slot: str, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.slot = slot
+        self.setObjectName("card")
+        name = f"model {slot.upper()}"
+        self.clean = ImageView(f"Clean image, {name}")
+        self.adversarial = CompareView(f"Adversarial image, {name}")
+        self.perturbation = ImageView(f"Amplified perturbation, {name}")
+        self.bars = ProbabilityBars(f"Class probabilities, {name}")
+        self.panels = {
+            "clean": Panel("Clean", self.clean),
+            "adversarial": Panel("Adversarial", self.adversarial),
+            "perturbation": Panel("Perturbation", self.perturbation),
+            "bars": Panel("Class probabilities", self.bars),
+        }
+        for view in (self.clean, self.adversarial, self.perturbation):
+            view.pointed.connect(self.pointed)
+        self.badge = QLabel(slot.upper())
+        self.badge.setObjectName("badge")
+        self.badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.verdict, self.transfer = QLabel(), QLabel()
+        self.verdict.setObjectName("verdict")
+        theme.role(self.transfer, "muted")
+        self.budget = QProgressBar()
+        self.budget.setRange(0, 1000)
+        self.budget.setAccessibleName(f"Distance against the budget, {name}")
+        self.budget.setFixedHeight(16)
+        self.warnings = QLabel()
+        self.warnings.setWordWrap(True)
+        theme.role(self.warnings, "warn")
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.verdict.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.verdict.setMinimumWidth(1)
+        self.transfer.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(self.badge)
+        head.addWidget(self.verdict, 3)
+        head.addWidget(self.transfer, 3)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(10, 8, 10, 8)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(4)
+        grid.addLayout(head, 0, 0, 1, 3)
+        grid.addWidget(self.budget, 0, 3)
+        for column, panel in enumerate(self.panels.values()):
+            grid.addWidget(panel, 1, column)
+            grid.setColumnStretch(column, 3 if panel.view is not self.bars else 4)
+        grid.setRowStretch(1, 1)
+        grid.addWidget(self.warnings, 2, 0, 1, 4)
+
+    # -- what it shows ------------------------------------------------------------------------
+
+    def show_bench(self, bench: Bench, step: int | None, factor: float | None, busy: bool) -> None:
+        """Draw what the bench knows; ``step`` is the iterate looked at, None for the result."""
+        result = bench.result_of_image(self.slot)
+        current = bench.is_current(self.slot)
+        self._show_clean(bench)
+        self._show_head(bench, result, current, busy)
+        if result is None:
+            self._show_nothing(bench, busy)
+        else:
+            self._show_result(bench, result, step, factor, dimmed=not current)
+
+    def _show_clean(self, bench: Bench) -> None:
+        image = bench.image
+        if image is None:
+            self.clean.set_picture(None, "No image yet.")
+            self.panels["clean"].say("")
+            return
+        self.clean.set_picture(pictures.to_bytes(image.pixels))
+        result, model = bench.result_of_image(self.slot), bench.slots[self.slot].model
+        if result is None or model is None:
+            self.panels["clean"].say("")
+        else:
+            self.panels["clean"].say(_sure(bench, self.slot, result.done.clean_probabilities))
+
+    def _show_head(self, bench: Bench, result: Result | None, current: bool, busy: bool) -> None:
+        slot = bench.slots[self.slot]
+        problem = slot.problem or bench.mismatch(self.slot)
+        verdict = bench.verdict(self.slot)
+        if problem:
+            text, role = problem, "bad"
+        elif result is None:
+            text, role = ("Loading…" if slot.loading else "Attacking…" if busy else ""), "muted"
+        elif current:
+            text, role = verdict, bench_model.tone(result)
+        else:
+            eps = pictures.levels(result.done.budget)
+            text, role = f"Computing…  (below: epsilon {eps})", "muted"
+        self.verdict.setWordWrap(bool(problem))
+        self.verdict.setText(text)
+        self.verdict.setToolTip(text)
+        theme.role(self.verdict, role)
+        self.transfer.setText(bench.transfer(self.slot) if current else "")
+        self.transfer.setVisible(bool(self.transfer.text()) and not problem)
+        self.transfer.setToolTip(self.transfer.text())
+        warnings = result.done.warnings if result is not None and current else ()
+        self.warnings.setText("\n".join(warnings))
+        self.warnings.setVisible(bool(warnings))
+        self._show_budget(result, current)
+
+    def _show_budget(self, result: Result | None, current: bool) -> None:
+        self.budget.setEnabled(current)
+        if result is None:
+            self.budget.setValue(0)
+            self.budget.setFormat("")
+            return
+        size, budget = pictures.distance(result.delta, result.norm), result.done.budget
+        self.budget.setValue(round(1000 * min(size / budget, 1.0)) if budget > 0 else 0)
+        text = pictures.distance_text(size, budget, result.norm)
+        self.budget.setFormat(text)
+        self.budget.setToolTip(f"{text} (an attack may not go beyond its epsilon).")
+
+    def _show_nothing(self, bench: Bench, busy: bool) -> None:
+        live = bench.slots[self.slot].live
+        if live is not None and live[2] is not None:
+            picture = pictures.to_bytes(live[2])
+            self.adversarial.set_pictures({mode: picture for mode in MODES})
+            self.adversarial.set_dimmed(True)
+            self.panels["adversarial"].say(f"Step {live[0]} of {live[1]}…")
+        else:
+            self.adversarial.set_pictures(None, "Computing…" if busy else "")
+            self.panels["adversarial"].say("")
+        self.perturbation.set_picture(None, "Computing…" if busy else "")
+        self.panels["perturbation"].say("")
+        self.bars.clear_result()
+        self.panels["bars"].say("")
+
+    def _show_result(
+        self, bench: Bench, result: Result, step: int | None, factor: float | None, dimmed: bool
+    ) -> None:
+        candidate = result.frame(step)
+        delta = candidate - result.clean
+        shown = pictures.amplify(delta, factor or auto_factor(result))
+        times = pictures.number(shown.factor)
+        self.adversarial.set_pictures(
+            {
+                "clean": pictures.to_bytes(result.clean),
+                "adversarial": pictures.to_bytes(candidate),
+                "difference": pictures.difference(candidate, result.clean, shown.factor),
+            }
+        )
+        self.perturbation.set_picture(shown.picture())
+        for view in (self.adversarial, self.perturbation):
+            view.set_dimmed(dimmed)
+        mode = self.adversarial.mode
+        titles = {
+            "difference": f"Difference, {times} times",
+            "swipe": "Clean | adversarial",
+            "clean": "Clean (switched)",
+        }
+        self.panels["adversarial"].title.setText(titles.get(mode, "Adversarial"))
+        partial = step is not None and candidate is not result.adversarial
+        eps = pictures.levels(result.done.budget)
+        where = f"Step {step} of {result.steps}" if partial else None
+        sure = _sure(bench, self.slot, result.done.adversarial_probabilities)
+        self.panels["adversarial"].say(where or f"{sure}  ·  ε {eps}")
+        self.panels["perturbation"].say(_sentence(shown.caption))
+        model = bench.slots[self.slot].model
+        if model is not None:
+            self.bars.show_result(model, result, bench.truth(self.slot), dimmed)
+        self.panels["bars"].caption.setText(_legend())
+
+    def set_mode(self, mode: str) -> None:
+        """How clean and adversarial image are compared."""
+        self.adversarial.set_mode(mode)
+
+    def set_pointer(self, row: int, column: int) -> None:
+        """Mark a pixel in all images."""
+        for view in (self.clean, self.adversarial, self.perturbation):
+            view.set_pointer(row, column)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _sure(bench: Bench, slot: str, probabilities: tuple[float, ...]) -> str:
+    model = bench.slots[slot].model
+    if model is None:
+        return ""
+    k = int(np.argmax(probabilities))
+    return f"{_sentence(bench_model.a(model.class_name(k)))}, {probabilities[k]:.1%}"
+
+
+def _legend() -> str:
+    colours = theme.colours()
+    return (
+        f'<span style="color:{colours.clean}">■</span> clean  '
+        f'<span style="color:{colours.robust}">■</span> adversarial  ▭ true class'
+    )
