@@ -112,6 +112,16 @@ class Progress:
         """Whether the preparations are over: batches run, or what comes after them."""
         return self._compiled or self.phase in ("evaluating", "testing", "exporting")
 
+    @property
+    def in_epoch(self) -> bool:
+        """Whether an epoch is begun and not ended."""
+        return 0 < self.batch < self.batches
+
+    @property
+    def begun(self) -> int:
+        """The last epoch that a batch was done of; 0 before the first."""
+        return self.epoch if self.batch else max(self.epoch - 1, 0)
+
     def sentence(self) -> str:
         """What happens now."""
         if not self.phase:

@@ -52,20 +52,26 @@ class Queue:
         self.problem = ""
         self.jobs: list[Job] = self._load()
 
-    def new_job(self, config: RunConfig) -> Job:
-        """A job for a configuration, in a folder that neither exists nor is promised."""
+    def new_job(self, config: RunConfig, taken: str = "") -> Job:
+        """A job for a configuration, in a folder that neither exists nor is promised.
+
+        Args:
+            config: its ``run_dir`` may name the folder; a bare name stands in the runs folder.
+            taken: a path that is promised to the run that goes on now.
+        """
         wanted = config.run_dir
         if not wanted:
-            path = self._free(self.runs_dir / default_name(config).name)
+            path = self._free(self.runs_dir / default_name(config).name, taken)
         elif pathlib.PurePath(wanted).name == wanted:
             path = self.runs_dir / wanted
         else:
             path = pathlib.Path(wanted).expanduser().absolute()
         return Job(str(path), config.replace(run_dir=str(path)))
 
-    def _free(self, base: pathlib.Path) -> pathlib.Path:
+    def _free(self, base: pathlib.Path, taken: str) -> pathlib.Path:
+        promised = {taken, *(job.path for job in self.jobs)}
         path, number = base, 1
-        while path.exists() or any(job.path == str(path) for job in self.jobs):
+        while path.exists() or str(path) in promised:
             number += 1
             path = base.with_name(f"{base.name}-{number}")
         return path

@@ -20,7 +20,7 @@ from slr_keras import commands, events
 from slr_keras import config as configs
 from slr_keras.config import RunConfig
 
-UNANSWERED_AFTER = 10.0  # seconds until an unacknowledged command is worth a sentence
+UNANSWERED_AFTER = 20.0  # seconds until an unacknowledged command is worth a sentence
 
 
 class Runs(Protocol):
@@ -69,6 +69,7 @@ class Trainer(QObject):
         progress: where it is; stays after its end until the next begins.
         last: how the previous run ended; None before the first and once another has begun.
         held: whether waiting runs wait for :meth:`start_next`.
+        queue_problem: why the saved queue could not be read whole; empty when it could.
         silent: whether a sign of life is overdue.
     """
 
@@ -83,6 +84,7 @@ class Trainer(QObject):
         super().__init__(parent)
         self._store, self._command = store, list(command)
         self._queue = Queue(pathlib.Path(store.runs_dir))
+        self.queue_problem = self._queue.problem
         self.worker = Worker("trainer", self)
         self.state = "idle"
         self.current: Job | None = None
@@ -90,6 +92,7 @@ class Trainer(QObject):
         self.last: Ending | None = None
         self.held = bool(self._queue.jobs)
         self.silent = False
+        self._before = "idle"  # the state that a refused command goes back to
         self._wanted = ""  # the end that the user asked for: stop, discard or kill
         self._asked: dict[int, tuple[str, float]] = {}  # commands on their way: name, time
         self._file: pathlib.Path | None = None
@@ -138,14 +141,16 @@ class Trainer(QObject):
 
     def enqueue(self, config: RunConfig) -> str:
         """Add a run, starting it at once if none goes on; returns the path of its folder."""
-        return self._begin_or_queue(self._queue.new_job(config))
+        taken = self.current.path if self.current else ""
+        return self._begin_or_queue(self._queue.new_job(config, taken))
 
     def resume(self, path: str) -> str:
         """Go on with the run in a folder, now or when its turn comes."""
         return self._begin_or_queue(Job(str(path)))
 
     def _begin_or_queue(self, job: Job) -> str:
-        if self.busy and self.current == job or job in self._queue.jobs:
+        coming = [*self._queue.jobs, *([self.current] if self.current else [])]
+        if job.path in {other.path for other in coming}:
             self.message.emit(f"{job.name} is in the queue already.")
         elif self.busy:
             self._queue.add(job)
@@ -183,10 +188,10 @@ class Trainer(QObject):
         """Wait after the batch in flight."""
         if self.state in ("starting", "running"):
             self._send(commands.Pause())
-            self._go("pausing")
+            self._ask("pausing")
 
     def resume_run(self) -> None:
-        """Go on after a pause."""
+        """Go on after a pause, or take back one that was asked for."""
         if self.state in ("paused", "pausing"):
             self._send(commands.Resume())
             self.changed.emit()
@@ -195,8 +200,14 @@ class Trainer(QObject):
         """Wait after so many more whole epochs; 0: at the end of this one."""
         if self.state in ("starting", "running", "paused", "pausing"):
             self._send(commands.PauseAfter(epochs=epochs))
-            self.progress.pause_at = max(self.progress.epoch, 1) + epochs
+            self.progress.pause_at = self.progress.begun + (
+                epochs if self.progress.in_epoch else max(epochs, 1)
+            )
             self.changed.emit()
+
+    def pause_after_epoch(self, last: int) -> None:
+        """Wait at the end of this epoch, counted from 1."""
+        self.pause_after(last - self.progress.begun)
 
     def stop(self) -> None:
         """Save the state and end; the run can be resumed."""
@@ -210,7 +221,7 @@ class Trainer(QObject):
         if self.busy:
             self._wanted = wanted
             self._send(command)
-            self._go("stopping")
+            self._ask("stopping")
 
     def kill(self) -> None:
         """End the process at once, for one that answers no more."""
@@ -231,6 +242,8 @@ class Trainer(QObject):
         self._asked.pop(answer.id, None)
         if not answer.accepted:
             self._refused(answer)
+        elif answer.command == commands.Resume.name and self.state == "pausing":
+            self._go(self._working())
         elif answer.command == commands.Detach.name:
             self._abandon()
 
@@ -241,8 +254,11 @@ class Trainer(QObject):
         if answer.command in (commands.Stop.name, commands.Discard.name):
             self._wanted = ""
         if self.state in ("pausing", "stopping"):
-            self._go("running" if self.progress.training else "starting")
+            self.state = self._before if self._before == "paused" else self._working()
         self.changed.emit()
+
+    def _working(self) -> str:
+        return "running" if self.progress.training else "starting"
 
     def _abandon(self) -> None:
         self.worker.abandon()
@@ -301,6 +317,12 @@ class Trainer(QObject):
         self.state = state
         self.changed.emit()
 
+    def _ask(self, state: str) -> None:
+        """Go to a state that the trainer may refuse."""
+        if self.state not in ("pausing", "stopping"):
+            self._before = self.state
+        self._go(state)
+
     def _silence(self, silent: bool) -> None:
         self.silent = silent
         self.changed.emit()
@@ -309,7 +331,7 @@ class Trainer(QObject):
         """Once a second: clocks on screen, and commands that nobody answers."""
         now = time.monotonic()
         for number, (name, sent) in list(self._asked.items()):
-            if now - sent > UNANSWERED_AFTER:
+            if self.progress.training and now - sent > UNANSWERED_AFTER:
                 del self._asked[number]
                 self.message.emit(
                     f"The trainer has not yet answered to “{_verb(name)}”. It answers between "

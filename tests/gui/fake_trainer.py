@@ -10,7 +10,7 @@ Fake flags (``--progress json`` is accepted and ignored):
     --phase-seconds S  time of each phase before the first epoch [0]
     --crash HOW        segv, kill, exit3 or fail, after --after batches
     --after N          [3]
-    --hang             after --after batches: no events, no heartbeats, commands unread
+    --hang             after --after batches: no events, commands unread; no heartbeats at all
     --flood N          N further batch events per batch
     --garbage          lines on stdout that are no messages, between the events
     --deaf             reads no commands (but notices the end of stdin)
@@ -54,7 +54,7 @@ class FakeTrainer:
         self.options = options
         self.lock = threading.Lock()
         self.commands: queue.Queue[commands.Command | None] = queue.Queue()
-        self.detached = False
+        self.detached = self.waiting = False
         self.pause_at = 0
         self.hanging = threading.Event()
         self.folder: RunFolder | None = None
@@ -80,17 +80,12 @@ class FakeTrainer:
             if self.options.deaf or self.hanging.is_set():
                 continue
             command = commands.decode(line)
-            if command is None:
-                continue
-            accepted = not self.options.refuse
-            message = "" if accepted else "The fake trainer refuses everything."
-            self.send(events.Acknowledged(command.id, command.name, accepted, message))
-            if accepted:
+            if command is not None:
                 self.commands.put(command)
         self.commands.put(None)
 
     def beat(self) -> None:
-        while not self.hanging.is_set():
+        while not self.options.hang:
             self.send(events.Heartbeat(next_within=1.0, memory_mb=123.0))
             time.sleep(0.5)
 
@@ -101,23 +96,34 @@ class FakeTrainer:
         for work in (self.listen, self.beat):
             threading.Thread(target=work, daemon=True).start()
         try:
-            config = self.open()
+            return self.work()
         except UserError as error:
             self.send(events.Failed(str(error)))
             print(f"error: {error}", file=sys.stderr, flush=True)
             return 2
+        except OSError as error:
+            self.emit(events.Failed(str(error)))
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            return 1
+
+    def work(self) -> int:
+        config = self.open()
         if config is None:
             return 0
-        try:
-            self.train(config)
-        except Leave as leave:
-            return self.leave(leave)
+        with self.folder.lock():
+            try:
+                if self.options.resume:
+                    self.restore()
+                self.emit(events.PhaseStarted("importing"))
+                self.wait(self.options.phase_seconds)
+                self.train(config)
+            except Leave as leave:
+                self.leave(leave)
         return 0
 
     def open(self) -> configs.RunConfig | None:
         """The run's settings; None for a complete run."""
         options = self.options
-        self.send(events.PhaseStarted("importing"))
         if not options.resume:
             values = {"run_dir": options.run_dir} if options.run_dir else {}
             config = configs.load(file=options.config, values=values)
@@ -127,17 +133,7 @@ class FakeTrainer:
             config = self.folder.config()
             if self.folder.complete():
                 return None
-            self.restore()
-        self.claim()
         return config
-
-    def claim(self) -> None:
-        """The lock that tells other trainers that this folder is taken."""
-        assert self.folder is not None
-        if hasattr(self.folder, "lock"):
-            self.held = self.folder.lock()
-            if hasattr(self.held, "__enter__"):
-                self.held.__enter__()
 
     def restore(self) -> None:
         """To the last checkpoint that events.jsonl speaks of."""
@@ -184,14 +180,8 @@ class FakeTrainer:
         self.emit(events.PhaseStarted(name, epoch))
 
     def wait(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while True:
-            with contextlib.suppress(queue.Empty):
-                if self.commands.get_nowait() is None and not self.detached:
-                    raise Leave(True, "window")
-            if time.monotonic() >= end:
-                return
-            time.sleep(min(0.01, max(0.0, end - time.monotonic())))
+        time.sleep(seconds)
+        self.obey()
 
     def run_epoch(self, config: configs.RunConfig) -> None:
         self.phase("epoch", self.epoch)
@@ -263,16 +253,31 @@ class FakeTrainer:
                 command = self.commands.get_nowait()
             except queue.Empty:
                 return
-            self.apply(command)
+            self.take(command)
+
+    def take(self, command: commands.Command | None) -> None:
+        """Answer a command, then do it."""
+        if command is not None:
+            accepted = not self.options.refuse
+            message = "" if accepted else "The fake trainer refuses everything."
+            self.send(events.Acknowledged(command.id, command.name, accepted, message))
+            if not accepted:
+                return
+        self.apply(command)
 
     def apply(self, command: commands.Command | None) -> None:
         if command is None:
             if not self.detached:
                 raise Leave(True, "window")
         elif isinstance(command, commands.Pause):
-            self.pause(self.epoch, self.batch)
+            if not self.waiting:
+                self.pause(self.epoch, self.batch)
         elif isinstance(command, commands.PauseAfter):
-            self.pause_at = self.epoch + command.epochs
+            begun = self.epoch if self.batch else self.epoch - 1
+            self.pause_at = begun + (command.epochs if self.batch else max(command.epochs, 1))
+            self.waiting = False
+        elif isinstance(command, commands.Resume):
+            self.waiting = False
         elif isinstance(command, commands.Stop):
             raise Leave(True)
         elif isinstance(command, commands.Discard):
@@ -283,21 +288,15 @@ class FakeTrainer:
     def pause(self, epoch: int, batch: int) -> None:
         self.checkpoint()
         self.emit(events.Paused(epoch, batch))
-        while True:
-            command = self.commands.get()
-            if isinstance(command, (commands.Resume, commands.PauseAfter)):
-                break
-            if not isinstance(command, commands.Pause):
-                self.apply(command)
+        self.waiting = True
+        while self.waiting:
+            self.take(self.commands.get())
         self.emit(events.Continued(epoch, batch))
-        if isinstance(command, commands.PauseAfter):
-            self.apply(command)
 
-    def leave(self, leave: Leave) -> int:
+    def leave(self, leave: Leave) -> None:
         if leave.save:
             self.checkpoint()
             self.emit(events.RunStopped(leave.reason, self.epoch, self.batch))
-        return 0
 
     def misbehave(self) -> None:
         options = self.options
@@ -320,10 +319,7 @@ class FakeTrainer:
         if options.crash == "exit3":
             os._exit(3)
         if options.crash == "fail":
-            message = "cannot write events.jsonl: No space left on device"
-            self.emit(events.Failed(message))
-            print(f"error: {message}", file=sys.stderr, flush=True)
-            os._exit(1)
+            raise OSError("cannot write events.jsonl: No space left on device")
 
 
 def parse() -> argparse.Namespace:
