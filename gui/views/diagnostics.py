@@ -43,7 +43,7 @@ from gui.views.no_wheel import guard
 from gui.views.screen import Screen
 
 LEVELS = {"info": "Everything", "warning": "Warnings and errors", "error": "Errors"}
-HEADINGS = ("Process", "State", "Number", "Memory", "Up for", "Restarts")
+HEADINGS = ("Process", "State", "Process ID", "Memory", "Up for", "Restarts")
 
 
 class DiagnosticsScreen(Screen):
