@@ -74,7 +74,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: record.name,
         lambda record: record.name.lower(),
         "The run's folder, or the name you gave it. F2 renames.",
-        width=24,
+        width=23,
     ),
     Column(
         "status",
@@ -85,10 +85,10 @@ COLUMNS: tuple[Column, ...] = (
             if record.status in _STATUS_ORDER
             else len(_STATUS_ORDER)
         ),
-        "What the run does now, or how it ended.",
-        width=15,
+        "What the run does now, or how it ended. ⚠ marks a folder with a problem.",
+        width=17,
     ),
-    setting_column("method.name", "Method", "method", width=8),
+    setting_column("method.name", "Method", "method", width=7),
     setting_column("model.name", "Model", "model", width=11),
     setting_column("data.name", "Data", "data", width=8),
     Column(
@@ -100,6 +100,14 @@ COLUMNS: tuple[Column, ...] = (
         number=True,
         setting="attack.eps",
         width=7,
+    ),
+    Column(
+        "curve",
+        "Robust curve",
+        lambda record: "",
+        lambda record: record.last_epoch,
+        "Robust validation accuracy by epoch; the dot is the best one. Sorts by epochs.",
+        width=17,
     ),
     Column(
         "clean",
@@ -149,14 +157,6 @@ COLUMNS: tuple[Column, ...] = (
         "at the last evaluation, in percentage points.",
         number=True,
         width=8,
-    ),
-    Column(
-        "curve",
-        "Robust curve",
-        lambda record: "",
-        lambda record: record.last_epoch,
-        "Robust validation accuracy by epoch; the dot is the best one. Sorts by epochs.",
-        width=14,
     ),
     Column(
         "started",

@@ -94,7 +94,7 @@ class Query:
         for comparison in self.comparisons:
             key = comparison.key
             if not any(path == key or path.endswith(f".{key}") for path in known):
-                hint = did_you_mean(key, known)
+                hint = did_you_mean(key, known | {path.rpartition(".")[2] for path in known})
                 hint = hint if hint.startswith(" Did") else ""
                 return f"No run has a setting or figure “{key}”.{hint}"
         return ""

@@ -214,6 +214,7 @@ class RunStore:
         self.problem = ""
         self._outside: list[str] = []
         self._readers: dict[str, _Reader] = {}
+        self._left: list[str] = []  # folders that the last scan had no time for
 
     def get(self, path: str | os.PathLike[str]) -> RunRecord | None:
         """The run of a folder; None when it is not (or no longer) there."""
@@ -234,19 +235,21 @@ class RunStore:
         Args:
             budget: seconds of reading after which to leave the rest to the next scan.
         """
-        keys = self._keys()
+        gone: tuple[str, ...] = ()
+        if not self._left or budget == math.inf:
+            keys = self._keys()
+            gone = tuple(key for key in self.records if key not in keys)
+            for key in gone:
+                self._drop(key)
+            self._left = list(keys)
+        found: dict[str, list[str]] = {"added": [], "changed": [], "same": [], "later": []}
         deadline = time.perf_counter() + budget  # of reading alone, so that each scan gets on
-        gone = tuple(key for key in self.records if key not in keys)
-        found: dict[str, list[str]] = {"added": [], "changed": []}
-        for key in gone:
-            self._drop(key)
-        unfinished = False
-        for key in keys:
-            what = self._look(key, deadline)
-            unfinished = unfinished or what == "later" or self._behind(key)
-            if what in found:
-                found[what].append(key)
-        return Changes(tuple(found["added"]), tuple(found["changed"]), gone, unfinished)
+        for key in self._left:
+            found[self._look(key, deadline)].append(key)
+        behind = [key for key in found["added"] + found["changed"] if self._readers[key].behind]
+        self._left = behind + found["later"]
+        added, changed = tuple(found["added"]), tuple(found["changed"])
+        return Changes(added, changed, gone, bool(self._left))
 
     def folder_name(self, path: str | os.PathLike[str]) -> str:
         """What a run is called that the user gave no name: its folder below the runs folder."""
@@ -282,7 +285,9 @@ class RunStore:
         values = {**values, field: text}
         data = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
         run_folder.write_atomically(pathlib.Path(key, "app.json"), data.encode())
-        self._look(key, math.inf)
+        if key in self._readers:
+            self._readers[key].here()
+            self._look(key, math.inf)
 
     def _keys(self) -> dict[str, None]:
         """The folders to list; those known stay while the runs folder cannot be read."""
@@ -327,14 +332,16 @@ class RunStore:
         if reader is None:
             if time.perf_counter() > deadline:
                 return "later"
-            reader = self._readers[key] = _Reader(key, self.folder_name(key))
+            reader = _Reader(key, self.folder_name(key))
+            if not reader.here():
+                return "same"  # gone before its turn came
+            self._readers[key] = reader
             reader.update(deadline)
             self.records[key] = reader.record
             return "added"
+        if reader.due() and time.perf_counter() > deadline:
+            return "later"
         return "changed" if reader.update(deadline) else "same"
-
-    def _behind(self, key: str) -> bool:
-        return key in self._readers and self._readers[key].behind
 
     def _drop(self, key: str) -> None:
         self.records.pop(key, None)
@@ -372,14 +379,13 @@ class _Reader:
         except OSError:
             return True
 
+    def due(self) -> bool:
+        """Whether there is something to read."""
+        return self._fresh or self._now != self._seen or self.behind
+
     def update(self, deadline: float) -> bool:
-        """Read what is new; whether anything the user sees may have changed."""
-        if self._fresh:
-            self.here()
-        changed = self._fresh or self._now != self._seen or self.behind
-        if changed and not self.behind and not self._fresh and time.perf_counter() > deadline:
-            self.behind = True
-            return False
+        """Read what :meth:`here` found new; whether the user may see a difference."""
+        changed = self.due()
         if changed:
             self._read(deadline)
         elif self.record.status not in LIVE:
@@ -470,11 +476,8 @@ def _date(stat: Any) -> float | None:
 
 def _status(record: RunRecord) -> str:
     try:
-        return run_folder.RunFolder(record.path).status()  # type: ignore[attr-defined]
-    except AttributeError:  # until it is there
-        known = "done" if record.summary else "stopped" if record.epochs else "new"
-        return known if record.config else "damaged"
-    except (OSError, ValueError):
+        return run_folder.RunFolder(record.path).status()
+    except (OSError, ValueError, RecursionError):
         return "damaged"
 
 

@@ -37,11 +37,13 @@ STATUS = {
     "crashed": Status(
         "Crashed", "✕", "bad", "Its process ended without a word; it can be resumed."
     ),
-    "failed": Status("Failed", "▲", "bad", "It cannot go on; the details say why."),
+    "failed": Status(
+        "Failed", "▲", "bad", "It came to an error; the details say which. It can be resumed."
+    ),
     "new": Status("New", "○", "muted", "It has settings and has not begun."),
     "damaged": Status("Damaged", "?", "bad", "Its folder cannot be read; the details say why."),
 }
-RESUMABLE = ("stopped", "paused", "crashed")
+RESUMABLE = ("stopped", "paused", "crashed", "failed")
 
 
 def status(record: RunRecord) -> Status:
@@ -51,11 +53,11 @@ def status(record: RunRecord) -> Status:
 
 
 def status_text(record: RunRecord) -> str:
-    """``"● Running 12/30"``."""
+    """``"● Running 12/30"``, with a mark where something is wrong with the folder."""
     state, planned = status(record), record.planned_epochs
-    unfinished = record.status in ("running", "paused", "stopped", "crashed")
+    unfinished = record.status in ("running", *RESUMABLE)
     progress = f" {record.last_epoch}/{planned}" if unfinished and planned else ""
-    return f"{state.glyph} {state.word}{progress}"
+    return f"{state.glyph} {state.word}{progress}{' ⚠' if record.problem else ''}"
 
 
 def percent(share: float | None) -> str:

@@ -161,7 +161,6 @@ class RunsPresenter(QObject):
         reasons = {
             "done": "is complete; use its settings for a longer run",
             "running": "is running",
-            "failed": "failed for a reason that would come again; use its settings for a new run",
             "new": "has not begun; use its settings for a new run",
         }
         return f"{record.name} {reasons.get(record.status, 'cannot be resumed')}."
@@ -214,7 +213,7 @@ class RunsPresenter(QObject):
         """Whether a process writes in the folder or is about to, asked afresh."""
         try:
             status = RunFolder(record.path).status()
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             status = record.status
         return status in LIVE or self._is_current(record) or self._waits(record)
 
