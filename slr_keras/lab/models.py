@@ -112,9 +112,11 @@ class Found:
 
     @property
     def stamp(self) -> tuple[Any, ...]:
-        """Changes when the file does."""
-        stat = self.path.stat()
-        return str(self.path.resolve()), self.which, stat.st_mtime_ns, stat.st_size
+        """Changes when one of the files does."""
+        files = [self.path, self.path.with_suffix(".npz")] if self.is_checkpoint else [self.path]
+        files += [self.folder["config.toml"]] if self.folder else []
+        stats = [(file.stat().st_mtime_ns, file.stat().st_size) for file in files]
+        return str(self.path.resolve()), self.which, *stats
 
     @property
     def is_checkpoint(self) -> bool:

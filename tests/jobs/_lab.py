@@ -24,12 +24,17 @@ class Inbox(queue.Queue):
 
 
 class Lab:
-    """``ask`` sends commands, lets the lab work until it waits, and returns what it said."""
+    """``ask`` sends commands, lets the lab work until it waits, and returns what it said.
 
-    def __init__(self):
+    ``warm``: compile when a model is loaded, as the real one does.
+    """
+
+    def __init__(self, warm=False):
         self.commands, self.said, self.ids = Inbox(), [], itertools.count(1)
         self.on_event = lambda event: None
         self.server = Server(self, Bench(self))
+        if not warm:
+            self.server.bench.warm_up = lambda slot: None
 
     def send(self, event):
         self.said.append(event)
