@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from typing import Any
 
@@ -37,32 +38,35 @@ def from_test_set(model: Model, image: Image) -> bool:
 
 def _head(model: Model, image: Image) -> str:
     title = f"{image.title or 'One image'} attacked on {model.source.title}.".replace('"""', "")
-    return f'"""{title}"""\n\nimport keras\nimport numpy as np\nimport slr_keras as slr\n'
+    lines = [f'"""{title}"""', "", "import keras", "import numpy as np", "import slr_keras as slr"]
+    if from_test_set(model, image):
+        lines.append("from slr_keras import config")
+    if model.source.which == "current" and not model.source.is_file:
+        lines.append("from slr_keras.lab.models import Shelf")
+    return "\n".join(lines) + "\n"
 
 
 def _model(model: Model) -> str:
     source = pathlib.Path(model.source.path).absolute()
     if model.source.is_file:
-        return f"model = slr.load_model({str(source)!r})\n"
+        return f"model = slr.load_model({_text(source)})\n"
     if model.source.which == "current":
         return (
-            "from slr_keras.lab.models import newest_network\n\n"
-            f"model = newest_network({str(source)!r})  # its newest checkpoint\n"
+            "shelf = Shelf()\n"
+            f'shelf.load({_text(source)}, "current")  # its newest checkpoint\n'
+            "model = shelf.model.engine.net\n"
         )
-    return f"model = slr.load_model({str(source / f'{model.source.which}.keras')!r})\n"
+    return f"model = slr.load_model({_text(source / f'{model.source.which}.keras')})\n"
 
 
 def _image(model: Model, image: Image, file: str) -> str:
     if not from_test_set(model, image):
-        return f"x = np.load({file!r})[None]  # (1, height, width, channels), in [0, 1]\n"
-    config = str(pathlib.Path(model.source.path).absolute() / "config.toml")
+        return f"x = np.load({_text(file)})[None]  # (1, height, width, channels), in [0, 1]\n"
+    config = pathlib.Path(model.source.path).absolute() / "config.toml"
     return (
-        "from slr_keras import config\n\n"
-        f"settings = config.load(file={config!r})\n"
+        f"settings = config.load(file={_text(config)})\n"
         "data = slr.data.load(settings.data, settings.seed)\n"
-        f"x = data.x_test[{image.index} : {image.index} + 1]\n"
-        'if x.dtype == "uint8":\n'
-        '    x = x.astype("float32") / 255\n'
+        f"x = slr.data.as_float(data.x_test[[{image.index}]])\n"
     )
 
 
@@ -93,7 +97,12 @@ def _literal(value: Any, row: Setting | None) -> str:
     shown = schema.show(value, row.facts) if row is not None else value
     if isinstance(shown, str) and shown.endswith("/255") and isinstance(value, float):
         return shown.replace("/", " / ")
-    return repr(value)
+    return _text(shown) if isinstance(shown, str) else repr(value)
+
+
+def _text(value: object) -> str:
+    """A Python string with double quotes."""
+    return json.dumps(str(value), ensure_ascii=False)
 
 
 def _report(bench: Bench) -> str:

@@ -68,6 +68,7 @@ class Model:
     digest: str
     test_images: int
     attack: dict[str, Any] | None
+    notice: str = ""
 
     @classmethod
     def of(cls, event: ModelLoaded, source: Source) -> Model:
@@ -83,6 +84,7 @@ class Model:
             event.digest,
             event.test_images,
             event.attack,
+            event.notice,
         )
 
     @property
@@ -199,6 +201,7 @@ class SweepResult:
     points: list[SweepPoint] = dataclasses.field(default_factory=list)
     first_fooled: float | None = None
     complete: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass
@@ -492,15 +495,20 @@ def transfer(result: Result, rival: Model, rival_name: str, name: str, truth: in
     return f"{head} is fooled by {made}: {was} → {rival.class_name(now)}."
 
 
-def shown_classes(clean: tuple[float, ...], now: tuple[float, ...], truth: int | None) -> list[int]:
+def shown_classes(
+    clean: tuple[float, ...],
+    now: tuple[float, ...],
+    truth: int | None,
+    most: int = MAX_PROBABILITIES,
+) -> list[int]:
     """The classes whose probabilities are drawn: all if few, else the likeliest and the true one.
 
     Their order is that of the class numbers.
     """
-    if len(clean) <= MAX_PROBABILITIES:
+    if len(clean) <= most:
         return list(range(len(clean)))
     largest = np.maximum(clean, now)
-    chosen = [int(k) for k in np.argsort(-largest, kind="stable")[:MAX_PROBABILITIES]]
+    chosen = [int(k) for k in np.argsort(-largest, kind="stable")[:most]]
     if truth is not None and truth not in chosen:
         chosen[-1] = truth
     return sorted(chosen)
@@ -509,7 +517,7 @@ def shown_classes(clean: tuple[float, ...], now: tuple[float, ...], truth: int |
 def first_fooling_text(sweep: SweepResult) -> str:
     """What the sweep found, in a sentence."""
     if not sweep.complete:
-        return f"{len(sweep.points)} radii so far."
+        return f"{len(sweep.points)} points…"
     if sweep.first_fooled is None:
         last = max((point.eps for point in sweep.points), default=0.0)
         return f"Not fooled up to {pictures.levels(last)}."

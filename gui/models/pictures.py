@@ -50,7 +50,7 @@ class Amplified:
     def caption(self) -> str:
         """The factor in words, with the share that is cut off if any is."""
         text = f"amplified {number(self.factor)} times"
-        return f"{text}, {self.clipped:.1%} clipped" if self.clipped else text
+        return f"{text}, {percent(self.clipped)} clipped" if self.clipped else text
 
     def picture(self) -> np.ndarray:
         """(H, W, 3) uint8 on a diverging map: blue, white at zero, red.
@@ -120,26 +120,35 @@ def levels(value: float) -> str:
     return f"{float(f'{value * 255:.1f}'):g}/255"
 
 
+def percent(share: float) -> str:
+    """A share with one decimal: ``93.9 %``."""
+    return f"{100 * share:.1f} %"
+
+
 def distance_text(size: float, budget: float, norm: str) -> str:
     """The measured size against what is allowed."""
     sign = "Largest change" if norm == "linf" else "L2 distance"
     return f"{sign} {levels(size)} of {levels(budget)} allowed"
 
 
-def pixel_text(row: int, column: int, images: dict[str, np.ndarray]) -> str:
-    """The values of one pixel in several images: ``(3, 5)  clean 0.502  adversarial 0.533``."""
-    parts = [f"row {row}, column {column}"]
-    for name, image in images.items():
-        height, width = image.shape[:2]
-        if row < height and column < width:
-            values = " ".join(f"{float(v):.3f}" for v in image[row, column])
-            parts.append(f"{name} {values}")
-    return "   ".join(parts)
+def distance_label(size: float, budget: float, norm: str) -> str:
+    """The same, short: ``max change 24/255 of 24/255``."""
+    sign = "max change" if norm == "linf" else "L2"
+    return f"{sign} {levels(size)} of {levels(budget)}"
 
 
-def change_text(delta: np.ndarray, row: int, column: int) -> str:
-    """The change of one pixel in levels: ``change +8.0/255``."""
-    if row >= delta.shape[0] or column >= delta.shape[1]:
+def pixel_text(row: int, column: int, clean: np.ndarray, others: dict[str, np.ndarray]) -> str:
+    """One pixel's values: ``Row 3, column 4:  clean 0.502   A 0.533 (+8.0/255)``."""
+    height, width = clean.shape[:2]
+    if row >= height or column >= width:
         return ""
-    values = " ".join(f"{float(v) * 255:+.1f}" for v in delta[row, column])
-    return f"change {values} /255"
+    parts = [f"Row {row}, column {column}:  clean {_values(clean[row, column])}"]
+    for name, image in others.items():
+        change = image[row, column] - clean[row, column]
+        moved = " ".join(f"{float(v) * 255:+.1f}" for v in change)
+        parts.append(f"{name} {_values(image[row, column])} ({moved} /255)")
+    return "     ".join(parts)
+
+
+def _values(pixel: np.ndarray) -> str:
+    return " ".join(f"{float(value):.3f}" for value in pixel)

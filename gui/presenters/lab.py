@@ -35,6 +35,7 @@ SENTENCES = {
     "importing": "Importing TensorFlow…",
     "ready": "Ready",
     "loading": "Loading a model…",
+    "compiling": "Compiling the attack…",
     "picking": "Reading an image…",
     "attacking": "Attacking…",
     "sweeping": "Sweeping epsilon…",
@@ -478,9 +479,12 @@ class LabPresenter(QObject):
         if request is not None and request.slot is not None and request.slot.sweep is not None:
             request.slot.sweep.first_fooled = event.first_fooled
             request.slot.sweep.complete = True
+            request.slot.sweep.warnings = event.warnings
 
     def _superseded(self, event: lab_events.Superseded) -> None:
-        self._forget(event.id)
+        request = self._forget(event.id)
+        if request is not None and request.kind == "load" and request.slot is not None:
+            request.slot.loading = self._waiting("load", request.slot) is not None
 
     def _on_refused(self, event: lab_events.Refused) -> None:
         request = self._forget(event.id)

@@ -45,7 +45,7 @@ def to_qimage(picture: np.ndarray) -> QImage:
 
 
 class ImageView(QWidget):
-    """One image, as large as fits, nearest neighbour.
+    """One image, as large as fits, nearest neighbour; views in ``alike`` magnify alike.
 
     Signals:
         pointed: row and column under the pointer or chosen by the arrow keys; (-1, -1) for none.
@@ -64,6 +64,7 @@ class ImageView(QWidget):
         self._placeholder = ""
         self._dimmed = False
         self._pointer = (-1, -1)
+        self.alike: list[ImageView] = [self]
 
     def sizeHint(self) -> QSize:
         """A square that shows 32 pixels well."""
@@ -105,7 +106,7 @@ class ImageView(QWidget):
             return QRectF()
         width, height = self._image.width(), self._image.height()
         ratio = self.devicePixelRatioF()
-        factor = min(self.width() / width, self.height() / height)
+        factor = min(min(v.width() / width, v.height() / height) for v in self.alike)
         if factor * ratio >= 2:  # pixels of the same size, on the screen's own pixels
             factor = int(factor * ratio) / ratio
         size = QPointF(width * factor, height * factor)

@@ -14,12 +14,12 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFrame,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QSlider,
     QStackedWidget,
     QToolButton,
@@ -42,13 +42,13 @@ from gui.views.lab_settings import AttackPanel, ImageSource, ModelPicker, best_s
 from gui.views.lab_slot import Panel, SlotRow
 from gui.views.screen import Screen
 
-IMAGE_FILES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".npy")
+IMAGE_FILES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 REPAINT_MS = 15
 STYLE = """
 #card { background: palette(base); border: 1px solid palette(mid); border-radius: 6px; }
 #badge { background: palette(highlight); color: palette(highlighted-text); border-radius: 9px;
          min-width: 18px; max-width: 18px; min-height: 18px; max-height: 18px; font-weight: 600; }
-#panelTitle { font-weight: 600; }
+#lab QScrollArea, #lab QGraphicsView { border: none; background: transparent; }
 #verdict { font-size: 11pt; font-weight: 600; }
 """
 EMPTY = (
@@ -82,6 +82,7 @@ class LabScreen(Screen):
         self.pickers = {slot: ModelPicker(slot) for slot in SLOTS}
         self.swap = QToolButton()
         self.swap.setText("⇄")
+        self.swap.setFixedWidth(40)
         self.swap.setAccessibleName("Swap the models")
         self.swap.setToolTip("Swap the models A and B.")
         self.source, self.attack = ImageSource(), AttackPanel()
@@ -97,7 +98,8 @@ class LabScreen(Screen):
         self._make_empty()
 
     def _make_bar(self) -> None:
-        self.modes, self.mode_buttons = QButtonGroup(self), {}
+        self.modes = QButtonGroup(self)
+        self.mode_buttons: dict[str, QToolButton] = {}
         hints = {
             "adversarial": "The attacked image.",
             "clean": "The clean image in the same place: switch to and fro with the key T.",
@@ -132,14 +134,12 @@ class LabScreen(Screen):
         self.scrubber.setAccessibleName("Step of the attack")
         self.scrubber.setToolTip("Show the image as it was after this step.")
         no_wheel.guard(self.scrubber)
-        self.step_text = QLabel()
-        theme.role(self.step_text, "muted")
         self.sweep_chart = SweepChart("Probability of the true class over epsilon")
         self.sweep_chart.setToolTip("Click a place to take its epsilon.")
         self.sweep = QPushButton("Sweep")
         self.sweep.setToolTip("Attack at a row of radii, from 0 to twice the present epsilon.")
-        self.sweep_text = QLabel()
-        theme.role(self.sweep_text, "muted")
+        self.step_text = QLabel()
+        theme.role(self.step_text, "muted")
 
     def _make_status(self) -> None:
         self.status = QLabel()
@@ -162,32 +162,33 @@ class LabScreen(Screen):
         self.trouble_log.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
 
     def _make_empty(self) -> None:
-        self.empty = QWidget()
         title, text = QLabel("No model on the bench"), QLabel(EMPTY)
         theme.role(title, "title")
         theme.role(text, "muted")
-        text.setWordWrap(True)
-        text.setFixedWidth(420)
         self.empty_problem = QLabel()
-        self.empty_problem.setWordWrap(True)
-        self.empty_problem.setFixedWidth(420)
         theme.role(self.empty_problem, "bad")
         self.empty_newest = QPushButton("Open the newest run")
         self.empty_open = QPushButton("Open a .keras file…")
         self.empty_train = QPushButton("Train a model")
-        buttons = QHBoxLayout()
+        block = QWidget()
+        block.setFixedWidth(470)
+        column, buttons = QVBoxLayout(block), QHBoxLayout()
+        column.setSpacing(10)
+        for label in (title, text, self.empty_problem):
+            label.setWordWrap(True)
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            column.addWidget(label)
+        buttons.addStretch()
         for button in (self.empty_newest, self.empty_open, self.empty_train):
             buttons.addWidget(button)
         buttons.addStretch()
-        layout = QVBoxLayout(self.empty)
+        column.addLayout(buttons)
+        self.empty = QWidget()
+        row, layout = QHBoxLayout(), QVBoxLayout(self.empty)
+        row.addStretch()
+        row.addWidget(block)
+        row.addStretch()
         layout.addStretch(2)
-        for widget in (title, text, self.empty_problem):
-            layout.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        row = QHBoxLayout()
-        row.addStretch()
-        row.addLayout(buttons)
-        row.addStretch()
-        layout.addSpacing(8)
         layout.addLayout(row)
         layout.addStretch(3)
 
@@ -250,25 +251,24 @@ class LabScreen(Screen):
     def _left(self) -> QWidget:
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, 4, 0)
+        column.setContentsMargins(0, 0, 6, 0)
         column.setSpacing(8)
+        along = QHBoxLayout()
+        along.addWidget(self.copy, 1)
+        along.addWidget(self.save, 1)
         for title, widgets in (
             ("Image", [self.source]),
-            ("Attack", [self.attack, self.as_trained, self.notes]),
+            ("Attack", [self.attack, self.notes, self.as_trained]),
         ):
-            group = QGroupBox(title)
-            inside = QVBoxLayout(group)
-            inside.setSpacing(6)
-            for widget in widgets:
-                inside.addWidget(widget)
-            column.addWidget(group)
+            column.addWidget(_card(title, widgets))
+        column.addLayout(along)
         column.addStretch()
         area = QScrollArea()
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inner)
-        area.setFixedWidth(278)
+        area.setFixedWidth(264)
         return area
 
     def _centre(self) -> QVBoxLayout:
@@ -276,44 +276,38 @@ class LabScreen(Screen):
         bar.setSpacing(4)
         for button in self.mode_buttons.values():
             bar.addWidget(button)
-        bar.addSpacing(8)
+        bar.addStretch()
         bar.addWidget(QLabel("Amplify"))
         bar.addWidget(self.factor)
-        bar.addStretch()
-        bar.addWidget(self.copy)
-        bar.addWidget(self.save)
         centre = QVBoxLayout()
         centre.setSpacing(8)
         centre.addLayout(bar)
         for row in self.rows.values():
-            centre.addWidget(row, 3)
-            row.setMinimumHeight(150)
+            centre.addWidget(row, 5)
+            row.setMinimumHeight(140)
         centre.addWidget(self.pixel)
-        centre.addLayout(self._charts(), 2)
+        centre.addLayout(self._charts(), 3)
         return centre
 
     def _charts(self) -> QHBoxLayout:
-        path, sweep = (
-            Panel("Margin and loss over the steps", self.trajectory),
-            Panel("Probability of the true class over epsilon", self.sweep_chart),
-        )
-        scrub, line = QHBoxLayout(), QHBoxLayout()
+        self.path_panel = Panel("Path of the attack", self.trajectory)
+        self.sweep_panel = Panel("True class over epsilon", self.sweep_chart)
+        self.sweep_panel.line.addWidget(self.sweep)
+        scrub = QHBoxLayout()
         scrub.addWidget(self.scrubber, 1)
         scrub.addWidget(self.step_text)
-        line.addWidget(self.sweep)
-        line.addWidget(self.sweep_text, 1)
         charts = QHBoxLayout()
         charts.setSpacing(8)
-        self.path_panel, self.sweep_panel = path, sweep
-        for panel, foot in ((path, scrub), (sweep, line)):
-            panel.caption.hide()
+        for panel, foot in ((self.path_panel, scrub), (self.sweep_panel, None)):
             card = QFrame()
             card.setObjectName("card")
+            card.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             inside = QVBoxLayout(card)
             inside.setContentsMargins(10, 6, 10, 6)
             inside.setSpacing(4)
             inside.addWidget(panel, 1)
-            inside.addLayout(foot)
+            if foot is not None:
+                inside.addLayout(foot)
             charts.addWidget(card, 1)
         return charts
 
@@ -436,16 +430,14 @@ class LabScreen(Screen):
         self.pixel.setText(self._pixel_text(row, column) if row >= 0 else self._hint())
 
     def _pixel_text(self, row: int, column: int) -> str:
-        bench = self.lab.bench
-        if bench.image is None:
+        image = self.lab.bench.image
+        if image is None:
             return ""
-        shown = {"clean": bench.image.pixels}
-        changes = []
-        for slot, result in self._results().items():
-            candidate = result.frame(self.step)
-            shown[f"adversarial {slot.upper()}"] = candidate
-            changes.append(pictures.change_text(candidate - result.clean, row, column))
-        return "     ".join([pictures.pixel_text(row, column, shown), *changes])
+        shown = {
+            f"adversarial {slot.upper()}": result.frame(self.step)
+            for slot, result in self._results().items()
+        }
+        return pictures.pixel_text(row, column, image.pixels, shown)
 
     def _hint(self) -> str:
         return "Point at a pixel, or use the arrow keys on an image, to read its values."
@@ -543,11 +535,11 @@ class LabScreen(Screen):
         notes = bench.notes()
         self.notes.setText("\n".join(notes))
         self.notes.setVisible(bool(notes))
-        self._show_scrubber()
         for slot, row in self.rows.items():
             row.setVisible(bench.slots[slot].source is not None)
             row.show_bench(bench, self.step, self.factor.currentData(), lab.busy)
         self._show_charts()
+        self._show_scrubber()
         if not self.pixel.text():
             self.pixel.setText(self._hint())
 
@@ -596,29 +588,37 @@ class LabScreen(Screen):
         for slot, result in results.items():
             margins = result.done.margins
             if at < len(margins) and margins[at] is not None:
-                name = f"margin {slot.upper()}" if len(results) > 1 else "margin"
-                words.append(f"{name} {margins[at]:+.2f}")
-        return ", ".join(words)
+                name = f"{slot.upper()} " if len(results) > 1 else "margin "
+                words.append(f"{name}{margins[at]:+.2f}")
+        return "   ".join(words)
 
     def _show_charts(self) -> None:
         bench = self.lab.bench
         results = self._results()
         stale = not all(bench.is_current(slot) for slot in results)
         self.trajectory.show_results(results, stale)
+        colours = theme.colours()
+        marks = (("margin", colours.robust), ("loss", colours.muted))
+        legend = [f'<span style="color:{colour}">■</span> {name}' for name, colour in marks]
+        legend += ["– – B"] if len(results) > 1 else []
+        self.path_panel.caption.setText(" &nbsp;".join(legend))
         sweeps = {s: sweep for s in SLOTS if (sweep := bench.slots[s].sweep) is not None}
         old = not all(bench.sweep_is_current(slot) for slot in sweeps)
         self.sweep_chart.show_sweeps(sweeps, float(bench.values["eps"]), old)
-        self.sweep_text.setText(self._sweep_text(sweeps, old))
+        word = "Target" if bench.target is not None else "True class"
+        self.sweep_panel.title.setText(f"{word} over epsilon")
+        self.sweep_panel.say(self._sweep_text(sweeps, old))
 
     def _sweep_text(self, sweeps: dict[str, bench_model.SweepResult], old: bool) -> str:
         if not sweeps:
-            return "Finds the smallest epsilon that fools."
+            return "Find the first that fools."
         if old:
             return "Of other settings: sweep again."
         if len(sweeps) == 1:
             return bench_model.first_fooling_text(next(iter(sweeps.values())))
-        words = [f"{s.upper()}: {bench_model.first_fooling_text(w)}" for s, w in sweeps.items()]
-        return "  ".join(words)
+        return "  ".join(
+            f"{s.upper()}: {bench_model.first_fooling_text(w)}" for s, w in sweeps.items()
+        )
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -707,6 +707,18 @@ class LabScreen(Screen):
             self.toggle()
         else:
             super().keyPressEvent(event)
+
+
+def _card(title: str, widgets: list[QWidget]) -> QFrame:
+    card, heading = QFrame(), QLabel(title)
+    card.setObjectName("card")
+    theme.role(heading, "heading")
+    inside = QVBoxLayout(card)
+    inside.setContentsMargins(10, 8, 10, 10)
+    inside.setSpacing(6)
+    for widget in (heading, *widgets):
+        inside.addWidget(widget)
+    return card
 
 
 def _dropped(data: QMimeData) -> pathlib.Path | None:

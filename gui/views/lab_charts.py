@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QColor, QFont
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QColor, QFont, QResizeEvent
+from PySide6.QtWidgets import QFrame, QWidget
 
 from gui import theme
 from gui.models import lab as bench
+from gui.models import pictures
 from gui.models.lab import Model, Result, SweepResult
 
+ROW_HEIGHT = 13  # pixels that a class needs in order to be read
 STYLES = {"a": Qt.PenStyle.SolidLine, "b": Qt.PenStyle.DashLine}
 
 
@@ -26,11 +28,19 @@ class Chart(pg.PlotWidget):
         self.setMenuEnabled(False)
         self.setMouseEnabled(False, False)
         self.hideButtons()
-        self.setMinimumSize(120, 90)
+        self.setMinimumSize(100, 60)
+        self.setFrameShape(QFrame.Shape.NoFrame)
         font = QFont(self.font())
         font.setPointSizeF(max(font.pointSizeF() - 1.5, 6.5))
         for side in ("left", "bottom"):
             self.getAxis(side).setTickFont(font)
+        self.getAxis("bottom").setHeight(20)
+
+    def add(self, *items: object) -> None:
+        """Add the chart's items; from now on it follows the theme."""
+        for item in items:
+            self.addItem(item)
+        self.complete = True
         self.dress()
 
     def dress(self) -> None:
@@ -41,12 +51,12 @@ class Chart(pg.PlotWidget):
             axis = self.getAxis(side)
             axis.setPen(colours.border)
             axis.setTextPen(colours.muted)
-            axis.setStyle(tickLength=-4)
+            axis.setStyle(tickLength=-4, hideOverlappingLabels=False)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "plotItem"):
+        if event.type() == QEvent.Type.PaletteChange and "complete" in self.__dict__:
             self.dress()
 
 
@@ -54,18 +64,15 @@ class ProbabilityBars(Chart):
     """Class probabilities of one model, clean above adversarial, the true class outlined."""
 
     def __init__(self, name: str, parent: QWidget | None = None):
+        super().__init__(name, parent)
         self._clean = pg.BarGraphItem(x0=[], y=[], width=[], height=0.38)
         self._now = pg.BarGraphItem(x0=[], y=[], width=[], height=0.38)
         self._outline = pg.BarGraphItem(x0=[], y=[], width=[], height=0.96)
         self._shown: tuple[Model, Result, int | None, bool] | None = None
-        super().__init__(name, parent)
-        for item in (self._outline, self._clean, self._now):
-            self.addItem(item)
         self.getViewBox().invertY(True)
-        self.setXRange(0, 1, padding=0.01)
-        axis = self.getAxis("bottom")
-        axis.setTicks([[(0, "0 %"), (0.5, "50 %"), (1, "100 %")]])
-        axis.setHeight(20)
+        self.setXRange(-0.01, 1.12, padding=0)
+        self.getAxis("bottom").setTicks([[(0, "0 %"), (0.5, "50 %"), (1, "100 %")]])
+        self.add(self._outline, self._clean, self._now)
 
     def dress(self) -> None:
         """Take the colours of the theme."""
@@ -77,7 +84,8 @@ class ProbabilityBars(Chart):
         """Draw a result's probabilities."""
         self._shown = (model, result, truth, dimmed)
         clean, now = result.done.clean_probabilities, result.done.adversarial_probabilities
-        classes = bench.shown_classes(clean, now, truth)
+        most = max(4, (self.height() - 24) // ROW_HEIGHT)
+        classes = bench.shown_classes(clean, now, truth, min(most, bench.MAX_PROBABILITIES))
         rows, colours = np.arange(len(classes)), theme.colours()
         for item, values, shift, colour in (
             (self._clean, clean, -0.2, colours.clean),
@@ -108,6 +116,12 @@ class ProbabilityBars(Chart):
         self.setYRange(-0.6, len(classes) - 0.4, padding=0)
         self._say(model, clean, now, truth)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As many classes as can be read."""
+        super().resizeEvent(event)
+        if self.__dict__.get("_shown") is not None:
+            self.show_result(*self._shown)
+
     def clear_result(self) -> None:
         """Draw nothing."""
         self._shown = None
@@ -123,7 +137,8 @@ class ProbabilityBars(Chart):
         lines = ["class: clean → adversarial"]
         for k in (int(k) for k in order):
             mark = " (true class)" if k == truth else ""
-            lines.append(f"{model.class_name(k)}{mark}: {clean[k]:.1%} → {now[k]:.1%}")
+            change = f"{pictures.percent(clean[k])} → {pictures.percent(now[k])}"
+            lines.append(f"{model.class_name(k)}{mark}: {change}")
         self.setToolTip("\n".join(lines))
         self.setAccessibleDescription("; ".join(lines))
 
@@ -148,23 +163,19 @@ class TrajectoryChart(Chart):
     scrubbed = Signal(int)
 
     def __init__(self, name: str, parent: QWidget | None = None):
+        super().__init__(name, parent)
         self._curves: dict[tuple[str, str], pg.PlotDataItem] = {}
         self._fooled: dict[str, pg.ScatterPlotItem] = {}
         self._line = pg.InfiniteLine(0, angle=90, movable=True)
         self._zero = pg.InfiniteLine(0, angle=0)
         self._faded = False
-        super().__init__(name, parent)
-        self.addItem(self._zero)
         for slot in bench.SLOTS:
             for what in ("loss", "margin"):
-                self._curves[slot, what] = self.plot([], [], antialias=True)
+                self._curves[slot, what] = pg.PlotDataItem(antialias=True)
             self._fooled[slot] = pg.ScatterPlotItem(size=9, symbol="o")
-            self.addItem(self._fooled[slot])
-        self.addItem(self._line)
         self._line.sigDragged.connect(lambda line: self.scrubbed.emit(round(line.value())))
         self._line.hide()
-        self.getAxis("bottom").setHeight(20)
-        self.dress()
+        self.add(self._zero, *self._curves.values(), *self._fooled.values(), self._line)
 
     def dress(self) -> None:
         """Take the colours of the theme."""
@@ -220,22 +231,19 @@ class SweepChart(Chart):
     chosen = Signal(float)
 
     def __init__(self, name: str, parent: QWidget | None = None):
+        super().__init__(name, parent)
         self._curves: dict[str, pg.PlotDataItem] = {}
         self._marks: dict[str, pg.InfiniteLine] = {}
         self._now = pg.InfiniteLine(0, angle=90)
         self._faded = False
-        super().__init__(name, parent)
-        self.addItem(self._now)
         for slot in bench.SLOTS:
             self._marks[slot] = pg.InfiniteLine(0, angle=90)
             self._marks[slot].hide()
-            self.addItem(self._marks[slot])
-            self._curves[slot] = self.plot([], [], antialias=True, symbolSize=6)
+            self._curves[slot] = pg.PlotDataItem(antialias=True, symbolSize=6)
         self.setYRange(0, 1, padding=0.05)
         self.getAxis("left").setTicks([[(0, "0 %"), (0.5, "50 %"), (1, "100 %")]])
-        self.getAxis("bottom").setHeight(20)
         self.scene().sigMouseClicked.connect(self._clicked)
-        self.dress()
+        self.add(self._now, *self._marks.values(), *self._curves.values())
 
     def dress(self) -> None:
         """Take the colours of the theme."""

@@ -15,7 +15,7 @@ from gui.models import pictures
 from gui.models.lab import Bench, Model, Result
 from gui.views.images import to_qimage
 
-WIDTH, SIDE, GAP, HEAD = 980, 210, 20, 46
+WIDTH, SIDE, GAP, HEAD, FOOT = 980, 210, 20, 46, 76
 SCALE = 2  # PNG pixels for each unit
 _INK, _GREY, _LINE = QColor("#1b1f27"), QColor("#646c7a"), QColor("#d5d9e0")
 
@@ -27,7 +27,7 @@ def save(bench: Bench, path: pathlib.Path, factor: float | None) -> None:
         OSError: the file cannot be written.
     """
     slots = [slot for slot in bench_model.SLOTS if bench.is_current(slot)]
-    size = QSize(WIDTH, HEAD + GAP + len(slots) * (SIDE + 92))
+    size = QSize(WIDTH, HEAD + GAP + len(slots) * (SIDE + FOOT))
     if path.suffix.lower() == ".svg":
         target = QSvgGenerator()
         target.setFileName(str(path))
@@ -57,7 +57,7 @@ def _paint(
         model, result = bench.slots[slot].model, bench.result_of_image(slot)
         if model is not None and result is not None:
             _paint_row(painter, bench, slot, model, result, top, factor)
-            top += SIDE + 92
+            top += SIDE + FOOT
     painter.end()
 
 
@@ -90,7 +90,7 @@ def _paint_row(
     heading = f"{slot.upper()}   {model.title}"
     _text(painter, QRectF(GAP, top, 430, 20), heading, 10, bold=True)
     verdict = "   ".join(filter(None, [bench.verdict(slot), bench.transfer(slot)]))
-    _text(painter, QRectF(GAP, top + 20, WIDTH - 2 * GAP, 20), verdict, 9.5)
+    _text(painter, QRectF(GAP, top + 20, 3 * (SIDE + GAP), 20), verdict, 9.5)
     shown = pictures.amplify(result.delta, factor or auto_factor(result))
     panels = (
         (pictures.to_bytes(result.clean), "Clean", _sure(model, result, clean=True)),
@@ -105,6 +105,7 @@ def _paint_row(
         _text(painter, line, f"{title}: {caption}", 8.5, colour=_GREY)
     bars = QRectF(GAP + 3 * (SIDE + GAP) + 10, top + 46, WIDTH - 4 * GAP - 3 * SIDE - 20, SIDE - 16)
     _bars(painter, bars, model, result, bench.truth(slot))
+    _legend(painter, QRectF(bars.left() + 74, top + 26, bars.width() - 74, 18))
     size = pictures.distance_text(
         pictures.distance(result.delta, result.norm), result.done.budget, result.norm
     )
@@ -121,7 +122,7 @@ def _sure(model: Model, result: Result, clean: bool) -> str:
     done = result.done
     values = done.clean_probabilities if clean else done.adversarial_probabilities
     k = int(np.argmax(values))
-    return f"{model.class_name(k)}, {values[k]:.1%}"
+    return f"{model.class_name(k)}, {pictures.percent(values[k])}"
 
 
 def _magnified(picture: np.ndarray) -> QImage:
@@ -157,6 +158,20 @@ def _bars(painter: QPainter, box: QRectF, model: Model, result: Result, truth: i
     painter.setPen(QPen(_LINE, 1))
     x = round(box.left() + names)
     painter.drawLine(x, round(box.top()), x, round(box.bottom()))
+
+
+def _legend(painter: QPainter, box: QRectF) -> None:
+    left = box.left()
+    for name, colour in (("clean", "clean"), ("adversarial", "robust")):
+        mark = QRectF(left, box.top() + 5, 8, 8)
+        painter.fillRect(mark, QColor(getattr(theme.LIGHT, colour)))
+        _text(painter, QRectF(left + 12, box.top(), 80, 18), name, 8.5, colour=_GREY)
+        left += 56
+    left += 28
+    painter.setPen(QPen(_INK, 1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRect(QRectF(left, box.top() + 5, 12, 8))
+    _text(painter, QRectF(left + 16, box.top(), 80, 18), "true class", 8.5, colour=_GREY)
 
 
 def _text(

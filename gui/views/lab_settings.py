@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -85,6 +86,7 @@ class AttackPanel(QWidget):
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
         self._form.setVerticalSpacing(6)
+        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.attack = self._fixed_row("Attack", QComboBox(), "How the perturbation is searched.")
         for name in bench_model.attack_names():
@@ -212,7 +214,7 @@ class EpsilonEditor(QWidget):
         self.slider.setPageStep(4)
         self.box = LevelBox(row)
         self.box.setAccessibleName("Epsilon")
-        self.box.setFixedWidth(96)
+        self.box.setFixedWidth(84)
         self.setFocusProxy(self.slider)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -262,7 +264,7 @@ class ImageSource(QWidget):
         self.wrong = QPushButton("Only wrong")
         self.wrong.setToolTip("Take a test image that model A gets wrong without any attack.")
         self.wrong.clicked.connect(lambda: self.picked.emit("wrong", 0))
-        self.open = QPushButton("Open file…")
+        self.open = QPushButton("Open an image file…")
         self.open.setToolTip("Take an image from disk; or drop one anywhere on this screen.")
         self.open.clicked.connect(self.open_wanted)
         self.about, self.problem = QLabel(), QLabel()
@@ -274,21 +276,16 @@ class ImageSource(QWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        first, second = QHBoxLayout(), QHBoxLayout()
-        first.addWidget(QLabel("Test image"))
-        first.addWidget(self.index, 1)
-        for button in (self.random, self.wrong, self.open):
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            button.setMinimumWidth(20)
-            second.addWidget(button)
-        second.setSpacing(4)
-        layout = QVBoxLayout(self)
+        self.index.setPrefix("Test image ")
+        layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        layout.addLayout(first)
-        layout.addLayout(second)
-        layout.addWidget(self.about)
-        layout.addWidget(self.problem)
+        layout.addWidget(self.index, 0, 0, 1, 2)
+        layout.addWidget(self.random, 1, 0)
+        layout.addWidget(self.wrong, 1, 1)
+        layout.addWidget(self.open, 2, 0, 1, 2)
+        layout.addWidget(self.about, 3, 0, 1, 2)
+        layout.addWidget(self.problem, 4, 0, 1, 2)
 
     def show_bench(self, bench: Bench, usable: bool) -> None:
         """Bring the controls to what the bench holds; emits nothing."""
@@ -297,7 +294,7 @@ class ImageSource(QWidget):
         image = bench.image
         blocker = QSignalBlocker(self.index)
         self.index.setRange(0, max(count - 1, 0))
-        self.index.setSuffix(f"  of {count:,}" if count else "")
+        self.index.setSuffix(f"  (0 to {count - 1})" if count else "")
         if image is not None and image.index is not None and not self.index.hasFocus():
             self.index.setValue(image.index)
         del blocker
@@ -312,8 +309,10 @@ class ImageSource(QWidget):
 def _about(bench: Bench, count: int) -> str:
     image, model = bench.image, bench.slots["a"].model
     if image is None:
-        none = "This model comes without a test set. Open an image file, or drop one here."
-        return none if model is not None and not count else ""
+        if model is None or count:
+            return ""
+        none = model.notice or "This model comes without a test set."
+        return f"{none} Open an image file, or drop one here."
     parts = [image.title]
     if image.label is not None and model is not None:
         parts.append(f"class {model.class_name(image.label)}")
@@ -344,6 +343,7 @@ class ModelPicker(QWidget):
         self.source.setAccessibleName(f"Model {slot.upper()}")
         self.source.setToolTip("A run, or a .keras file.")
         self.source.setMinimumWidth(120)
+        self.source.setPlaceholderText("Choose a model")
         self.source.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.source.setMaxVisibleItems(20)
         self.which.setAccessibleName(f"Epoch of model {slot.upper()}")
@@ -399,6 +399,7 @@ class ModelPicker(QWidget):
             self._show_which(source)
         text = slot.model.facts if slot.model else ("Loading…" if slot.loading else "")
         self.about.setText(f"{text}  ·  loading…" if slot.model and slot.loading else text)
+        self.about.setToolTip(slot.model.notice if slot.model else "")
 
     def _show_which(self, source: Source) -> None:
         self.which.clear()

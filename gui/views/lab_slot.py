@@ -25,23 +25,25 @@ from gui.views.lab_figure import auto_factor
 
 
 class Panel(QWidget):
-    """A view with a title above and a caption below."""
+    """A view with its title and a caption above."""
 
     def __init__(self, title: str, view: QWidget):
         super().__init__()
         self.view = view
         self.title, self.caption = QLabel(title), QLabel()
-        self.title.setObjectName("panelTitle")
+        theme.role(self.title, "heading")
         theme.role(self.caption, "muted")
-        for label in (self.title, self.caption):
-            label.setMinimumWidth(1)
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.caption.setMinimumWidth(1)
+        self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.line = QHBoxLayout()
+        self.line.setSpacing(6)
+        self.line.addWidget(self.title)
+        self.line.addWidget(self.caption, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addWidget(self.title)
+        layout.addLayout(self.line)
         layout.addWidget(view, 1)
-        layout.addWidget(self.caption)
 
     def say(self, caption: str) -> None:
         """Set the caption; whole in the tool tip."""
@@ -66,14 +68,18 @@ class SlotRow(QFrame):
         self.clean = ImageView(f"Clean image, {name}")
         self.adversarial = CompareView(f"Adversarial image, {name}")
         self.perturbation = ImageView(f"Amplified perturbation, {name}")
+        self.perturbation.setToolTip("Blue is darker, red is brighter, white is unchanged.")
         self.bars = ProbabilityBars(f"Class probabilities, {name}")
         self.panels = {
             "clean": Panel("Clean", self.clean),
             "adversarial": Panel("Adversarial", self.adversarial),
             "perturbation": Panel("Perturbation", self.perturbation),
-            "bars": Panel("Class probabilities", self.bars),
+            "bars": Panel("", self.bars),
         }
-        for view in (self.clean, self.adversarial, self.perturbation):
+        self.panels["bars"].title.hide()
+        alike = [self.clean, self.adversarial, self.perturbation]
+        for view in alike:
+            view.alike = alike
             view.pointed.connect(self.pointed)
         self.badge = QLabel(slot.upper())
         self.badge.setObjectName("badge")
@@ -84,32 +90,37 @@ class SlotRow(QFrame):
         self.budget = QProgressBar()
         self.budget.setRange(0, 1000)
         self.budget.setAccessibleName(f"Distance against the budget, {name}")
-        self.budget.setFixedHeight(16)
+        self.budget.setFixedSize(214, 17)
         self.warnings = QLabel()
         self.warnings.setWordWrap(True)
         theme.role(self.warnings, "warn")
         self._lay_out()
 
     def _lay_out(self) -> None:
-        self.verdict.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.verdict.setMinimumWidth(1)
-        self.transfer.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        for label in (self.verdict, self.transfer):
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            label.setMinimumWidth(1)
         head = QHBoxLayout()
         head.setSpacing(8)
         head.addWidget(self.badge)
-        head.addWidget(self.verdict, 3)
-        head.addWidget(self.transfer, 3)
+        head.addWidget(self.verdict, 1)
         grid = QGridLayout(self)
         grid.setContentsMargins(10, 8, 10, 8)
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(4)
-        grid.addLayout(head, 0, 0, 1, 3)
-        grid.addWidget(self.budget, 0, 3)
+        second = QHBoxLayout()
+        second.setSpacing(12)
+        second.addWidget(self.transfer, 1)
+        second.addStretch()
+        second.addWidget(self.budget)
+        grid.addLayout(head, 0, 0, 1, 4)
+        grid.addLayout(second, 1, 0, 1, 4)
         for column, panel in enumerate(self.panels.values()):
-            grid.addWidget(panel, 1, column)
-            grid.setColumnStretch(column, 3 if panel.view is not self.bars else 4)
-        grid.setRowStretch(1, 1)
-        grid.addWidget(self.warnings, 2, 0, 1, 4)
+            grid.addWidget(panel, 2, column)
+            grid.setColumnStretch(column, 4 if panel.view is not self.bars else 5)
+            grid.setColumnMinimumWidth(column, 100)
+        grid.setRowStretch(2, 1)
+        grid.addWidget(self.warnings, 3, 0, 1, 4)
 
     # -- what it shows ------------------------------------------------------------------------
 
@@ -170,9 +181,9 @@ class SlotRow(QFrame):
             return
         size, budget = pictures.distance(result.delta, result.norm), result.done.budget
         self.budget.setValue(round(1000 * min(size / budget, 1.0)) if budget > 0 else 0)
+        self.budget.setFormat(pictures.distance_label(size, budget, result.norm))
         text = pictures.distance_text(size, budget, result.norm)
-        self.budget.setFormat(text)
-        self.budget.setToolTip(f"{text} (an attack may not go beyond its epsilon).")
+        self.budget.setToolTip(f"{text}: an attack may not go beyond its epsilon.")
 
     def _show_nothing(self, bench: Bench, busy: bool) -> None:
         live = bench.slots[self.slot].live
@@ -180,7 +191,7 @@ class SlotRow(QFrame):
             picture = pictures.to_bytes(live[2])
             self.adversarial.set_pictures({mode: picture for mode in MODES})
             self.adversarial.set_dimmed(True)
-            self.panels["adversarial"].say(f"Step {live[0]} of {live[1]}…")
+            self.panels["adversarial"].say(f"step {live[0]} of {live[1]}…")
         else:
             self.adversarial.set_pictures(None, "Computing…" if busy else "")
             self.panels["adversarial"].say("")
@@ -208,17 +219,18 @@ class SlotRow(QFrame):
             view.set_dimmed(dimmed)
         mode = self.adversarial.mode
         titles = {
-            "difference": f"Difference, {times} times",
+            "difference": f"Difference × {times}",
             "swipe": "Clean | adversarial",
-            "clean": "Clean (switched)",
+            "clean": "Clean, in its place",
         }
         self.panels["adversarial"].title.setText(titles.get(mode, "Adversarial"))
+        self.panels["adversarial"].caption.setVisible(mode == "adversarial")
         partial = step is not None and candidate is not result.adversarial
-        eps = pictures.levels(result.done.budget)
-        where = f"Step {step} of {result.steps}" if partial else None
+        where = f"step {step} of {result.steps}" if partial else ""
         sure = _sure(bench, self.slot, result.done.adversarial_probabilities)
-        self.panels["adversarial"].say(where or f"{sure}  ·  ε {eps}")
-        self.panels["perturbation"].say(_sentence(shown.caption))
+        self.panels["adversarial"].say(where or sure)
+        self.panels["perturbation"].say(f"× {times}" + (", clipped" if shown.clipped else ""))
+        self.panels["perturbation"].caption.setToolTip(_sentence(shown.caption) + ".")
         model = bench.slots[self.slot].model
         if model is not None:
             self.bars.show_result(model, result, bench.truth(self.slot), dimmed)
@@ -243,12 +255,12 @@ def _sure(bench: Bench, slot: str, probabilities: tuple[float, ...]) -> str:
     if model is None:
         return ""
     k = int(np.argmax(probabilities))
-    return f"{_sentence(bench_model.a(model.class_name(k)))}, {probabilities[k]:.1%}"
+    return f"{model.class_name(k)}, {pictures.percent(probabilities[k])}"
 
 
 def _legend() -> str:
     colours = theme.colours()
     return (
         f'<span style="color:{colours.clean}">■</span> clean  '
-        f'<span style="color:{colours.robust}">■</span> adversarial  ▭ true class'
+        f'<span style="color:{colours.robust}">■</span> attacked  ▭ true'
     )
