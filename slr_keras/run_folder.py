@@ -117,7 +117,12 @@ class RunFolder:
         """
         self._refuse_if_held()
         mine = {"pid": os.getpid(), "started": psutil.Process().create_time()}
-        self["run.lock"].write_text(json.dumps(mine), encoding="utf-8")
+        try:
+            with open(self["run.lock"], "x", encoding="utf-8") as file:
+                file.write(json.dumps(mine))
+        except FileExistsError:  # left by a crash, or made this moment
+            self._refuse_if_held()
+            self["run.lock"].write_text(json.dumps(mine), encoding="utf-8")
         time.sleep(SETTLE)
         if self.owner() != os.getpid():
             self._refuse_if_held()

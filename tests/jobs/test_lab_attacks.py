@@ -129,7 +129,7 @@ def test_frames_are_left_out_if_not_asked_for_or_too_large(picked, monkeypatch):
 
 def test_nothing_is_compiled_again_for_other_numbers(finished, monkeypatch):
     traced = []
-    for name in ("_step_on", "_start_on", "_better_on"):
+    for name in ("_steps_on", "_start_on", "_better_on"):
         real = getattr(engine.Moves, name)
 
         def counted(self, *arguments, real=real, name=name):
@@ -143,7 +143,7 @@ def test_nothing_is_compiled_again_for_other_numbers(finished, monkeypatch):
     )
     lab = Lab(warm=True)
     lab.load(finished)
-    assert sorted(traced) == ["_start_on", "_step_on", "logits"]
+    assert sorted(traced) == ["_start_on", "_steps_on", "logits"]
     for index in range(3):
         lab.pick(origin="index", index=index)
         for k in range(3):
@@ -152,12 +152,13 @@ def test_nothing_is_compiled_again_for_other_numbers(finished, monkeypatch):
     lab.load(finished, "final")
     lab.load(finished, "current")
     lab.attack(PGD_20)
-    assert sorted(traced) == ["_start_on", "_step_on", "logits"]
+    assert sorted(traced) == ["_start_on", "_steps_on", "logits"]
     lab.attack(PGD_20 | {"targeted": True})
     assert len(traced) == 5
 
 
 def test_a_long_attack_is_streamed_from_its_start(picked, monkeypatch):
+    monkeypatch.setattr(trajectories, "BREATH", 0.0)
     monkeypatch.setattr(trajectories.Clock, "SHORT", 0.0)
     monkeypatch.setattr(trajectories.Clock, "INTERVAL", 0.0)
     *shown, done = picked.ask(commands.RunAttack(attack=PGD_20 | {"steps": 6, "restarts": 2}))

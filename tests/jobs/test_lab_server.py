@@ -32,6 +32,7 @@ def shared(finished):
 @pytest.fixture
 def lab(shared, monkeypatch):
     """A lab with two models and an image, which tells of every step."""
+    monkeypatch.setattr(trajectories, "BREATH", 0.0)
     monkeypatch.setattr(trajectories.Clock, "SHORT", 0.0)
     monkeypatch.setattr(trajectories.Clock, "INTERVAL", 0.0)
     shared.pick(origin="index", index=1)
