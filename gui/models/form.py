@@ -192,8 +192,16 @@ class Form:
             self.rows[key].text = text
             self._check()
 
-    def set_config(self, config: RunConfig) -> None:
+    def set_texts(self, texts: Mapping[str, Any], preset: str = "") -> None:
+        """Show what was typed in another session; settings that are no more are passed over."""
+        for row in self.rows.values():
+            row.text = str(texts.get(row.key, row.default))
+        self.preset = preset
+        self._check()
+
+    def set_config(self, config: RunConfig, preset: str = "") -> None:
         """Show a configuration; rows of variants that it has not go to their defaults."""
+        self.preset = preset
         self._fill(schema.to_dict(config))
 
     def reset(self, key: str = "", section: str | None = None) -> None:
@@ -210,8 +218,7 @@ class Form:
 
     def load_preset(self, name: str) -> None:
         """Show a preset; the empty name means the defaults."""
-        self.set_config(configs.load(preset=name or None))
-        self.preset = name
+        self.set_config(configs.load(preset=name or None), name)
 
     def load_toml(self, path: pathlib.Path) -> None:
         """Show the settings of a TOML file; raises a ``UserError`` that names what is wrong."""
@@ -224,7 +231,6 @@ class Form:
     def _new_run(self, config: RunConfig) -> None:
         defaults = {name: getattr(RunConfig(), name) for name in OWN_FOLDER}
         self.set_config(config.replace(**defaults))
-        self.preset = ""
 
     def _fill(self, values: Mapping[str, Any]) -> None:
         leaves = dict(_leaves(values))
@@ -236,6 +242,11 @@ class Form:
             if row.setting.variant and self.shown(row) and row.setting.path in leaves:
                 row.text = to_text(leaves[row.setting.path], row.setting.facts)
         self._check()
+
+    @property
+    def edited(self) -> bool:
+        """Whether the settings are no more those of the preset."""
+        return self.config != configs.load(preset=self.preset or None)
 
     # -- checks -------------------------------------------------------------------------------
 
@@ -294,7 +305,7 @@ def presets() -> list[Preset]:
     """The defaults, then the presets of the package with what their files say of them."""
     run = RunConfig()
     text = f"{run.method.name} on {run.data.name} with {run.model.name}, {run.train.epochs} epochs"
-    found = [Preset("", "Default settings", f"{text}.")]
+    found = [Preset("", "Default settings", f"Trains {text}.")]
     for name in configs.preset_names():
         title, description = _comment(configs.PRESETS / f"{name}.toml")
         found.append(Preset(name, title or name, description))

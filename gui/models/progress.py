@@ -31,6 +31,7 @@ class Progress:
         images_per_second, device: as reported.
         pause_at: the epoch after which it will wait, 0 for none.
         failure: the sentence of an end that was no good.
+        saved: whether a checkpoint is on disk.
         done, stopped: whether it said that it is complete, or that it stopped.
     """
 
@@ -39,7 +40,7 @@ class Progress:
         self.epoch = self.epochs = self.batch = self.batches = self.pause_at = 0
         self.images_per_second: float | None = None
         self.warnings: list[str] = []
-        self.done = self.stopped = False
+        self.done = self.stopped = self.saved = False
         self.eta = Eta(now)
         self._rest_of_epoch = 0  # the epoch that a resumed run begins in its middle
         self._compiled = False
@@ -53,6 +54,7 @@ class Progress:
         self.epochs, self.batches = event.epochs, event.steps_per_epoch
         self.device = event.device
         if event.resumed_at:
+            self.saved = True
             self.epoch, self.batch = event.resumed_at
             self._rest_of_epoch = self.epoch if self.batch else 0
 
@@ -77,6 +79,10 @@ class Progress:
         self.epoch, self.epochs, self.batch = event.epoch, event.epochs, self.batches
         self.images_per_second = event.images_per_second
         self.eta.epoch_ended()
+
+    @take.register
+    def _(self, event: events.CheckpointSaved) -> None:
+        self.saved = True
 
     @take.register
     def _(self, event: events.Paused) -> None:
@@ -121,6 +127,11 @@ class Progress:
     def begun(self) -> int:
         """The last epoch that a batch was done of; 0 before the first."""
         return self.epoch if self.batch else max(self.epoch - 1, 0)
+
+    @property
+    def finished(self) -> int:
+        """Whole epochs that are done."""
+        return self.epoch if self.batches and self.batch == self.batches else max(self.epoch - 1, 0)
 
     def sentence(self) -> str:
         """What happens now."""

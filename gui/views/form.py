@@ -32,8 +32,8 @@ from slr_keras.errors import UserError
 
 LABEL_WIDTH = 124
 HEADER = """
-QToolButton { border: none; border-bottom: 1px solid palette(mid); font-weight: 600;
-              padding: 5px 0 3px 0; text-align: left; background: transparent; }
+QToolButton { border: none; border-radius: 0; border-bottom: 1px solid palette(mid);
+              font-weight: 600; padding: 5px 0 3px 0; text-align: left; background: transparent; }
 QToolButton:focus { border-bottom: 2px solid palette(highlight); }
 """
 TOML_FILTER = "TOML files (*.toml);;All files (*)"
@@ -73,8 +73,9 @@ class RowView(QWidget):
         self.label.setFixedWidth(LABEL_WIDTH)
         self.label.setToolTip(self.control.toolTip())
         self.undo = self._undo_button()
-        self.note, self.note_line = self._note_line()
-        grid = QGridLayout(self)
+        self.stops: list[QWidget] = [self.control]  # where Tab goes
+        self.note: QLabel | None = None  # made when there is something to say
+        grid = self._grid = QGridLayout(self)
         grid.setContentsMargins(0, 2, 0, 2)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(3)
@@ -82,7 +83,7 @@ class RowView(QWidget):
         grid.addWidget(self.label, 0, 0)
         grid.addWidget(self._cell(), 0, 1)
         grid.addWidget(self.undo, 0, 2)
-        grid.addWidget(self.note_line, 1, 1, 1, 2)
+        self.stops.append(self.undo)
         guard(self)
 
     # -- building -----------------------------------------------------------------------------
@@ -121,6 +122,7 @@ class RowView(QWidget):
             button = _icon_button(icon, f"{name} for {self.row.label.lower()}")
             button.clicked.connect(choose)
             layout.addWidget(button)
+            self.stops.append(button)
         return cell
 
     def _choosers(self) -> list[tuple[str, QStyle.StandardPixmap, Callable[[], None]]]:
@@ -137,20 +139,20 @@ class RowView(QWidget):
         button.clicked.connect(lambda: self.form.reset(self.row.key))
         return button
 
-    def _note_line(self) -> tuple[QLabel, QWidget]:
+    def _make_note(self) -> QLabel:
         line = QWidget()
         layout = QHBoxLayout(line)
         layout.setContentsMargins(0, 0, 0, 4)
         layout.setSpacing(4)
-        self._icon = QLabel()
+        self.icon = QLabel()
         style = line.style().standardIcon(QStyle.StandardPixmap.SP_MessageBoxCritical)
-        self._icon.setPixmap(style.pixmap(QSize(14, 14)))
-        note = QLabel()
-        note.setWordWrap(True)
+        self.icon.setPixmap(style.pixmap(QSize(14, 14)))
+        note = QLabel(wordWrap=True)
         note.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        layout.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self.icon, 0, Qt.AlignmentFlag.AlignTop)
         layout.addWidget(note, 1)
-        return note, line
+        self._grid.addWidget(line, 1, 1, 1, 2)
+        return note
 
     # -- both ways ----------------------------------------------------------------------------
 
@@ -170,9 +172,8 @@ class RowView(QWidget):
 
     def refresh(self, wanted: bool) -> None:
         """Show what the row holds; hide it if it is not wanted."""
-        shown = wanted and self.form.shown(self.row)
-        self.setVisible(shown)
-        if not shown:
+        self.setVisible(wanted)
+        if not wanted:
             return
         _show_text(self.control, self.row.text)
         changed = self.row.changed
@@ -181,21 +182,34 @@ class RowView(QWidget):
             font.setBold(changed)
             widget.setFont(font)
         self.undo.setVisible(changed)
-        text = _capital(self.row.error) or self.form.about(self.row)
+        self._say(_capital(self.row.error) or self.form.about(self.row), bool(self.row.error))
+
+    def _say(self, text: str, bad: bool) -> None:
+        if self.note is None:
+            if not text:
+                return
+            self.note = self._make_note()
         self.note.setText(text)
-        self._icon.setVisible(bool(self.row.error))
-        theme.role(self.note, "bad" if self.row.error else "muted")
-        self.note_line.setVisible(bool(text))
+        self.icon.setVisible(bad)
+        theme.role(self.note, "bad" if bad else "muted")
+        self.note.parentWidget().setVisible(bool(text))
 
 
 class SectionView(QWidget):
-    """A heading that folds its rows away."""
+    """A heading that folds its rows away; a row is made when it is shown for the first time.
+
+    Signals:
+        folded: the heading was used.
+        made: a row was made.
+    """
 
     folded = Signal()
+    made = Signal(object)
 
     def __init__(self, form: Form, section: str, rows: list[Row]):
         super().__init__()
-        self.section, self._form = section, form
+        self.section, self._form, self._rows = section, form, rows
+        self._views: dict[str, RowView] = {}
         words = section.replace("_", " ").replace(".", ": ") or "run"
         self.title = words[0].upper() + words[1:]
         self.header = QToolButton(text=self.title, checkable=True, checked=True)
@@ -208,12 +222,9 @@ class SectionView(QWidget):
         self.undo = _reset_button(f"Reset all of {self.title.lower()}")
         self.undo.clicked.connect(lambda: form.reset(section=section))
         self.body = QWidget()
-        inside = QVBoxLayout(self.body)
-        inside.setContentsMargins(10, 4, 0, 8)
-        inside.setSpacing(0)
-        self.rows = [RowView(form, row) for row in rows]
-        for view in self.rows:
-            inside.addWidget(view)
+        self._inside = QVBoxLayout(self.body)
+        self._inside.setContentsMargins(10, 4, 0, 8)
+        self._inside.setSpacing(0)
         top = QHBoxLayout()
         top.setSpacing(8)
         for widget in (self.header, self.count, self.undo):
@@ -224,12 +235,33 @@ class SectionView(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.body)
 
+    @property
+    def rows(self) -> list[RowView]:
+        """The rows that were made so far, from top to bottom."""
+        return [self._views[row.key] for row in self._rows if row.key in self._views]
+
+    def view(self, row: Row) -> RowView:
+        """The widgets of a row."""
+        if row.key not in self._views:
+            view = self._views[row.key] = RowView(self._form, row)
+            before = self._rows[: self._rows.index(row)]
+            place = sum(other.key in self._views for other in before)
+            self._inside.insertWidget(place, view)
+            stops = [self.rows[place - 1].undo if place else self.undo, *view.stops]
+            for one, next_ in zip(stops, stops[1:], strict=False):
+                QWidget.setTabOrder(one, next_)
+            self.made.emit(view)
+        return self._views[row.key]
+
     def refresh(self, words: str) -> bool:
         """Show the rows that match; returns whether there is one."""
-        wanted = [view.row.matches(words) for view in self.rows]
-        for view, match in zip(self.rows, wanted, strict=True):
-            view.refresh(match)
-        shown = [view.row for view in self.rows if self._form.shown(view.row)]
+        shown = [row for row in self._rows if self._form.shown(row)]
+        wanted = [row for row in shown if row.matches(words)]
+        for row in wanted:
+            self.view(row)
+        keys = {row.key for row in wanted}
+        for view in self.rows:
+            view.refresh(view.row.key in keys)
         changed = sum(row.changed for row in shown)
         errors = sum(bool(row.error) for row in shown)
         self.count.setText(_count(errors, changed))
@@ -238,9 +270,8 @@ class SectionView(QWidget):
         open_ = self.header.isChecked() or bool(words)
         self.header.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
         self.body.setVisible(open_)
-        some = any(self._form.shown(v.row) and m for v, m in zip(self.rows, wanted, strict=True))
-        self.setVisible(some)
-        return some
+        self.setVisible(bool(wanted))
+        return bool(wanted)
 
 
 class FormView(QWidget):
@@ -256,6 +287,7 @@ class FormView(QWidget):
         super().__init__(parent)
         self.form = form
         self._filling = False
+        self._of_control: dict[QObject, Row] = {}
         self._top = self._presets()
         self.search = QLineEdit(placeholderText="Search settings", clearButtonEnabled=True)
         self.search.setAccessibleName("Search settings")
@@ -270,7 +302,6 @@ class FormView(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self._top, self.search, self._scroll(), self.help, self.notes):
             layout.addWidget(widget, 1 if isinstance(widget, QScrollArea) else 0)
-        self._watch_focus()
         form.changes.append(self.refresh)
         self.refresh()
 
@@ -321,6 +352,7 @@ class FormView(QWidget):
         layout.addWidget(self.empty)
         for section in self.sections:
             section.folded.connect(self.refresh)
+            section.made.connect(self._watch)
             layout.addWidget(section)
         layout.addStretch(1)
         self.area = QScrollArea(widgetResizable=True)
@@ -330,19 +362,16 @@ class FormView(QWidget):
         return self.area
 
     def _help(self) -> QLabel:
-        label = QLabel(wordWrap=True)
+        label = QLabel("Choose a setting to read what it does.", wordWrap=True)
         label.setAccessibleName("Help for the focused setting")
         label.setAlignment(Qt.AlignmentFlag.AlignTop)
         label.setFixedHeight(3 * QFontMetrics(label.font()).lineSpacing() + 6)
         theme.role(label, "muted")
         return label
 
-    def _watch_focus(self) -> None:
-        self._of_control: dict[QObject, Row] = {}
-        for section in self.sections:
-            for view in section.rows:
-                self._of_control[view.control] = view.row
-                view.control.installEventFilter(self)
+    def _watch(self, view: RowView) -> None:
+        self._of_control[view.control] = view.row
+        view.control.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Explain the setting whose control has the focus, and bring it into view."""
@@ -370,15 +399,16 @@ class FormView(QWidget):
             self._filling = False
 
     def _show_preset(self) -> None:
-        own = any(row.changed for row in self.form.visible())
+        edited = self.form.edited
         index = self.presets.count() - 1
-        for candidate in range(self.presets.count() - 1):
-            preset = self.presets.itemData(candidate)
-            if preset.name == self.form.preset and (preset.name or not own):
+        for candidate in range(index):
+            name = self.presets.itemData(candidate).name
+            if name == self.form.preset and (name or not edited):
                 index = candidate
         self.presets.setCurrentIndex(index)
         preset = self.presets.itemData(index)
-        self.description.setText(_short(preset) if preset else "")
+        text = _short(preset) if preset else ""
+        self.description.setText(f"With changes. {text}" if edited and preset else text)
         self.description.setToolTip(preset.description if preset else "")
         self.description.setVisible(bool(preset))
 
@@ -491,6 +521,8 @@ def _show_text(control: QWidget, text: str) -> None:
 def _reset_button(name: str) -> QToolButton:
     """A quiet button that keeps its place when it is hidden."""
     button = QToolButton(text="↺", autoRaise=True)
+    button.setStyleSheet("padding: 2px;")
+    button.setFixedWidth(26)
     button.setAccessibleName(name)
     button.setToolTip(name)
     policy = button.sizePolicy()
@@ -501,6 +533,8 @@ def _reset_button(name: str) -> QToolButton:
 
 def _icon_button(icon: QStyle.StandardPixmap, name: str) -> QToolButton:
     button = QToolButton()
+    button.setStyleSheet("padding: 2px;")
+    button.setFixedWidth(28)
     button.setIcon(button.style().standardIcon(icon))
     button.setAccessibleName(name)
     button.setToolTip(name)
