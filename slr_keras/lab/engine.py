@@ -99,7 +99,7 @@ class Engine:
         moves = self.moves(attack)
         numbers = moves.numbers(attack)
         [start] = moves.starts(image, numbers, seed=0, count=1)
-        moves.step(image, start, label, numbers)
+        moves.steps(image, start, label, 1, numbers)
 
 
 def _words(attack: Attack) -> dict[str, Any]:
@@ -123,9 +123,9 @@ class Moves:
     def __init__(self, engine: Engine, attack: Attack):
         self.attack, self.inference, self.seeds = attack, engine.inference, seeded(0)
         numbers = [((), "float32")] * len(_numbers(attack))
-        images, labels = engine.images, ((None,), "int32")
+        images, labels, count = engine.images, ((None,), "int32"), ((), "int32")
         self._start = backend.compiled(self._start_on, images, *numbers)
-        self._step = engine.compiled(self._step_on, images, images, labels, *numbers)
+        self._steps = engine.compiled(self._steps_on, images, images, labels, count, *numbers)
         self._better = engine.compiled(self._better_on, images, images, labels)
 
     def _with(self, numbers: Sequence[Tensor]) -> Any:
@@ -138,17 +138,24 @@ class Moves:
     def _start_on(self, image: Tensor, *numbers: Tensor) -> Tensor:
         return self._with(numbers).start(image, self.seeds)
 
-    def _step_on(self, image: Tensor, candidate: Tensor, label: Tensor, *rest: Any) -> Any:
-        """The next iterate, and the logits of this one, which the gradient needed anyway."""
+    def _steps_on(
+        self, image: Tensor, start: Tensor, label: Tensor, count: Tensor, *rest: Any
+    ) -> Any:
+        """The iterates after ``start``, and the logits before each, which gradients need anyway."""
         *numbers, folded = rest
-        logits, seen = self.inference.on(folded), []
+        logits, attack = self.inference.on(folded), self._with(numbers)
 
-        def watched(x: Tensor) -> Tensor:
-            seen.append(logits(x))
-            return seen[-1]
+        def step(candidate: Tensor) -> tuple[Tensor, Tensor]:
+            seen = []
 
-        objective = Objective(watched, label, self.attack.targeted)
-        return self._with(numbers).step(objective, image, candidate), seen[0]
+            def watched(x: Tensor) -> Tensor:
+                seen.append(logits(x))
+                return seen[-1]
+
+            objective = Objective(watched, label, attack.targeted)
+            return attack.step(objective, image, candidate), seen[0]
+
+        return backend.record(count, step, start)
 
     def _better_on(self, a: Tensor, b: Tensor, label: Tensor, folded: Sequence[Tensor]) -> Tensor:
         objective = Objective(self.inference.on(folded), label, self.attack.targeted)
@@ -166,11 +173,23 @@ class Moves:
         self.seeds.state.assign([seed, 0])
         return [self._start(_tensor(image), *numbers) for _ in range(count)]
 
-    def step(
-        self, image: Tensor, candidate: Tensor, label: np.ndarray, numbers: Sequence[Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """The iterate after ``candidate``, and the logits of ``candidate``."""
-        return self._step(_tensor(image), candidate, ops.convert_to_tensor(label), *numbers)
+    def steps(
+        self,
+        image: np.ndarray,
+        candidate: Tensor,
+        label: np.ndarray,
+        count: int,
+        numbers: Sequence[Tensor],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """``count`` steps: the iterates (T, B, H, W, C) after them, the logits (T, B, K) before."""
+        run = self._steps(
+            _tensor(image),
+            _tensor(candidate),
+            ops.convert_to_tensor(label),
+            ops.convert_to_tensor(count, "int32"),
+            *numbers,
+        )
+        return np.asarray(run[0]), np.asarray(run[1])
 
     def better(self, a: np.ndarray, b: np.ndarray, label: np.ndarray) -> np.ndarray:
         """What the attack itself chooses of two results."""

@@ -15,6 +15,7 @@ from slr_keras.backend import ops
 from slr_keras.lab.engine import Engine, Moves
 
 FRAME_BYTES = 4 * 2**20  # what the frames of one answer may weigh
+BREATH = 0.05  # seconds of steps that run before the lab looks whether something newer came
 FLAT = 1e-6  # a loss that moves less than this does not move
 
 Watch = Callable[["Point"], None]
@@ -89,14 +90,14 @@ def fools(logits: np.ndarray, label: int, targeted: bool) -> bool:
 def follow(
     engine: Engine, attack: Attack, image: np.ndarray, label: int, seed: int, watch: Watch
 ) -> Generator[None, None, Trajectory]:
-    """Runs an attack; yields after every step, so that the caller may give up.
+    """Runs an attack; yields after a few steps, so that the caller may give up.
 
     The result is that of ``attack(engine.net, image[None], [label], seed=seed)``. With restarts
     the trajectory is that of the loop that gave it. An attack without steps runs as a whole.
 
     Args:
         image: float32 (H, W, C) in [0, 1].
-        watch: receives every iterate but the last.
+        watch: receives an iterate now and then.
     """
     x, y = image[None], np.array([label], "int32")
     if not hasattr(attack, "step"):
@@ -122,22 +123,26 @@ def _loop(
     attack: Attack,
     x: np.ndarray,
     y: np.ndarray,
-    candidate: Any,
+    start: Any,
     done: tuple[int, int],
     watch: Watch,
 ) -> Generator[None, None, Trajectory]:
     """One loop from a start; ``done`` steps were made of so many before it."""
-    moves, steps = engine.moves(attack), _steps(attack)
-    image, numbers = ops.convert_to_tensor(x), moves.numbers(attack)
+    moves, numbers = engine.moves(attack), engine.moves(attack).numbers(attack)
+    steps, count, made = _steps(attack), 1, 0
     path = Trajectory(x[0], [], [] if (steps + 1) * x.nbytes <= FRAME_BYTES else None)
-    for step in range(steps):
-        following, logits = moves.step(image, candidate, y, numbers)
-        path.add(np.asarray(candidate)[0], np.asarray(logits)[0])
-        watch(Point(done[0] + step, done[1], path.final, path.logits[-1]))
-        candidate = following
+    candidate = np.asarray(start)
+    while made < steps:
+        begun = time.monotonic()
+        iterates, logits = moves.steps(x, candidate, y, count, numbers)
+        for image, seen in zip([candidate, *iterates[:-1]], logits, strict=True):
+            path.add(image[0], seen[0])
+        made, candidate = made + count, iterates[-1]
+        watch(Point(done[0] + made - 1, done[1], path.final, path.logits[-1]))
+        a_step = (time.monotonic() - begun) / count
+        count = max(1, min(steps - made, int(BREATH / a_step)))
         yield
-    final = np.asarray(candidate)
-    path.add(final[0], engine.logits(final)[0])
+    path.add(candidate[0], engine.logits(candidate)[0])
     return path
 
 
