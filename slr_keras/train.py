@@ -119,7 +119,8 @@ def _execute(
             summary: dict[str, Any] = loop.train(config, folder, report, resume, control)
             return summary
         except Interrupted as stop:
-            report.line(f"stopped by {stop.reason}, {stop.saved}. Go on with:\n  {command}")
+            what = f"stopped by {stop.reason}" if stop.code else stop.reason
+            report.line(f"{what}, {stop.saved}. Go on with:\n  {command}")
             return stop.code
         except UserError as error:
             if resume:
