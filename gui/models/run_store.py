@@ -226,7 +226,7 @@ class RunStore:
         if key not in self.records and _safely_a_run(key):
             if key not in self._outside:
                 self._outside.append(key)
-            self._look(key, math.inf)
+            self._look(key)
         return self.records.get(key)
 
     def scan(self, budget: float = math.inf) -> Changes:
@@ -243,9 +243,12 @@ class RunStore:
                 self._drop(key)
             self._left = list(keys)
         found: dict[str, list[str]] = {"added": [], "changed": [], "same": [], "later": []}
-        deadline = time.perf_counter() + budget  # of reading alone, so that each scan gets on
+        deadline = time.perf_counter() + budget
         for key in self._left:
-            found[self._look(key, deadline)].append(key)
+            # one run is always read in part, so that each scan gets on
+            started = bool(found["added"] or found["changed"])
+            late = started and time.perf_counter() > deadline
+            found[self._look(key, deadline, late)].append(key)
         behind = [key for key in found["added"] + found["changed"] if self._readers[key].behind]
         self._left = behind + found["later"]
         added, changed = tuple(found["added"]), tuple(found["changed"])
@@ -287,7 +290,7 @@ class RunStore:
         run_folder.write_atomically(pathlib.Path(key, "app.json"), data.encode())
         if key in self._readers:
             self._readers[key].here()
-            self._look(key, math.inf)
+            self._look(key)
 
     def _keys(self) -> dict[str, None]:
         """The folders to list; those known stay while the runs folder cannot be read."""
@@ -326,11 +329,11 @@ class RunStore:
             except OSError:
                 yield path  # a closed folder is listed with its problem
 
-    def _look(self, key: str, deadline: float) -> str:
-        """Bring a record up to date: ``added``, ``changed``, ``same`` or ``later``."""
+    def _look(self, key: str, deadline: float = math.inf, late: bool = False) -> str:
+        """Bring a record up to date: ``added``, ``changed``, ``same`` or (if late) ``later``."""
         reader = self._readers.get(key)
         if reader is None:
-            if time.perf_counter() > deadline:
+            if late:
                 return "later"
             reader = _Reader(key, self.folder_name(key))
             if not reader.here():
@@ -339,7 +342,7 @@ class RunStore:
             reader.update(deadline)
             self.records[key] = reader.record
             return "added"
-        if reader.due() and time.perf_counter() > deadline:
+        if late and reader.due():
             return "later"
         return "changed" if reader.update(deadline) else "same"
 

@@ -53,6 +53,7 @@ class RunsPresenter(QObject):
         context.trainer.changed.connect(self._trainer_changed)
         context.trainer.ended.connect(lambda *_: self._soon.start())
         self._trained: object = None
+        self._known = dict(self.store.records)
 
     def start(self) -> None:
         """Begin to look at the disk, the first time as soon as the window is painted."""
@@ -63,16 +64,28 @@ class RunsPresenter(QObject):
 
     def scan(self) -> None:
         """Take in what changed on disk; goes on by itself when there is much to read."""
-        before = dict(self.store.records)
         changes = self.store.scan(READING)
-        if changes.removed:
-            self._say_gone([before[key] for key in changes.removed if key in before])
         self.loading = changes.unfinished
-        if changes:
-            self.changed.emit(changes)
+        gone = self._announce(changes.changed)
+        self._say_gone(gone)
         self.scanned.emit()
         if changes.unfinished:
             self._soon.start()
+
+    def _announce(self, changed: Sequence[str] = ()) -> list[RunRecord]:
+        """Tell of what is there now and was not, and the other way round; returns what is gone.
+
+        Others may have added to the store, so that its own changes are not all.
+        """
+        now = self.store.records
+        gone = [record for key, record in self._known.items() if now.get(key) is not record]
+        added = tuple(key for key, record in now.items() if self._known.get(key) is not record)
+        self._known = dict(now)
+        removed = tuple(record.key for record in gone)
+        changes = Changes(added, tuple(key for key in changed if key not in added), removed)
+        if changes:
+            self.changed.emit(changes)
+        return [record for record in gone if record.key not in now]
 
     @property
     def live(self) -> bool:
@@ -192,8 +205,7 @@ class RunsPresenter(QObject):
                 f"{error.filename or record.path} cannot be written: {error.strerror}. "
                 "Check the folder's permissions and the free space."
             )
-        if record.key in self.store.records:
-            self.changed.emit(Changes(changed=(record.key,)))
+        self._announce((record.key,) if record.key in self.store.records else ())
 
     # -- the trash ----------------------------------------------------------------------------
 
@@ -229,8 +241,7 @@ class RunsPresenter(QObject):
                 continue
             moved.append((record.path, place))
             self.store.forget(record.path)
-        if moved:
-            self.changed.emit(Changes(removed=tuple(str(old) for old, _ in moved)))
+        self._announce()
         return moved
 
     def _say_moved(self, moved: Sequence[Moved]) -> None:
