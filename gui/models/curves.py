@@ -48,7 +48,7 @@ class RunCurves:
         self, epochs: Iterable[EpochEnded] = (), samples: int = 0, start_epoch: int | None = None
     ):
         self.start_epoch = start_epoch
-        self._wanted = samples
+        self.wanted = samples
         self._epochs = np.zeros(64, int)
         self._rows = np.full((64, len(_COLUMN)), np.nan)
         self._count = 0
@@ -181,11 +181,11 @@ class RunCurves:
     @property
     def samples(self) -> int:
         """Validation images per evaluation, as far as the accuracies tell; 0 when unknown."""
-        if "samples" not in self._memory:
+        if ("samples", self.wanted) not in self._memory:
             rated = self._rows[: self._count, [_COLUMN["val_accuracy"], _COLUMN[MEASURED[0]]]]
             shares = rated[np.isfinite(rated)]
-            self._images = images_behind(shares, self._wanted, self._images)
-            self._memory["samples"] = True
+            self._images = images_behind(shares, self.wanted, self._images)
+            self._memory["samples", self.wanted] = True
         return self._images
 
     def band(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -195,10 +195,11 @@ class RunCurves:
     @property
     def onset(self) -> onset.Onset:
         """What the overfitting detector says."""
-        if "onset" not in self._memory:
+        key = "onset", self.samples
+        if key not in self._memory:
             series = (self.series("val_robust_accuracy"), self.series("train_robust_accuracy"))
-            self._memory["onset"] = onset.detect(self.epochs, *series, self.samples or 500)
-        return self._memory["onset"]  # type: ignore[no-any-return]
+            self._memory[key] = onset.detect(self.epochs, *series, self.samples or 500)
+        return self._memory[key]  # type: ignore[no-any-return]
 
     @property
     def drops(self) -> list[tuple[int, float]]:

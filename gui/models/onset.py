@@ -23,6 +23,7 @@ overfits.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -77,7 +78,7 @@ def detect(epochs: ArrayLike, validation: ArrayLike, training: ArrayLike, sample
     if not len(v):
         return Onset()
     best = int(np.argmax(v))
-    facts = {
+    facts: dict[str, Any] = {
         "evaluations": len(v),
         "best_epoch": int(at[best]),
         "best": float(v[best]),

@@ -38,7 +38,9 @@ class ShownRun:
         return str(self.record.path)
 
     def take(self) -> None:
-        """Append what the record has gained; live epochs may be ahead of it."""
+        """Take what the record has gained; live epochs may be ahead of it."""
+        self.curves.wanted = _whole(self.record, "eval.val_samples") or 0
+        self.curves.start_epoch = _whole(self.record, "method.start_epoch")
         epochs = self.record.epochs
         gained = epochs[self._taken :] if len(epochs) >= self._taken else epochs
         known = self.curves.last_epoch
@@ -56,7 +58,9 @@ class ShownRuns(list[ShownRun]):
         """
         known = {run.path: run for run in self}
         before = [run.path for run in self]
-        self[:] = [known.get(str(record.path)) or _new(record) for record in records]
+        self[:] = [
+            known.get(str(record.path)) or ShownRun(record, RunCurves()) for record in records
+        ]
         for run, record in zip(self, records, strict=True):
             if run.record is not record:
                 run.record, run._taken = record, 0
@@ -105,11 +109,9 @@ class ShownRuns(list[ShownRun]):
         return any(len(run.curves) or len(run.batches) for run in self)
 
 
-def _new(record: RunRecord) -> ShownRun:
-    wanted = record.values.get("eval.val_samples", 0)  # 0: all of them
-    start = record.values.get("method.start_epoch")
-    curves = RunCurves(
-        samples=wanted if isinstance(wanted, int) else 0,
-        start_epoch=start if isinstance(start, int) else None,
-    )
-    return ShownRun(record, curves)
+def _whole(record: RunRecord, path: str) -> int | None:
+    """A setting that is a whole number, from the run's values or, before they are read, config."""
+    section, _, name = path.rpartition(".")
+    default = getattr(getattr(record.config, section, None), name, None)
+    value = record.values.get(path, default)
+    return value if isinstance(value, int) else None

@@ -37,11 +37,15 @@ class ChartControls(QWidget):
         self._text = QLabel("Smoothing: off")
         self._text.setFixedWidth(self._text.fontMetrics().horizontalAdvance("Smoothing: off") + 4)
         self._text.setBuddy(self.smoothing)
-        self.follow = QToolButton(text="Follow", checkable=True, checked=True)
+        self.follow = QToolButton()
+        self.follow.setText("Follow")
+        self.follow.setCheckable(True)
+        self.follow.setChecked(True)
         self.follow.setToolTip(
             "Show all epochs and keep up with new ones. Panning or zooming switches it off."
         )
-        self.export = QToolButton(text="Export")
+        self.export = QToolButton()
+        self.export.setText("Export")
         self.export.setToolTip("Save the data as a table or the charts as a figure.")
         self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.export)

@@ -42,12 +42,13 @@ FINE = 3000  # so many points on screen are drawn antialiased and two pixels wid
 POINTS = 20_000  # points on screen, all curves together
 BANDS = 4  # with more runs, bands and onset lines cover each other
 EMPTY = "Start a run or choose one under Runs; its accuracy appears here after the first epoch."
-HARD = "Labels are hard (one-hot): nothing softens them."
+HARD = "Hard labels: nothing softens them."
 ENTROPY = ("Label entropy (nats)",)
 SOFTNESS = (
     "Label entropy (nats), agreement dashed",
     "Entropy (nats), – – agreement",
     "Entropy, – – agreement",
+    "Label entropy",
 )
 _SOLID, _DASH = Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine
 _DOT, _DASH_DOT = Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine
@@ -142,15 +143,16 @@ class ChartsPanel(QWidget):
         known = {series.key for series in SERIES}
         hidden = {"hidden": self._hidden_of_one, "hidden_of_many": self._hidden_of_many}
         for name, keys in hidden.items():
-            if isinstance(state.get(name), list):
+            saved = state.get(name)
+            if isinstance(saved, list):
                 keys.clear()
-                keys.update(known.intersection(map(str, state[name])))
+                keys.update(known.intersection(map(str, saved)))
         if isinstance(state.get("smoothing"), int):
             self.controls.smoothing.setValue(state["smoothing"])
         for name, splitter in (("rows", self._rows), ("columns", self._columns)):
-            sizes = state.get(name)
-            whole = isinstance(sizes, list) and all(isinstance(size, int) for size in sizes)
-            if whole and len(sizes) == splitter.count() and sum(sizes) > 0:
+            saved = state.get(name)
+            sizes = [s for s in saved if isinstance(s, int)] if isinstance(saved, list) else []
+            if len(sizes) == splitter.count() and sum(sizes) > 0:
                 splitter.setSizes(sizes)
         self._repaint_now()
 
@@ -184,7 +186,7 @@ class ChartsPanel(QWidget):
             action(
                 "export_figure",
                 "Export figure…",
-                "Ctrl+Shift+E",
+                "Ctrl+Shift+G",
                 self.ask_figure,
                 "Save the charts with legend and labels as PNG or SVG.",
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from PySide6.QtCore import QModelIndex, QPointF, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QFrame,
@@ -22,6 +22,7 @@ from gui import theme
 SAMPLE = QSize(26, 10)
 _KEY = Qt.ItemDataRole.UserRole
 _ROWS = 3
+_Index = QModelIndex | QPersistentModelIndex
 PLAIN = """
     Legend { border: none; background: transparent; padding: 0; }
     Legend::item { border: none; background: transparent; padding: 0; margin: 0; }
@@ -124,13 +125,13 @@ class Legend(QListWidget):
 class _WithoutBox(QStyledItemDelegate):
     """The check state is there for keyboard and screen readers; the eye sees the line fade."""
 
-    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+    def initStyleOption(self, option: QStyleOptionViewItem, index: _Index) -> None:
         """As usual, less the box and the tint of the current entry; the focus frame stays."""
         super().initStyleOption(option, index)
         option.state &= ~QStyle.StateFlag.State_MouseOver
         option.features &= ~QStyleOptionViewItem.ViewItemFeature.HasCheckIndicator
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+    def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
         """Sample and text, with room to the next entry."""
         text = QFontMetrics(option.font).horizontalAdvance(str(index.data()))
         return QSize(SAMPLE.width() + text + 20, max(20, QFontMetrics(option.font).height() + 4))

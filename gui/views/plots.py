@@ -194,7 +194,7 @@ class Chart(pg.PlotWidget):
         if before and before[0] is x and before[1] is y and before[2] == looks:
             return
         self._last[key] = x, y, looks
-        dots = {"symbol": None}
+        dots: dict[str, Any] = {"symbol": None}
         if 0 < len(x) <= 30 and pen.alpha == 1 and pen.width >= 2:
             dots = {"symbol": "o", "symbolSize": 4, "symbolPen": None, "symbolBrush": pen.colour}
         curve.setData(x, y, pen=pen.make(self.pen_scale), antialias=smooth, **dots)

@@ -75,6 +75,7 @@ def table_of_one(
             f"<td style='color:{hue}'>{words}&nbsp;&nbsp;</td><td align=right>{value}</td>"
             for words, value, hue in rows
         ],
+        columns=2,
     )
 
 
@@ -93,11 +94,11 @@ def table_of_many(runs: Sequence[ShownRun], epoch: int, hues: Sequence[str]) -> 
         rows.append(f"<td style='color:{hue}'>{escape(shorten(run.label))}</td>{cells}")
     if len(runs) > MOST_RUNS:
         rows.append(f"<td colspan=4>and {len(runs) - MOST_RUNS} more runs</td>")
-    return _table(epoch, rows)
+    return _table(epoch, rows, columns=4)
 
 
-def _table(epoch: int, rows: Sequence[str]) -> str:
-    head = f"<td colspan=4><b>Epoch {epoch}</b></td>"
+def _table(epoch: int, rows: Sequence[str], columns: int) -> str:
+    head = f"<td colspan={columns}><b>Epoch {epoch}</b></td>"
     body = "".join(f"<tr>{row}</tr>" for row in (head, *rows))
     return f"<table cellspacing=0 cellpadding=1>{body}</table>"
 

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QImage, QPalette
+from PySide6.QtGui import QImage, QPalette, QWheelEvent
 from PySide6.QtTest import QTest
 
 from gui import theme
 from gui.views import charts as charts_module
 from gui.views.charts import EMPTY, HARD, ChartsPanel
+from slr_keras.config import RunConfig
 from slr_keras.events import BatchEnded, EpochEnded
+from slr_keras.methods.slr import SLR
 
 
 @dataclasses.dataclass
@@ -24,6 +26,7 @@ class Record:
 
     path: pathlib.Path
     name: str = ""
+    config: Any = None
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
     epochs: list[EpochEnded] = dataclasses.field(default_factory=list)
     problem: str = ""
@@ -39,7 +42,7 @@ def epoch(number, fall=0.0, entropy=1.0, rated=True):
 def record(name, epochs=50, fall=0.0, entropy=1.0, **values):
     settings = {"eval.val_samples": 500, "method.name": name, "seed": 0} | values
     ended = [epoch(n, fall, entropy) for n in range(1, epochs + 1)]
-    return Record(pathlib.Path("/runs") / name, name, settings, ended)
+    return Record(pathlib.Path("/runs") / name, name, values=settings, epochs=ended)
 
 
 @pytest.fixture
@@ -121,6 +124,16 @@ def test_live_epochs_appear_within_the_repaint(panel, wait_until):
     assert len(curve.getData()[0]) == 3
 
 
+def test_settings_that_come_late_are_used(panel):
+    """A run that has just begun is shown before its folder is read."""
+    early = Record(pathlib.Path("/runs/slr"), "slr", RunConfig(method=SLR(start_epoch=3)))
+    panel.set_runs([early])
+    panel.epoch("/runs/slr", epoch(1))
+    assert panel.runs[0].curves.samples == 500 and panel.runs[0].curves.start_epoch == 3
+    panel.set_runs([record("slr", epochs=1, **{"eval.val_samples": 1000})])
+    assert panel.runs[0].curves.samples == 1000 and panel.runs[0].curves.start_epoch is None
+
+
 def test_nothing_is_drawn_while_hidden(panel, spin, monkeypatch):
     panel.set_runs([record("at", epochs=5)])
     panel.hide()
@@ -195,6 +208,29 @@ def test_panning_ends_following_and_the_button_brings_it_back(panel):
     panel.controls.follow.click()
     for chart in panel.charts:
         assert chart.view.viewRange()[0] == pytest.approx([0, 21.21])
+
+
+def test_wheel_and_pointer_on_the_chart(panel, qapp, spin):
+    panel.set_runs([record("at")])
+    spin(0.05)
+    at = panel.accuracy.area.center().toPoint()
+    QTest.mouseMove(panel.accuracy.viewport(), at)
+    spin(0.02)
+    assert panel._readout.isVisible() and "Epoch 25<" in panel._readout.text()
+    wheel = QWheelEvent(
+        at.toPointF(),
+        panel.accuracy.viewport().mapToGlobal(at).toPointF(),
+        QPoint(),
+        QPoint(0, 240),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    qapp.sendEvent(panel.accuracy.viewport(), wheel)
+    (left, right), _ = panel.accuracy.view.viewRange()
+    assert left > 1 and right < 50 and not panel.controls.follow.isChecked()
+    assert panel.loss.view.viewRange()[0] == pytest.approx([left, right])
 
 
 def test_crosshair_is_the_same_in_all_charts(panel):
@@ -329,7 +365,7 @@ def test_items_do_not_pile_up(panel):
     def count():
         return [len(chart.scene().items()) for chart in panel.charts]
 
-    for number in range(4, 55):  # through the drop of the rate and the onset
+    for number in range(25, 55):  # through the drop of the rate and the onset
         panel.epoch("/runs/at", epoch(number, 0.1))
         panel.batch(BatchEnded(number, 1, 2, 1.0, None, None, None))
         panel._draw()
