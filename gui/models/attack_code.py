@@ -37,8 +37,18 @@ def from_test_set(model: Model, image: Image) -> bool:
 
 
 def _head(model: Model, image: Image) -> str:
-    title = f"{image.title or 'One image'} attacked on {model.source.title}.".replace('"""', "")
-    lines = [f'"""{title}"""', "", "import keras", "import numpy as np", "import slr_keras as slr"]
+    title = f"{image.title or 'One image'} attacked on {model.source.title}.".replace('"', "'")
+    where = "Run it in the folder of slr_keras, or with the package installed."
+    lines = [
+        f'"""{title}',
+        "",
+        where,
+        '"""',
+        "",
+        "import keras",
+        "import numpy as np",
+        "import slr_keras as slr",
+    ]
     if from_test_set(model, image):
         lines.append("from slr_keras import config")
     if model.source.which == "current" and not model.source.is_file:

@@ -517,8 +517,20 @@ def shown_classes(
 def first_fooling_text(sweep: SweepResult) -> str:
     """What the sweep found, in a sentence."""
     if not sweep.complete:
-        return f"{len(sweep.points)} points…"
+        return f"Radii so far: {len(sweep.points)}…"
     if sweep.first_fooled is None:
         last = max((point.eps for point in sweep.points), default=0.0)
         return f"Not fooled up to {pictures.levels(last)}."
     return f"First fooled at {pictures.levels(sweep.first_fooled)}."
+
+
+def first_fooling_of(sweeps: Mapping[str, SweepResult]) -> str:
+    """The same of several models, short: ``Fooled from A 22.5, B 19.5 /255``."""
+    if not all(sweep.complete for sweep in sweeps.values()):
+        return f"Radii so far: {sum(len(sweep.points) for sweep in sweeps.values())}…"
+    parts = []
+    for slot, sweep in sweeps.items():
+        first = sweep.first_fooled
+        text = "never" if first is None else pictures.levels(first).removesuffix("/255")
+        parts.append(f"{slot.upper()} {text}")
+    return f"Fooled from {', '.join(parts)} /255"

@@ -112,7 +112,7 @@ class LabPresenter(QObject):
     def state_text(self) -> str:
         """The state as a sentence."""
         if self.state == "ready" and self.device:
-            return f"Ready, on {self.device}"
+            return f"Ready, on {self.device.split('(')[0].strip()}"
         return SENTENCES.get(self.state, f"{self.state.capitalize()}…")
 
     @property
@@ -190,6 +190,7 @@ class LabPresenter(QObject):
             self._phase = "off"
         else:
             self.death = death
+            self.message.emit(f"{self._failure or death.sentence} Restart it in the Attack lab.")
         self.changed.emit()
 
     def _on_silent(self, silent: bool) -> None:

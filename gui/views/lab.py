@@ -38,7 +38,7 @@ from gui.presenters.lab import LabPresenter
 from gui.views import lab_figure, no_wheel
 from gui.views.images import MODES
 from gui.views.lab_charts import SweepChart, TrajectoryChart
-from gui.views.lab_settings import AttackPanel, ImageSource, ModelPicker, best_source
+from gui.views.lab_settings import AttackPanel, ImageSource, ModelPicker, available, best_source
 from gui.views.lab_slot import Panel, SlotRow
 from gui.views.screen import Screen
 
@@ -136,7 +136,7 @@ class LabScreen(Screen):
         no_wheel.guard(self.scrubber)
         self.sweep_chart = SweepChart("Probability of the true class over epsilon")
         self.sweep_chart.setToolTip("Click a place to take its epsilon.")
-        self.sweep = QPushButton("Sweep")
+        self.sweep = QPushButton("Sweep epsilon")
         self.sweep.setToolTip("Attack at a row of radii, from 0 to twice the present epsilon.")
         self.step_text = QLabel()
         theme.role(self.step_text, "muted")
@@ -256,11 +256,17 @@ class LabScreen(Screen):
         along = QHBoxLayout()
         along.addWidget(self.copy, 1)
         along.addWidget(self.save, 1)
+        cards: list[QFrame] = []
         for title, widgets in (
             ("Image", [self.source]),
-            ("Attack", [self.attack, self.notes, self.as_trained]),
+            ("Attack", [self.attack, self.notes]),
         ):
-            column.addWidget(_card(title, widgets))
+            cards.append(_card(title, widgets))
+            column.addWidget(cards[-1])
+        below = QHBoxLayout()
+        below.addWidget(self.as_trained, 1)
+        below.addWidget(self.sweep, 1)
+        cards[-1].layout().addLayout(below)
         column.addLayout(along)
         column.addStretch()
         area = QScrollArea()
@@ -292,7 +298,6 @@ class LabScreen(Screen):
     def _charts(self) -> QHBoxLayout:
         self.path_panel = Panel("Path of the attack", self.trajectory)
         self.sweep_panel = Panel("True class over epsilon", self.sweep_chart)
-        self.sweep_panel.line.addWidget(self.sweep)
         scrub = QHBoxLayout()
         scrub.addWidget(self.scrubber, 1)
         scrub.addWidget(self.step_text)
@@ -318,10 +323,10 @@ class LabScreen(Screen):
         self._timer = QTimer(self, singleShot=True, interval=REPAINT_MS)
         self._timer.timeout.connect(self.refresh)
         lab.changed.connect(self._later)
-        lab.message.connect(self.context.message)
         for slot, picker in self.pickers.items():
             picker.chosen.connect(lambda source, slot=slot: self._choose(slot, source))
             picker.open_wanted.connect(lambda slot=slot: self.open_model(slot))
+            picker.source.opening.connect(self._list_runs)
         self.swap.clicked.connect(lab.swap)
         self.source.picked.connect(lambda origin, index: lab.pick(origin, index))
         self.source.open_wanted.connect(self.open_image)
@@ -347,7 +352,6 @@ class LabScreen(Screen):
         self.empty_train.clicked.connect(lambda: self.context.go_to.emit("train"))
         self.context.attack_model.connect(self.attack_model)
         self.context.trainer.event.connect(self._trainer_event)
-        self.context.trainer.changed.connect(self._list_runs)
 
     def _trainer_event(self, event: object) -> None:
         self.lab.trainer_event(event, self._training())
@@ -611,14 +615,12 @@ class LabScreen(Screen):
 
     def _sweep_text(self, sweeps: dict[str, bench_model.SweepResult], old: bool) -> str:
         if not sweeps:
-            return "Find the first that fools."
+            return "Sweep to see what fools."
         if old:
             return "Of other settings: sweep again."
         if len(sweeps) == 1:
             return bench_model.first_fooling_text(next(iter(sweeps.values())))
-        return "  ".join(
-            f"{s.upper()}: {bench_model.first_fooling_text(w)}" for s, w in sweeps.items()
-        )
+        return bench_model.first_fooling_of(sweeps)
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -629,8 +631,6 @@ class LabScreen(Screen):
         return [(str(record.path), record.name) for record in records]
 
     def _newest(self) -> str:
-        from gui.views.lab_settings import available
-
         return next((path for path, _ in self._runs() if available(path)), "")
 
     def _list_runs(self) -> None:

@@ -240,7 +240,7 @@ class SweepChart(Chart):
             self._marks[slot] = pg.InfiniteLine(0, angle=90)
             self._marks[slot].hide()
             self._curves[slot] = pg.PlotDataItem(antialias=True, symbolSize=6)
-        self.setYRange(0, 1, padding=0.05)
+        self.setYRange(-0.08, 1.12, padding=0)
         self.getAxis("left").setTicks([[(0, "0 %"), (0.5, "50 %"), (1, "100 %")]])
         self.scene().sigMouseClicked.connect(self._clicked)
         self.add(self._now, *self._marks.values(), *self._curves.values())
@@ -255,7 +255,8 @@ class SweepChart(Chart):
             colour.setAlpha(90 if self._faded else 255)
             curve.setPen(pg.mkPen(colour, width=2, style=STYLES[slot]))
             curve.setSymbolPen(None)
-            self._marks[slot].setPen(pg.mkPen(colours.bad, width=1.5, style=STYLES[slot]))
+            mark = _faded(colours.bad, 90 if self._faded else 255)
+            self._marks[slot].setPen(pg.mkPen(mark, width=1.5, style=STYLES[slot]))
 
     def show_sweeps(self, sweeps: Mapping[str, SweepResult], eps: float, dimmed: bool) -> None:
         """Draw the sweeps of the slots that have one, and where the slider stands."""
@@ -269,9 +270,10 @@ class SweepChart(Chart):
             points = sweep.points if sweep else []
             x = [point.eps * 255 for point in points]
             right = max([right, *x])
-            brushes = [pg.mkBrush(colours.bad if p.fooled else colours.good) for p in points]
+            alpha = 90 if dimmed else 255
+            marks = [_faded(colours.bad if p.fooled else colours.good, alpha) for p in points]
             self._curves[slot].setData(
-                x, [point.probability for point in points], symbol="o", symbolBrush=brushes
+                x, [point.probability for point in points], symbol="o", symbolBrush=marks
             )
             first = sweep.first_fooled if sweep else None
             self._marks[slot].setVisible(first is not None)

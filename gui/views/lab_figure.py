@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen
 from PySide6.QtSvg import QSvgGenerator
 
@@ -65,7 +65,7 @@ def describe(bench: Bench) -> str:
     """Image and attack in one line."""
     values = bench.values
     norm = {"linf": "L∞", "l2": "L2"}.get(str(values["norm"]), str(values["norm"]))
-    parts = [bench.attack_name.upper(), f"{norm} ε = {pictures.levels(values['eps'])}"]
+    parts = [bench.attack_name.upper(), f"{norm}, epsilon {pictures.levels(values['eps'])}"]
     if "steps" in values:
         parts.append(f"{values['steps']} steps of {pictures.levels(values['step_size'])}")
     if values.get("restarts", 1) > 1:
@@ -105,7 +105,7 @@ def _paint_row(
         _text(painter, line, f"{title}: {caption}", 8.5, colour=_GREY)
     bars = QRectF(GAP + 3 * (SIDE + GAP) + 10, top + 46, WIDTH - 4 * GAP - 3 * SIDE - 20, SIDE - 16)
     _bars(painter, bars, model, result, bench.truth(slot))
-    _legend(painter, QRectF(bars.left() + 74, top + 26, bars.width() - 74, 18))
+    _legend(painter, QRectF(bars.left() + 12, top + 26, bars.width(), 18))
     size = pictures.distance_text(
         pictures.distance(result.delta, result.norm), result.done.budget, result.norm
     )
@@ -166,8 +166,8 @@ def _legend(painter: QPainter, box: QRectF) -> None:
         mark = QRectF(left, box.top() + 5, 8, 8)
         painter.fillRect(mark, QColor(getattr(theme.LIGHT, colour)))
         _text(painter, QRectF(left + 12, box.top(), 80, 18), name, 8.5, colour=_GREY)
-        left += 56
-    left += 28
+        left += 54
+    left += 26
     painter.setPen(QPen(_INK, 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(QRectF(left, box.top() + 5, 12, 8))
@@ -189,6 +189,8 @@ def _text(
     font.setBold(bold)
     painter.setFont(font)
     painter.setPen(colour)
-    side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
-    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(box.width()))
-    painter.drawText(box, int(side | Qt.AlignmentFlag.AlignVCenter), shown)
+    metrics = painter.fontMetrics()
+    shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(box.width()))
+    left = box.right() - metrics.horizontalAdvance(shown) if right else box.left()
+    baseline = box.center().y() + (metrics.ascent() - metrics.descent()) / 2
+    painter.drawText(QPointF(left, baseline), shown)  # in a box, SVG would get it in pieces

@@ -322,6 +322,21 @@ def _about(bench: Bench, count: int) -> str:
     return f"{first}\n{image.notice}" if image.notice else first
 
 
+class SourceBox(QComboBox):
+    """A box that says when its list is about to open.
+
+    Signals:
+        opening: now is the time to bring the list up to date.
+    """
+
+    opening = Signal()
+
+    def showPopup(self) -> None:
+        """Say so, then open."""
+        self.opening.emit()
+        super().showPopup()
+
+
 class ModelPicker(QWidget):
     """A model for one slot.
 
@@ -339,7 +354,7 @@ class ModelPicker(QWidget):
         self.badge = QLabel(slot.upper())
         self.badge.setObjectName("badge")
         self.badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.source, self.which = QComboBox(), QComboBox()
+        self.source, self.which = SourceBox(), QComboBox()
         self.source.setAccessibleName(f"Model {slot.upper()}")
         self.source.setToolTip("A run, or a .keras file.")
         self.source.setMinimumWidth(120)

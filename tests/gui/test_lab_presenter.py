@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import pathlib
-import sys
 
 import numpy as np
 import pytest
@@ -13,33 +11,7 @@ from gui.models.lab import Source
 from gui.presenters.lab import LabPresenter
 from slr_keras import commands, events
 from tests.gui import fake_lab
-
-FAKE = str(pathlib.Path(__file__).with_name("fake_lab.py"))
-
-
-class Lab(LabPresenter):
-    """A presenter with a fake lab, and what was asked of it."""
-
-    def __init__(self, folder: pathlib.Path, latency: float = 0.0):
-        self.log, self.trouble_file = folder / "log.jsonl", folder / "trouble.json"
-        super().__init__(
-            [
-                *(sys.executable, "-u", FAKE, "--latency", str(latency)),
-                *("--log", str(self.log), "--trouble", str(self.trouble_file)),
-            ]
-        )
-
-    def make_trouble(self, **kinds: str) -> None:
-        self.trouble_file.write_text(json.dumps(kinds))
-
-    def asked(self, name: str = "") -> list[commands.Command]:
-        lines = self.log.read_bytes().splitlines() if self.log.exists() else []
-        found = [commands.decode(line) for line in lines]
-        return [c for c in found if c is not None and name in ("", c.name)]
-
-    def settled(self) -> bool:
-        slots = [s for s in self.bench.slots if self.bench.slots[s].model]
-        return not self.busy and bool(slots) and all(map(self.bench.is_current, slots))
+from tests.gui.lab_tools import Lab
 
 
 @pytest.fixture
