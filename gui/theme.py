@@ -100,8 +100,14 @@ def role(widget: QWidget, name: str) -> None:
     An empty name takes the role away.
     """
     widget.setProperty("role", name)
-    widget.style().unpolish(widget)
-    widget.style().polish(widget)
+    repolish(widget)
+
+
+def repolish(widget: QWidget) -> None:
+    """Let the style sheet look again at a widget's properties; the first look comes by itself."""
+    if widget.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
 
 
 def _system_changed() -> None:
@@ -122,7 +128,9 @@ def _apply(app: QApplication, chosen: str) -> None:
         scheme = hints.colorScheme()
     _current = DARK if scheme == Qt.ColorScheme.Dark else LIGHT
     app.setPalette(_palette(_current))
-    app.setStyleSheet(_style_sheet(_current))
+    sheet = _style_sheet(_current)
+    if sheet != app.styleSheet():  # Qt would look at every widget again
+        app.setStyleSheet(sheet)
 
 
 def _palette(c: Colours) -> QPalette:

@@ -115,18 +115,18 @@ class CloseDialog(QDialog):
     def _look(self) -> None:
         """Leave once no run goes on; what was asked for has happened then."""
         trainer = self._trainer
-        if self.isVisible() and not trainer.busy and (trainer.held or not trainer.queue):
+        if not self.isVisible():
+            return
+        if not trainer.busy and (trainer.held or not trainer.queue):
             self._go()
+        elif self._chosen == "stop" and trainer.state != "stopping":  # it was refused
+            self._show_buttons(asking=True)
 
     def _trainer_says(self, sentence: str) -> None:
+        """A refusal, or that no answer came: say so, and let the user choose again."""
         if self.isVisible() and self._chosen and self._trainer.busy:
             self._detail.setText(sentence)
-            if self._trainer.state != "stopping" and self._chosen == "stop":
-                self._refused()
-
-    def _refused(self) -> None:
-        self._chosen = ""
-        self._show_buttons(asking=True)
+            self._show_buttons(asking=self._chosen == "keep")
 
     def _go(self) -> None:
         self.accept()

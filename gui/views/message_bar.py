@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton
 
+from gui import theme
+
 SHOWN = 15_000  # milliseconds; what is passed over stays in the log of Diagnostics
 
 
@@ -42,8 +44,7 @@ class MessageBar(QFrame):
             trouble = True
         self._label.setText(sentence)
         self.setProperty("trouble", trouble)
-        self.style().unpolish(self)
-        self.style().polish(self)
+        theme.repolish(self)
         self.show()
         if trouble:
             self._timer.stop()

@@ -23,7 +23,7 @@ class Rail(QFrame):
     chosen = Signal(str)
     search = Signal()
 
-    def __init__(self, screens: Sequence[Screen]):
+    def __init__(self, screens: Sequence[type[Screen]]):
         super().__init__()
         self.setObjectName("rail")
         self._group = QButtonGroup(self)

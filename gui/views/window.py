@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QByteArray, QProcess, Qt, QUrl, Signal
+from PySide6.QtCore import QByteArray, QObject, QProcess, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QPaintEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -38,6 +38,7 @@ from gui.views.train import TrainScreen
 from slr_keras import __version__
 
 SCREENS: tuple[type[Screen], ...] = (RunsScreen, TrainScreen, LabScreen, DiagnosticsScreen)
+NAMES = [cls.name for cls in SCREENS]
 MAIN = pathlib.Path(__file__).resolve().parents[2] / "main.py"
 ABOUT = f"""<h3>slr_keras {__version__}</h3>
 <p>Adversarial training for Keras that does not overfit: Self-Guided Label Refinement
@@ -47,6 +48,9 @@ ABOUT = f"""<h3>slr_keras {__version__}</h3>
 
 class Window(QMainWindow):
     """One window on one runs folder.
+
+    The screen in front is built at once, the others by :meth:`complete` after the first paint:
+    hundreds of form fields need not be there for the list of runs to be read.
 
     Signals:
         painted: the window is on screen for the first time.
@@ -60,24 +64,23 @@ class Window(QMainWindow):
         self.leaving = False
         self._was_painted = False
         self.closing: CloseDialog | None = None
+        self._made: list[QObject] = []  # menus and their actions, made anew with new screens
+        self._owners: dict[str, str] = {}  # action to screen
         self.setWindowIcon(icon("app", theme.LIGHT.accent, size=64))
         self.setMinimumSize(900, 600)
-        self.screens = {cls.name: cls(context) for cls in SCREENS}
-        self.rail = Rail(list(self.screens.values()))
+        self.screens: dict[str, Screen] = {}
+        self.rail = Rail(SCREENS)
         self.stack = QStackedWidget()
         self.messages = MessageBar()
         self.status = Status(context)
         self._arrange()
         self.actions_table = self._own_actions()
-        for screen in self.screens.values():
-            self.actions_table += screen.actions_table()
-        self._make_menus()
         self._connect()
         self._restore()
+        self._make_menus()
+        self.painted.connect(lambda: QTimer.singleShot(0, self, self.complete))
 
     def _arrange(self) -> None:
-        for screen in self.screens.values():
-            self.stack.addWidget(screen)
         right = QVBoxLayout()
         right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(0)
@@ -115,13 +118,38 @@ class Window(QMainWindow):
         assert isinstance(screen, Screen)
         return screen
 
+    def complete(self) -> None:
+        """Build the screens that are not there yet, and the menus with all actions.
+
+        In one go: no signal of one screen can be missed by another that is built later.
+        """
+        missing = [cls for cls in SCREENS if cls.name not in self.screens]
+        for cls in missing:
+            self._guarded(partial(self._build, cls))
+        if missing:
+            for name in filter(self.screens.__contains__, NAMES):
+                table = self.screens[name].actions_table()
+                self._owners |= {action.name: name for action in table}
+                self.actions_table += table
+            self._make_menus()
+
+    def _build(self, cls: type[Screen]) -> None:
+        screen = self.screens[cls.name] = cls(self.context)
+        self.stack.addWidget(screen)
+        self._guarded(partial(screen.restore, self._state_of(cls.name)))
+
     def show_screen(self, name: str) -> None:
         """Bring a screen to the front."""
+        if name not in NAMES:
+            return
+        if name not in self.screens:
+            self._guarded(partial(self._build, SCREENS[NAMES.index(name)]))
         screen = self.screens.get(name)
         if screen is None:
             return
         self.stack.setCurrentWidget(screen)
         self.rail.mark(name)
+        self._share_keys()
         screen.shown()
 
     def _title(self) -> None:
@@ -149,7 +177,6 @@ class Window(QMainWindow):
                 "Open another runs folder…",
                 self.ask_other_runs,
                 menu="File",
-                shortcut="Ctrl+Shift+O",
                 help="Choose a folder and open a second window on it.",
             ),
             Action(
@@ -165,14 +192,14 @@ class Window(QMainWindow):
     def _view_actions(self) -> list[Action]:
         screens = [
             Action(
-                f"go.{name}",
+                f"go.{screen.name}",
                 f"Go to {screen.title}",
-                partial(self.show_screen, name),
+                partial(self.show_screen, screen.name),
                 menu="View",
                 shortcut=f"Ctrl+{number}",
                 help=f"Bring the screen {screen.title} to the front.",
             )
-            for number, (name, screen) in enumerate(self.screens.items(), start=1)
+            for number, screen in enumerate(SCREENS, start=1)
         ]
         themes = [
             Action(
@@ -227,6 +254,10 @@ class Window(QMainWindow):
         ]
 
     def _make_menus(self) -> None:
+        self.menuBar().clear()
+        for old in self._made:
+            old.deleteLater()
+        self._made.clear()
         for name in MENUS:
             actions = [action for action in self.actions_table if action.menu == name]
             if actions:
@@ -234,9 +265,25 @@ class Window(QMainWindow):
         for action in self.actions_table:
             if action.menu not in MENUS and action.shortcut:
                 self.addAction(self._qt_action(action))
+        self._share_keys()
+
+    def _share_keys(self) -> None:
+        """A shortcut of two screens is that of the screen in front, else of the first of them."""
+        groups: dict[str, list[QAction]] = {}
+        for action in self.actions_table:
+            item = self.findChild(QAction, action.name)
+            if action.shortcut and isinstance(item, QAction):
+                groups.setdefault(action.shortcut, []).append(item)
+        front = self.current.name
+        for key, items in groups.items():
+            if len(items) > 1:
+                of_front = [i for i in items if self._owners.get(i.objectName()) == front]
+                for item in items:
+                    item.setShortcut(key if item is (of_front or items)[0] else "")
 
     def _make_menu(self, name: str, actions: list[Action]) -> None:
         menu = QMenu(f"&{name}", self)
+        self._made.append(menu)
         pairs = []
         group = ""
         for action in sorted(actions, key=_last_in_menu):
@@ -246,12 +293,13 @@ class Window(QMainWindow):
             item = self._qt_action(action)
             menu.addAction(item)
             pairs.append((action, item))
-        menu.aboutToShow.connect(lambda: [i.setEnabled(bool(a.enabled())) for a, i in pairs])
-        menu.aboutToHide.connect(lambda: [i.setEnabled(True) for _, i in pairs])  # for shortcuts
+        menu.aboutToShow.connect(partial(_enable, pairs, lambda action: bool(action.enabled())))
+        menu.aboutToHide.connect(partial(_enable, pairs, lambda _: True))  # shortcuts ask run()
         self.menuBar().addMenu(menu)
 
     def _qt_action(self, action: Action) -> QAction:
         item = QAction(action.text, self)
+        self._made.append(item)
         item.setObjectName(action.name)
         item.setShortcut(action.shortcut)
         item.setStatusTip(action.help)
@@ -306,10 +354,8 @@ class Window(QMainWindow):
         geometry = settings.value("window/geometry")
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
             self.resize(1360, 860)
-        for name, screen in self.screens.items():
-            self._guarded(lambda s=screen, n=name: s.restore(self._state_of(n)))  # type: ignore[misc]
-        self.show_screen(next(iter(self.screens)))
-        self.show_screen(str(settings.value("window/screen", "")))
+        wanted = str(settings.value("window/screen", ""))
+        self.show_screen(wanted if wanted in NAMES else NAMES[0])
         self.current.setFocus()
 
     def _state_of(self, name: str) -> dict[str, object]:
@@ -325,13 +371,12 @@ class Window(QMainWindow):
         settings.setValue("window/geometry", self.saveGeometry())
         settings.setValue("window/screen", self.current.name)
         settings.setValue("runs_dir", str(self.context.runs_dir.absolute()))
-        for name, screen in self.screens.items():
-            self._guarded(
-                lambda s=screen, n=name: settings.setValue(  # type: ignore[misc]
-                    f"screens/{n}", json.dumps(s.state())
-                )
-            )
+        for screen in self.screens.values():
+            self._guarded(partial(self._save_state, screen))
         settings.sync()
+
+    def _save_state(self, screen: Screen) -> None:
+        self.context.settings.setValue(f"screens/{screen.name}", json.dumps(screen.state()))
 
     def _guarded(self, step: Callable[[], object]) -> None:
         """A screen that cannot keep or restore its state does not stop the others."""
@@ -375,6 +420,11 @@ class Window(QMainWindow):
         """Close without a question; a run still going on saves its state and ends."""
         self.leaving = True
         self.close()
+
+
+def _enable(pairs: list[tuple[Action, QAction]], can: Callable[[Action], bool]) -> None:
+    for action, item in pairs:
+        item.setEnabled(can(action))
 
 
 def _last_in_menu(action: Action) -> int:
