@@ -146,7 +146,7 @@ def _label_warnings(run: RunConfig) -> Iterator[str]:
     if momentum**left > LABELS_HARDLY_MOVE:
         yield (
             f"method.momentum {momentum:g} is slow for the {left} epochs from method.start_epoch "
-            f"on: {momentum**left:.0%} of each label is still the given one at the end."
+            f"on: {100 * momentum**left:.0f} % of each label is still the given one at the end."
         ).replace("the 1 epochs", "the one epoch")
 
 

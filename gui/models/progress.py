@@ -11,13 +11,12 @@ from gui.models.estimate import Eta, duration
 from slr_keras import events
 
 STARTING = "Starting Python…"
-COMPILING = "Compiling the training step, about 10 s…"
+TESTING = "Testing the best and the final model"
 PHASES = {
     "importing": "Importing TensorFlow, a few seconds…",
     "loading data": "Loading the data…",
     "building": "Building the model…",
-    "compiling": COMPILING,
-    "testing": "Testing the best and the final model…",
+    "compiling": "Compiling the training step, about 10 s…",
     "exporting": "Writing the SavedModel…",
 }
 
@@ -31,6 +30,7 @@ class Progress:
         images_per_second, device: as reported.
         pause_at: the epoch after which it will wait, 0 for none.
         failure: the sentence of an end that was no good.
+        part: images done and images in all, of an evaluation.
         saved: whether a checkpoint is on disk.
         done, stopped: whether it said that it is complete, or that it stopped.
     """
@@ -42,8 +42,9 @@ class Progress:
         self.warnings: list[str] = []
         self.done = self.stopped = self.saved = False
         self.eta = Eta(now)
+        self.part = (0, 0)
         self._rest_of_epoch = 0  # the epoch that a resumed run begins in its middle
-        self._compiled = False
+        self._begun = False
 
     @functools.singledispatchmethod
     def take(self, event: Any) -> None:
@@ -60,22 +61,26 @@ class Progress:
 
     @take.register
     def _(self, event: events.PhaseStarted) -> None:
-        self.phase = event.phase
+        self.phase, self.part = event.phase, (0, 0)
         if event.phase == "epoch":
+            self._begun = True
             whole = event.epoch != self._rest_of_epoch
             self.epoch, self.batch = event.epoch, 0 if whole else self.batch
             self.eta.epoch_begun(event.epoch, self.epochs, whole)
 
     @take.register
+    def _(self, event: events.Progress) -> None:
+        self.part = (event.done, event.total)
+
+    @take.register
     def _(self, event: events.BatchEnded) -> None:
-        self._compiled = True
+        self._begun = True
         self.epoch, self.batch, self.batches = event.epoch, event.batch, event.batches
         self.images_per_second = event.images_per_second
         self.eta.batch_ended(event.batch, event.batches)
 
     @take.register
     def _(self, event: events.EpochEnded) -> None:
-        self._compiled = True
         self.epoch, self.epochs, self.batch = event.epoch, event.epochs, self.batches
         self.images_per_second = event.images_per_second
         self.eta.epoch_ended()
@@ -116,7 +121,7 @@ class Progress:
     @property
     def training(self) -> bool:
         """Whether the preparations are over: batches run, or what comes after them."""
-        return self._compiled or self.phase in ("evaluating", "testing", "exporting")
+        return self._begun or self.phase in ("evaluating", "testing", "exporting")
 
     @property
     def in_epoch(self) -> bool:
@@ -128,6 +133,10 @@ class Progress:
         """The last epoch that a batch was done of; 0 before the first."""
         return self.epoch if self.batch else max(self.epoch - 1, 0)
 
+    def after(self, epochs: int) -> int:
+        """The epoch at whose end so many more whole epochs are done; 0 means this one's."""
+        return self.begun + (epochs if self.in_epoch else max(epochs, 1))
+
     @property
     def finished(self) -> int:
         """Whole epochs that are done."""
@@ -138,13 +147,17 @@ class Progress:
         if not self.phase:
             return STARTING
         where = f"Epoch {self.epoch} of {self.epochs}"
-        if self.phase == "epoch" and not self._compiled:
-            return COMPILING
         if self.phase == "epoch":
             return where
         if self.phase == "evaluating":
-            return f"{where}: measuring clean and robust accuracy"
+            return f"{where}: measuring clean and robust accuracy{self._part()}"
+        if self.phase == "testing":
+            return f"{TESTING}{self._part() or '…'}"
         return PHASES.get(self.phase, f"{self.phase.capitalize()}…")
+
+    def _part(self) -> str:
+        done, total = self.part
+        return f", {done:,} of {total:,} images" if total else ""
 
     def time_left(self) -> str:
         """``"about 4 min left"``; empty while nothing is known or training is over."""

@@ -71,6 +71,7 @@ class Trainer(QObject):
         held: whether waiting runs wait for :meth:`start_next`.
         queue_problem: why the saved queue could not be read whole; empty when it could.
         silent: whether a sign of life is overdue.
+        deaf: whether the answer to a command is overdue.
     """
 
     changed = Signal()
@@ -91,10 +92,10 @@ class Trainer(QObject):
         self.progress = Progress()
         self.last: Ending | None = None
         self.held = bool(self._queue.jobs)
-        self.silent = False
+        self.silent = self.deaf = False
         self._before = "idle"  # the state that a refused command goes back to
         self._wanted = ""  # the end that the user asked for: stop, discard or kill
-        self._asked: dict[int, tuple[str, float]] = {}  # commands on their way: name, time
+        self._asked: dict[int, tuple[commands.Command, float]] = {}  # not yet acknowledged
         self._file: pathlib.Path | None = None
         self._clock = QTimer(self, interval=1000)
         self._clock.timeout.connect(self._tick)
@@ -199,15 +200,22 @@ class Trainer(QObject):
     def pause_after(self, epochs: int) -> None:
         """Wait after so many more whole epochs; 0: at the end of this one."""
         if self.state in ("starting", "running", "paused", "pausing"):
+            self.progress.pause_at = self.progress.after(epochs)
             self._send(commands.PauseAfter(epochs=epochs))
-            self.progress.pause_at = self.progress.begun + (
-                epochs if self.progress.in_epoch else max(epochs, 1)
-            )
             self.changed.emit()
 
     def pause_after_epoch(self, last: int) -> None:
         """Wait at the end of this epoch, counted from 1."""
-        self.pause_after(last - self.progress.begun)
+        self.pause_after(max(last - self.progress.begun, 0))
+
+    def _pause_agreed(self, command: commands.PauseAfter) -> None:
+        """The trainer counts from where it was when it took the command; that may be too far."""
+        wanted, agreed = self.progress.pause_at, self.progress.after(command.epochs)
+        if wanted >= self.progress.after(0) and agreed > wanted:
+            self.pause_after_epoch(wanted)
+        elif wanted:
+            self.progress.pause_at = agreed
+            self.changed.emit()
 
     def stop(self) -> None:
         """Save the state and end; the run can be resumed."""
@@ -236,12 +244,15 @@ class Trainer(QObject):
 
     def _send(self, command: commands.Command) -> None:
         number = self.worker.send(command)
-        self._asked[number] = (command.name, time.monotonic())
+        self._asked[number] = (command, time.monotonic())
 
     def _acknowledged(self, answer: events.Acknowledged) -> None:
-        self._asked.pop(answer.id, None)
+        self.deaf = False
+        command, _ = self._asked.pop(answer.id, (None, 0.0))
         if not answer.accepted:
             self._refused(answer)
+        elif isinstance(command, commands.PauseAfter):
+            self._pause_agreed(command)
         elif answer.command == commands.Resume.name and self.state == "pausing":
             self._go(self._working())
         elif answer.command == commands.Detach.name:
@@ -330,12 +341,13 @@ class Trainer(QObject):
     def _tick(self) -> None:
         """Once a second: clocks on screen, and commands that nobody answers."""
         now = time.monotonic()
-        for number, (name, sent) in list(self._asked.items()):
+        for number, (command, sent) in list(self._asked.items()):
             if self.progress.training and now - sent > UNANSWERED_AFTER:
                 del self._asked[number]
+                self.deaf = True
                 self.message.emit(
-                    f"The trainer has not yet answered to “{_verb(name)}”. It answers between "
-                    "batches; if nothing happens, end it with Kill."
+                    f"The trainer has not yet answered to “{_verb(command.name)}”. It answers "
+                    "between batches; if nothing happens, end it with Kill."
                 )
         self.changed.emit()
 
@@ -366,7 +378,7 @@ class Trainer(QObject):
             self.start_next()
 
     def _reset(self) -> None:
-        self.current, self.state, self.silent = None, "idle", False
+        self.current, self.state, self.silent, self.deaf = None, "idle", False, False
         self._clock.stop()
         self._asked.clear()
         if self._file is not None:
@@ -389,6 +401,9 @@ def _ending(job: Job, death: Death, progress: Progress, wanted: str) -> Ending:
         return Ending("done", job, death, f"{job.name} is complete.")
     if wanted == "discard" and death.well:
         return Ending("discarded", job, death, f"{job.name} was ended without saving.")
+    if death.code == 0 and not progress.stopped and not wanted:  # there was nothing to do
+        said = progress.warnings[-1:] or [f"The trainer of {job.name} ended."]
+        return Ending("done", job, death, said[0])
     if death.well:
         return Ending("stopped", job, death, f"{job.name} stopped; its state is saved.")
     reason = progress.failure or _error_line(death)

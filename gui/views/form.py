@@ -297,6 +297,7 @@ class FormView(QWidget):
         theme.role(self.empty, "muted")
         self.help = self._help()
         self.notes = QLabel(wordWrap=True)
+        self.notes.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.notes.setAccessibleName("Remarks on the settings")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

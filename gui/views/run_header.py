@@ -54,6 +54,7 @@ class RunHeader(QFrame):
         self.warnings = QLabel(wordWrap=True)
         self.warnings.setAccessibleName("Warnings of the run")
         theme.role(self.warnings, "warn")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
@@ -147,16 +148,16 @@ class RunHeader(QFrame):
         return {"done": "good", "failed": "bad", "crashed": "bad"}.get(last.kind, "")
 
     def _show_buttons(self) -> None:
-        state, silent = self._trainer.state, self._trainer.silent
+        state, stuck = self._trainer.state, self._trainer.silent or self._trainer.deaf
         can_pause = state in ("starting", "running", "paused", "pausing")
         waits = state in ("pausing", "paused")
         self.pause.setText("Continue" if waits else "Pause")
         self.pause.setEnabled(can_pause)
         self.stop.setEnabled(state != "stopping")
         self.drop.setEnabled(state != "stopping")
-        self.kill.setVisible(silent or state == "stopping")
+        self.kill.setVisible(stuck or state == "stopping")
         progress = self._trainer.progress
-        first, last = progress.begun + (not progress.in_epoch), progress.epochs - 1
+        first, last = progress.after(0), progress.epochs - 1
         some = can_pause and 1 <= first <= last
         self.set_after.setEnabled(some)
         self.after.setEnabled(some)
@@ -167,14 +168,21 @@ class RunHeader(QFrame):
     def _show_progress(self) -> None:
         trainer, progress = self._trainer, self._trainer.progress
         self.device.setText(progress.device if trainer.busy else "")
-        self.warnings.setText("\n".join(dict.fromkeys(progress.warnings)))
-        self.warnings.setVisible(bool(progress.warnings))
+        self._show_warnings()
         if not trainer.busy:
             return
         _fill(self.epochs, progress.finished, progress.epochs)
         _fill(self.batches, progress.batch, progress.batches)
         facts = [progress.speed(), progress.time_left() if trainer.state != "paused" else ""]
         self.numbers.setText("  ·  ".join(fact for fact in facts if fact))
+
+    def _show_warnings(self) -> None:
+        """What the run warns of; the remarks on its settings stand in the form already."""
+        job, found = self._trainer.current, self._trainer.progress.warnings
+        known = job.config.warnings() if job and job.config else []
+        new = [text for text in dict.fromkeys(found) if job and text not in known]
+        self.warnings.setText("\n".join(new[-3:]))
+        self.warnings.setVisible(bool(new))
 
     # -- what a user can ask ------------------------------------------------------------------
 

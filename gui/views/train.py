@@ -182,8 +182,7 @@ class TrainScreen(Screen):
 
     def pause_after_this_epoch(self) -> None:
         """Wait at the end of the epoch that goes on."""
-        progress = self.trainer.progress
-        self.trainer.pause_after_epoch(progress.begun + (not progress.in_epoch))
+        self.trainer.pause_after(0)
 
     def open_lab(self) -> None:
         """Attack images on the newest weights of the run."""

@@ -18,9 +18,9 @@ def notes(**values):
         ({"eval": {"test_steps": 3}}, "attack.step_size * eval.test_steps"),
         # labels
         ({"method": {"start_epoch": 31}}, "labels are never refined"),
-        ({"method": {"momentum": 0.99}}, "78% of each label is still the given one"),
+        ({"method": {"momentum": 0.99}}, "78 % of each label is still the given one"),
         ({"method": {"start_epoch": 30}}, "slow for the one epoch from"),
-        ({"method": {"momentum": 1.0}}, "100% of each label"),
+        ({"method": {"momentum": 1.0}}, "100 % of each label"),
         # schedule
         ({"schedule": {"milestones": [100, 150]}}, "never drops at epoch 100, 150, the last"),
         # evaluation

@@ -132,6 +132,7 @@ class FakeTrainer:
             self.folder = RunFolder.open(options.resume)
             config = self.folder.config()
             if self.folder.complete():
+                self.send(events.Warned(f"{self.folder.path} is complete, nothing to resume"))
                 return None
         return config
 

@@ -195,12 +195,17 @@ def test_sentences_of_the_phases():
         assert part in progress.sentence() and not progress.training
     progress.epochs = 30
     progress.take(events.PhaseStarted("epoch", 1))
-    assert "Compiling the training step, about 10 s" in progress.sentence()
     progress.take(events.BatchEnded(1, 1, 9, 1.0, 0.5, 0.4, 812.3))
     assert progress.sentence() == "Epoch 1 of 30" and progress.training
     assert progress.speed() == "812 images/s"
     progress.take(events.PhaseStarted("evaluating", 1))
     assert progress.sentence() == "Epoch 1 of 30: measuring clean and robust accuracy"
+    progress.take(events.Progress("evaluating", 250, 1000))
+    assert progress.sentence().endswith("robust accuracy, 250 of 1,000 images")
+    progress.take(events.PhaseStarted("compiling", 2))  # the refinement starts
+    assert "about 10 s" in progress.sentence() and progress.training
+    progress.take(events.PhaseStarted("testing"))
+    assert progress.sentence() == "Testing the best and the final model…"
 
 
 def test_numbers_that_are_missing_do_no_harm():

@@ -101,7 +101,7 @@ def test_start_watch_and_end(make, until, wait_until):
     wait_until(lambda: screen.header.status.text() == "Epoch 1 of 2")
     assert screen.header.name.text() == screen.trainer.current.name
     assert screen.header.device.text() == "CPU (fake)"
-    assert "1,000 images/s" in screen.header.numbers.text()
+    wait_until(lambda: "1,000 images/s" in screen.header.numbers.text())
     assert screen.charts.runs[0].path == screen.trainer.current.path
     wait_until(lambda: screen.header.epochs.value() >= 1)
     until(screen, "idle")
@@ -194,7 +194,10 @@ def test_pause_after_an_epoch_by_mouse(make, until, wait_until):
     assert (screen.header.after.minimum(), screen.header.after.maximum()) == (1, 8)
     screen.header.after.setValue(2)
     screen.header.set_after.click()
-    assert "Pauses after epoch 2." in screen.header.status.text()
+    assert (
+        screen.trainer.progress.pause_at == 2
+        and "Pauses after epoch 2." in screen.header.status.text()
+    )
     until(screen, "paused")
     assert screen.trainer.progress.finished == 2 and screen.header.after.minimum() == 3
 

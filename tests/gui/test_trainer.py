@@ -197,6 +197,15 @@ def test_a_stopped_run_goes_on(make, until):
     assert [epoch.epoch for epoch in RunFolder(path).epochs()] == [1, 2, 3]
 
 
+def test_a_complete_run_has_nothing_left_to_do(make, until):
+    trainer = make()
+    path = trainer.enqueue(settings(1))
+    until(trainer, "idle")
+    trainer.resume(path)
+    until(trainer, "idle")
+    assert trainer.last.kind == "done" and "nothing to resume" in trainer.said[-1]
+
+
 def test_what_is_refused_is_said(make, until, wait_until):
     trainer = slow(make, "--refuse")
     trainer.enqueue(settings(50))
@@ -218,6 +227,7 @@ def test_a_command_that_nobody_answers_is_said(make, until, wait_until, monkeypa
     trainer.pause()
     wait_until(lambda: trainer.said)
     assert "has not yet answered" in trainer.said[0] and "Kill" in trainer.said[0]
+    assert trainer.deaf
 
 
 def test_commands_without_a_run_do_nothing(make):
