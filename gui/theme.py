@@ -246,14 +246,14 @@ QComboBox { padding-right: 20px; }
 QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url("@assets/down.svg"); }
 QComboBox QAbstractItemView { background: @surface; border: 1px solid @border; outline: 0; }
-QAbstractSpinBox { padding-right: 18px; }
+QAbstractSpinBox { padding: 1px 18px 1px 6px; qproperty-alignment: "AlignRight|AlignVCenter"; }
 QAbstractSpinBox::up-button { subcontrol-origin: border; subcontrol-position: top right;
     width: 18px; border: none; }
 QAbstractSpinBox::down-button { subcontrol-origin: border; subcontrol-position: bottom right;
     width: 18px; border: none; }
 QAbstractSpinBox::up-arrow { image: url("@assets/up.svg"); width: 10px; height: 10px; }
 QAbstractSpinBox::down-arrow { image: url("@assets/down.svg"); width: 10px; height: 10px; }
-QAbstractSpinBox QLineEdit { border: none; padding: 0 4px; min-height: 0; background: transparent; }
+QAbstractSpinBox QLineEdit { border: none; padding: 0; min-height: 0; background: transparent; }
 QCheckBox::indicator, QRadioButton::indicator, QGroupBox::indicator, QTreeView::indicator,
 QListView::indicator { width: 13px; height: 13px; border: 1px solid @edge; border-radius: 3px;
     background: @surface; }

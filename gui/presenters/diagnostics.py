@@ -26,6 +26,7 @@ PACKAGES = {
     "tensorflow": "tensorflow",
     "keras": "keras",
 }
+EACH_EPOCH = ("epoch", "evaluating")  # phases too frequent for the log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +89,10 @@ class Diagnostics(QObject):
             self._run_dir = event.run_dir
             self.devices[name] = event.device
             self.write(name, f"Run {pathlib.Path(event.run_dir).name} begins on {event.device}.")
-        elif isinstance(event, lab_events.LabState) and event.device:
-            self.devices[name] = event.device
+        elif isinstance(event, lab_events.LabState):
+            self._lab_state(name, event)
+        elif isinstance(event, events.PhaseStarted) and event.phase not in EACH_EPOCH:
+            self.write(name, f"{event.phase.capitalize()}…")
         elif isinstance(event, events.Hello):
             self._deaths.pop(name, None)
             self.write(name, f"Started, process {event.pid}.")
@@ -99,6 +102,13 @@ class Diagnostics(QObject):
         elif isinstance(event, (events.Failed, events.NonFiniteLoss, lab_events.Refused)):
             level = "warning" if isinstance(event, lab_events.Refused) else "error"
             self.write(name, event.message, level)
+
+    def _lab_state(self, name: str, event: lab_events.LabState) -> None:
+        if event.device and self.devices.get(name) != event.device:
+            self.devices[name] = event.device
+            self.write(name, f"Ready on {event.device}.")
+        elif event.state == "importing":
+            self.write(name, "Importing…")
 
     def _silence(self, name: str, silent: bool) -> None:
         text = "No sign of life when one was due." if silent else "A sign of life again."
