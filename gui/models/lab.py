@@ -392,6 +392,14 @@ class Bench:
             return ""
         return transfer(result, rival, other(slot).upper(), slot.upper(), self.truth(slot))
 
+    def warnings(self, slot: str) -> list[str]:
+        """Why the slot's attack may be failing, as far as that is current."""
+        result, sweep = self.slots[slot].result, self.slots[slot].sweep
+        found = list(result.done.warnings) if result and self.is_current(slot) else []
+        if sweep is not None and self.sweep_is_current(slot):
+            found += [warning for warning in sweep.warnings if warning not in found]
+        return found
+
     def mismatch(self, slot: str) -> str:
         """Why the image cannot be given to the slot's model; empty if it can."""
         model = self.slots[slot].model
@@ -521,11 +529,13 @@ def first_fooling_text(sweep: SweepResult) -> str:
     if sweep.first_fooled is None:
         last = max((point.eps for point in sweep.points), default=0.0)
         return f"Not fooled up to {pictures.levels(last)}."
+    if sweep.first_fooled == 0:
+        return "Wrong without any attack."
     return f"First fooled at {pictures.levels(sweep.first_fooled)}."
 
 
 def first_fooling_of(sweeps: Mapping[str, SweepResult]) -> str:
-    """The same of several models, short: ``Fooled from A 22.5, B 19.5 /255``."""
+    """The same of several models, short, in /255: ``Fooled from A 22.5, B 19.5``."""
     if not all(sweep.complete for sweep in sweeps.values()):
         return f"Radii so far: {sum(len(sweep.points) for sweep in sweeps.values())}…"
     parts = []
@@ -533,4 +543,4 @@ def first_fooling_of(sweeps: Mapping[str, SweepResult]) -> str:
         first = sweep.first_fooled
         text = "never" if first is None else pictures.levels(first).removesuffix("/255")
         parts.append(f"{slot.upper()} {text}")
-    return f"Fooled from {', '.join(parts)} /255"
+    return f"Fooled from {', '.join(parts)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,6 @@ class LabScreen(Screen):
         self.lab: LabPresenter = context.lab
         self.step: int | None = None
         self._recalled: dict[str, Any] | None = None
-        self._was_shown = False
         self.setAcceptDrops(True)
         self.setStyleSheet(STYLE)
         self._make_parts()
@@ -256,17 +256,13 @@ class LabScreen(Screen):
         along = QHBoxLayout()
         along.addWidget(self.copy, 1)
         along.addWidget(self.save, 1)
-        cards: list[QFrame] = []
-        for title, widgets in (
-            ("Image", [self.source]),
-            ("Attack", [self.attack, self.notes]),
-        ):
-            cards.append(_card(title, widgets))
-            column.addWidget(cards[-1])
+        attack = _card("Attack", [self.attack, self.notes])
         below = QHBoxLayout()
         below.addWidget(self.as_trained, 1)
         below.addWidget(self.sweep, 1)
-        cards[-1].layout().addLayout(below)
+        attack.addLayout(below)
+        column.addWidget(_framed(_card("Image", [self.source])))
+        column.addWidget(_framed(attack))
         column.addLayout(along)
         column.addStretch()
         area = QScrollArea()
@@ -274,7 +270,7 @@ class LabScreen(Screen):
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inner)
-        area.setFixedWidth(264)
+        area.setFixedWidth(268)
         return area
 
     def _centre(self) -> QVBoxLayout:
@@ -297,7 +293,7 @@ class LabScreen(Screen):
 
     def _charts(self) -> QHBoxLayout:
         self.path_panel = Panel("Path of the attack", self.trajectory)
-        self.sweep_panel = Panel("True class over epsilon", self.sweep_chart)
+        self.sweep_panel = Panel("True class over ε (/255)", self.sweep_chart)
         scrub = QHBoxLayout()
         scrub.addWidget(self.scrubber, 1)
         scrub.addWidget(self.step_text)
@@ -369,7 +365,10 @@ class LabScreen(Screen):
 
     def attack_model(self, path: str, which: str) -> None:
         """Put a model into slot A and come to the front."""
-        self._recalled = None
+        if self._recalled is not None:  # what else was on the bench comes back all the same
+            sources = dict(self._recalled.get("sources") or {})
+            sources.pop("a", None)
+            self._recalled["sources"] = sources
         self.lab.load("a", Source(path, which or "best"))
         self._list_runs()
         self.context.go_to.emit(self.name)
@@ -602,7 +601,8 @@ class LabScreen(Screen):
         stale = not all(bench.is_current(slot) for slot in results)
         self.trajectory.show_results(results, stale)
         colours = theme.colours()
-        marks = (("margin", colours.robust), ("loss", colours.muted))
+        margin = "margin of the target" if bench.target is not None else "margin"
+        marks = ((margin, colours.robust), ("loss", colours.muted))
         legend = [f'<span style="color:{colour}">■</span> {name}' for name, colour in marks]
         legend += ["– – B"] if len(results) > 1 else []
         self.path_panel.caption.setText(" &nbsp;".join(legend))
@@ -610,7 +610,7 @@ class LabScreen(Screen):
         old = not all(bench.sweep_is_current(slot) for slot in sweeps)
         self.sweep_chart.show_sweeps(sweeps, float(bench.values["eps"]), old)
         word = "Target" if bench.target is not None else "True class"
-        self.sweep_panel.title.setText(f"{word} over epsilon")
+        self.sweep_panel.title.setText(f"{word} over ε (/255)")
         self.sweep_panel.say(self._sweep_text(sweeps, old))
 
     def _sweep_text(self, sweeps: dict[str, bench_model.SweepResult], old: bool) -> str:
@@ -709,15 +709,20 @@ class LabScreen(Screen):
             super().keyPressEvent(event)
 
 
-def _card(title: str, widgets: list[QWidget]) -> QFrame:
-    card, heading = QFrame(), QLabel(title)
-    card.setObjectName("card")
+def _card(title: str, widgets: Sequence[QWidget]) -> QVBoxLayout:
+    heading, inside = QLabel(title), QVBoxLayout()
     theme.role(heading, "heading")
-    inside = QVBoxLayout(card)
     inside.setContentsMargins(10, 8, 10, 10)
     inside.setSpacing(6)
     for widget in (heading, *widgets):
         inside.addWidget(widget)
+    return inside
+
+
+def _framed(layout: QVBoxLayout) -> QFrame:
+    card = QFrame()
+    card.setObjectName("card")
+    card.setLayout(layout)
     return card
 
 

@@ -119,8 +119,9 @@ class ProbabilityBars(Chart):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """As many classes as can be read."""
         super().resizeEvent(event)
-        if self.__dict__.get("_shown") is not None:
-            self.show_result(*self._shown)
+        shown = self.__dict__.get("_shown")
+        if shown is not None:
+            self.show_result(*shown)
 
     def clear_result(self) -> None:
         """Draw nothing."""
@@ -203,8 +204,8 @@ class TrajectoryChart(Chart):
             self._curves[slot, "loss"].setData(np.arange(len(losses)), losses)
             self._curves[slot, "margin"].setData(np.arange(len(margins)), margins)
             at = result.done.fooled_at if result else None
-            marked = at is not None and at < len(margins)
-            self._fooled[slot].setData([at] if marked else [], [margins[at]] if marked else [])
+            steps = [at] if at is not None and at < len(margins) else []
+            self._fooled[slot].setData(steps, [margins[step] for step in steps])
         self._line.setBounds((0, last))
         self._line.setVisible(last > 0)
         self.setXRange(0, max(last, 1), padding=0.03)

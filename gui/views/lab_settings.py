@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
@@ -88,34 +88,32 @@ class AttackPanel(QWidget):
         self._form.setVerticalSpacing(6)
         self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.attack = self._fixed_row("Attack", QComboBox(), "How the perturbation is searched.")
+        self.attack, self.target, self.seed = QComboBox(), QComboBox(), QSpinBox()
+        self._fixed_row("Attack", self.attack, "How the perturbation is searched.")
         for name in bench_model.attack_names():
             self.attack.addItem(name.upper(), name)
             about = (registry.get("attacks", name).__doc__ or "").strip().splitlines()[0]
             self.attack.setItemData(self.attack.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
         self.attack.activated.connect(lambda: self.attack_chosen.emit(self.attack.currentData()))
-        self.target = self._fixed_row(
-            "Target", QComboBox(), "Away from the true class, or towards one that you choose."
-        )
+        hint = "Away from the true class, or towards one that you choose."
+        self._fixed_row("Target", self.target, hint)
         self.target.activated.connect(lambda: self.target_chosen.emit(self.target.currentData()))
-        self.seed = self._fixed_row("Seed", QSpinBox(), "Fixes the random starts.")
+        self._fixed_row("Seed", self.seed, "Fixes the random starts.")
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setKeyboardTracking(False)
         self.seed.valueChanged.connect(self.seed_changed)
         no_wheel.guard(self.attack, self.target, self.seed)
 
-    def _fixed_row(self, label: str, editor: QWidget, hint: str) -> QWidget:
+    def _fixed_row(self, label: str, editor: QWidget, hint: str) -> None:
         editor.setAccessibleName(label)
         editor.setToolTip(hint)
         self._form.addRow(label, editor)
-        return editor
 
     # -- rows of the attack -------------------------------------------------------------------
 
     def _rebuild(self, name: str) -> None:
         for editor in self.editors.values():
-            row = self._row_of(editor)
-            self._form.removeRow(row)
+            self._form.removeRow(editor)
         self.editors, self._name = {}, name
         for position, row in enumerate(bench_model.attack_rows(name), start=1):
             editor = self._editor(row)
@@ -126,10 +124,6 @@ class AttackPanel(QWidget):
                 self._form.insertRow(position, label_of(row), editor)
             self.editors[row.name] = editor
             no_wheel.guard(editor)
-
-    def _row_of(self, editor: QWidget) -> int:
-        index = self._form.indexOf(editor)
-        return int(self._form.getItemPosition(index)[0])
 
     def _editor(self, row: Setting) -> QWidget:
         if row.name == "eps":
@@ -153,8 +147,18 @@ class AttackPanel(QWidget):
             levels = LevelBox(row)
             levels.valueChanged.connect(lambda v: self.changed.emit(row.name, v / 255))
             return levels
-        box: QSpinBox | QDoubleSpinBox = QSpinBox() if row.type is int else QDoubleSpinBox()
-        box.setRange(row.facts.at_least or 0, row.facts.at_most or _MOST)
+        return self._number_box(row)
+
+    def _number_box(self, row: Setting) -> QSpinBox | QDoubleSpinBox:
+        low, high = row.facts.at_least or 0, row.facts.at_most or _MOST
+        box: QSpinBox | QDoubleSpinBox
+        if row.type is int:
+            box = QSpinBox()
+            box.setRange(int(low), int(high))
+        else:
+            box = QDoubleSpinBox()
+            box.setDecimals(4)
+            box.setRange(low, high)
         box.setKeyboardTracking(False)
         box.valueChanged.connect(lambda value: self.changed.emit(row.name, value))
         return box
@@ -207,7 +211,7 @@ def _set_number(box: QSpinBox | QDoubleSpinBox, value: float) -> None:
 class EpsilonEditor(QWidget):
     """A slider in half levels and a box for any number."""
 
-    def __init__(self, row: Setting, changed):  # type: ignore[no-untyped-def]
+    def __init__(self, row: Setting, changed: Callable[[float], object]):
         super().__init__()
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Epsilon slider")
@@ -277,6 +281,8 @@ class ImageSource(QWidget):
 
     def _lay_out(self) -> None:
         self.index.setPrefix("Test image ")
+        self.index.setMinimumWidth(80)
+        self.index.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)

@@ -23,6 +23,9 @@ from gui.views.images import MODES, CompareView, ImageView
 from gui.views.lab_charts import ProbabilityBars
 from gui.views.lab_figure import auto_factor
 
+GREY_MAP = "Blue is darker, red is brighter, white is unchanged."
+COLOUR_MAP = "Grey is unchanged; a channel that rose is brighter, one that fell is darker."
+
 
 class Panel(QWidget):
     """A view with its title and a caption above."""
@@ -68,7 +71,6 @@ class SlotRow(QFrame):
         self.clean = ImageView(f"Clean image, {name}")
         self.adversarial = CompareView(f"Adversarial image, {name}")
         self.perturbation = ImageView(f"Amplified perturbation, {name}")
-        self.perturbation.setToolTip("Blue is darker, red is brighter, white is unchanged.")
         self.bars = ProbabilityBars(f"Class probabilities, {name}")
         self.panels = {
             "clean": Panel("Clean", self.clean),
@@ -168,7 +170,7 @@ class SlotRow(QFrame):
         self.transfer.setText(bench.transfer(self.slot) if current else "")
         self.transfer.setVisible(bool(self.transfer.text()) and not problem)
         self.transfer.setToolTip(self.transfer.text())
-        warnings = result.done.warnings if result is not None and current else ()
+        warnings = bench.warnings(self.slot)
         self.warnings.setText("\n".join(warnings))
         self.warnings.setVisible(bool(warnings))
         self._show_budget(result, current)
@@ -215,6 +217,8 @@ class SlotRow(QFrame):
             }
         )
         self.perturbation.set_picture(shown.picture())
+        grey = shown.values.shape[-1] < 3
+        self.perturbation.setToolTip(GREY_MAP if grey else COLOUR_MAP)
         for view in (self.adversarial, self.perturbation):
             view.set_dimmed(dimmed)
         mode = self.adversarial.mode

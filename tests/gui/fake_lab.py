@@ -248,7 +248,7 @@ class FakeLab:
 
     def _pick_file(self, command: commands.PickImage) -> None:
         path = pathlib.Path(command.path)
-        if not path.is_file() or not path.read_bytes()[:4] in (b"\x89PNG", b"\xff\xd8\xff\xe0"):
+        if not path.is_file() or path.read_bytes()[:4] not in (b"\x89PNG", b"\xff\xd8\xff\xe0"):
             raise ValueError(f"{path.name} cannot be read as an image. Take a PNG or JPEG file.")
         self.image, self.label = self.images[1500], None
         self._picked(command, None, path.name, "Resized from 64 × 48 to 8 × 8 and made grey.")

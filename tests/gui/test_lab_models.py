@@ -212,6 +212,17 @@ def test_transfer(bench):
     assert bench.transfer("a") == ""
 
 
+def test_warnings_are_those_of_what_is_current(bench):
+    put(bench, warnings=("The loss is flat.",))
+    sweep = SweepResult(bench.key("a").without_eps(), warnings=("The loss is flat.", "Too easy."))
+    bench.slots["a"].sweep = sweep
+    assert bench.warnings("a") == ["The loss is flat.", "Too easy."]
+    bench.change("eps", 1 / 255)
+    assert bench.warnings("a") == ["The loss is flat.", "Too easy."]
+    bench.change("steps", 1)
+    assert bench.warnings("a") == []
+
+
 def test_articles_and_classes_shown():
     assert [a(name) for name in ("3", "8", "airplane", "cat")] == [
         "a 3",
@@ -232,7 +243,10 @@ def test_sweeps_in_words(bench):
     assert first_fooling_text(sweep) == "Not fooled up to 4/255."
     sweep.first_fooled = 2 / 255
     assert first_fooling_text(sweep) == "First fooled at 2/255."
-    assert first_fooling_of({"a": sweep, "b": sweep}) == "Fooled from A 2, B 2 /255"
+    sweep.first_fooled = 0.0
+    assert first_fooling_text(sweep) == "Wrong without any attack."
+    sweep.first_fooled = 2 / 255
+    assert first_fooling_of({"a": sweep, "b": sweep}) == "Fooled from A 2, B 2"
     radii = sweep_radii("linf", 8 / 255)
     assert radii[0] == 0 and radii[-1] == pytest.approx(16 / 255) and sorted(radii) == list(radii)
     assert max(sweep_radii("linf", 0.9)) == 1
