@@ -10,6 +10,7 @@ from sending the command to having the first picture, and the result with all it
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from benchmarks import _subjects, _timing
 from slr_keras import commands, lab_events, wire
@@ -101,18 +103,19 @@ class Window:
         self.until(lab_events.AttackDone, id=number)
         return time.perf_counter() - begun
 
+    def processor_seconds(self) -> float:
+        """What the lab has computed so far, on all cores together."""
+        spent = psutil.Process(self.child.pid).cpu_times()
+        return float(spent.user + spent.system)
+
     def close(self) -> None:
         """End of stdin: the lab leaves."""
         assert self.child.stdin is not None
         self.child.stdin.close()
-        self.child.wait(20)
-
-    def __enter__(self) -> Window:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.child.kill()
-        self.child.wait()
+        try:
+            self.child.wait(20)
+        finally:
+            self.child.kill()
 
 
 def prepare(model: str, folder: Path) -> tuple[Path, Path]:
@@ -132,7 +135,7 @@ def measure(model: str, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         file, picture = prepare(model, Path(name))
         begun = time.perf_counter()
-        with Window() as window:
+        with contextlib.closing(Window()) as window:
             window.until(lab_events.LabState, state="ready")
             ready = time.perf_counter()
             window.send(commands.Load(source=str(file)))
@@ -142,9 +145,10 @@ def measure(model: str, rounds: int) -> dict[str, Any]:
             window.until(lab_events.ImagePicked)
             radii = [float(eps) for eps in np.linspace(1, 32, rounds) / 255]
             coldest = window.attack(radii[0])[1]
+            spent = window.processor_seconds()
             times = [window.attack(eps) for eps in radii]
+            spent = window.processor_seconds() - spent
             last = window.drag(radii, 1 / 60)
-            window.close()
     return {
         "start": ready - begun,
         "load": loaded - ready,
@@ -153,6 +157,7 @@ def measure(model: str, rounds: int) -> dict[str, Any]:
         "result": statistics.median(whole for _, whole in times),
         "slowest result": max(whole for _, whole in times),
         "result after a drag": last,
+        "processor time": spent / rounds,
     }
 
 

@@ -16,6 +16,7 @@ from slr_keras import backend
 from slr_keras.attacks._base import Attack, Objective, seeded
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import ops
+from slr_keras.errors import ModelError
 from slr_keras.inference import InferenceNetwork
 
 Tensor = Any
@@ -81,7 +82,7 @@ class Engine:
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """(N, K) logits of (N, H, W, C) images."""
-        return np.asarray(self._logits(ops.convert_to_tensor(images, "float32")))
+        return _finite(np.asarray(self._logits(ops.convert_to_tensor(images, "float32"))))
 
     def moves(self, attack: Attack) -> Moves:
         """The moves of an attack that goes step by step, compiled for its kind."""
@@ -189,7 +190,7 @@ class Moves:
             ops.convert_to_tensor(count, "int32"),
             *numbers,
         )
-        return np.asarray(run[0]), np.asarray(run[1])
+        return np.asarray(run[0]), _finite(np.asarray(run[1]))
 
     def better(self, a: np.ndarray, b: np.ndarray, label: np.ndarray) -> np.ndarray:
         """What the attack itself chooses of two results."""
@@ -198,6 +199,15 @@ class Moves:
 
 def _tensor(value: Any) -> Tensor:
     return ops.convert_to_tensor(value, "float32")
+
+
+def _finite(logits: np.ndarray) -> np.ndarray:
+    if not np.isfinite(logits).all():
+        raise ModelError(
+            "the model answers with NaN or infinite logits, so nothing can be said of it. "
+            "Choose an earlier epoch."
+        )
+    return logits
 
 
 def digest_of(weights: Sequence[np.ndarray]) -> str:

@@ -201,6 +201,10 @@ class Shelf:
             engine, weights = self._from_file(found)
             epoch = _epoch_of(found)
             title = _title(found, epoch)
+        if not all(np.isfinite(weight).all() for weight in weights):
+            raise ModelError(
+                f"the weights of {title} hold NaN or infinite numbers. Choose an earlier epoch."
+            )
         digest = digest_of(weights)
         old = self.model
         same = old is not None and old.digest == digest and old.engine is engine

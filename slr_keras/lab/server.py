@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import queue
 import traceback
 from collections.abc import Generator, Iterator
@@ -43,6 +44,7 @@ def serve(channel: Channel) -> int:
     channel.expect(COMPILING)
     try:
         cli.import_framework()
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it counts functions as retraced
         from slr_keras.lab.bench import Bench
     except Exception as error:
         traceback.print_exc()

@@ -219,6 +219,25 @@ def test_a_damaged_checkpoint(lab, finished, copy_of):
     assert "Try again" in refused(lab, run, "current")
 
 
+def test_weights_that_are_not_finite(lab, finished, copy_of):
+    run = copy_of(finished)
+    rewrite(newest(run), lambda n, a: a * np.float32("nan") if a.ndim == 4 else a)
+    assert "hold NaN" in refused(lab, run, "current")
+
+
+def test_logits_that_are_not_finite(lab, tmp_path, finished):
+    inputs = keras.Input((8, 8, 1))
+    net = keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(inputs)))
+    net.set_weights([np.full((64, 10), 3e38, "f4"), np.zeros(10, "f4")])
+    net.save(tmp_path / "large.keras")
+    lab.load(finished)
+    lab.pick(origin="index", index=0)
+    lab.load(tmp_path / "large.keras")
+    for attack in (PGD_5, {"name": "fgsm"}):
+        answer = lab.attack(attack)
+        assert isinstance(answer, tell.Refused) and "NaN or infinite logits" in answer.message
+
+
 def test_a_config_edited_by_hand(lab, finished, copy_of):
     run = copy_of(finished)
     toml = (run / "config.toml").read_text()

@@ -307,6 +307,14 @@ class Process:
         raise AssertionError(f"no {kind.__name__} in {seconds} s")
 
 
+def test_help_answers_without_a_framework(capsys):
+    from slr_keras.lab import __main__
+
+    with pytest.raises(SystemExit):
+        __main__.main(["--help"])
+    assert "JSON lines" in capsys.readouterr().out
+
+
 def test_the_real_worker(finished):
     lab = Process()
     try:
