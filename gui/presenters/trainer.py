@@ -52,7 +52,8 @@ class Trainer(QObject):
 
     The queue is kept in ``queue.json`` of the runs folder. It goes on by itself after a run that
     ended well or failed for a reason of its own. It waits for :meth:`start_next` (``held``) after
-    a crash, after anything that the user stopped, and when the app starts.
+    a crash, after anything that the user stopped, when the app starts, and when two runs in a row
+    fail before their first epoch ends (a full disk would fail them all).
 
     Signals:
         changed: state, status, queue or progress changed.
@@ -76,7 +77,7 @@ class Trainer(QObject):
 
     changed = Signal()
     started = Signal(str)
-    event = Signal(object)
+    event = Signal(object)  # type: ignore[assignment]  # Qt's own event() is not overridden by it
     detached = Signal()
     ended = Signal(str, object)
     message = Signal(str)
@@ -97,6 +98,7 @@ class Trainer(QObject):
         self._wanted = ""  # the end that the user asked for: stop, discard or kill
         self._asked: dict[int, tuple[commands.Command, float]] = {}  # not yet acknowledged
         self._file: pathlib.Path | None = None
+        self._early_failures = 0
         self._clock = QTimer(self, interval=1000)
         self._clock.timeout.connect(self._tick)
         self.worker.event.connect(self._take)
@@ -357,7 +359,9 @@ class Trainer(QObject):
             self._close(_ending(job, death, self.progress, self._wanted))
 
     def _close(self, ending: Ending) -> None:
-        self.held = ending.kind in ("stopped", "discarded", "crashed")
+        failed_early = ending.kind == "failed" and not self.progress.finished
+        self._early_failures = self._early_failures + 1 if failed_early else 0
+        self.held = ending.kind in ("stopped", "discarded", "crashed") or self._early_failures > 1
         self._reset()
         self.last = ending
         self.changed.emit()

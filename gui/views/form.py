@@ -140,7 +140,7 @@ class RowView(QWidget):
         return button
 
     def _make_note(self) -> QLabel:
-        line = QWidget()
+        line = self._line = QWidget()
         layout = QHBoxLayout(line)
         layout.setContentsMargins(0, 0, 0, 4)
         layout.setSpacing(4)
@@ -192,7 +192,7 @@ class RowView(QWidget):
         self.note.setText(text)
         self.icon.setVisible(bad)
         theme.role(self.note, "bad" if bad else "muted")
-        self.note.parentWidget().setVisible(bool(text))
+        self._line.setVisible(bool(text))
 
 
 class SectionView(QWidget):
@@ -212,7 +212,10 @@ class SectionView(QWidget):
         self._views: dict[str, RowView] = {}
         words = section.replace("_", " ").replace(".", ": ") or "run"
         self.title = words[0].upper() + words[1:]
-        self.header = QToolButton(text=self.title, checkable=True, checked=True)
+        self.header = QToolButton()
+        self.header.setText(self.title)
+        self.header.setCheckable(True)
+        self.header.setChecked(True)
         self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.header.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.header.setStyleSheet(HEADER)
@@ -321,7 +324,9 @@ class FormView(QWidget):
         guard(self.presets)
         self.description = QLabel(wordWrap=True)
         theme.role(self.description, "muted")
-        self.menu = QToolButton(text="More", popupMode=QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu = QToolButton()
+        self.menu.setText("More")
+        self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu.setAccessibleName("More: import, export, copy, reset")
         self.menu.setMenu(self._more())
         top = QWidget()
@@ -521,7 +526,9 @@ def _show_text(control: QWidget, text: str) -> None:
 
 def _reset_button(name: str) -> QToolButton:
     """A quiet button that keeps its place when it is hidden."""
-    button = QToolButton(text="↺", autoRaise=True)
+    button = QToolButton()
+    button.setText("↺")
+    button.setAutoRaise(True)
     button.setStyleSheet("padding: 2px;")
     button.setFixedWidth(26)
     button.setAccessibleName(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -22,6 +22,7 @@ from gui import theme
 from gui.presenters.trainer import Trainer
 from gui.views.no_wheel import guard
 
+REPAINT_MS = 100
 IDLE = "Choose settings on the left and press Start. The run's progress and curves appear here."
 
 
@@ -64,7 +65,9 @@ class RunHeader(QFrame):
         layout.addWidget(self.warnings)
         layout.addWidget(self._buttons())
         trainer.changed.connect(self.refresh)
-        trainer.event.connect(lambda _: self._show_progress())
+        self._soon = QTimer(self, singleShot=True, interval=REPAINT_MS)
+        self._soon.timeout.connect(self._show_progress)
+        trainer.event.connect(self._progressed)
         self.refresh()
 
     # -- building -----------------------------------------------------------------------------
@@ -113,6 +116,10 @@ class RunHeader(QFrame):
             line.addWidget(widget)
         line.addStretch(1)
         return self.controls
+
+    def _progressed(self) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
 
     # -- showing ------------------------------------------------------------------------------
 

@@ -308,6 +308,18 @@ def test_the_queue_goes_on_after_a_failure_of_one_run(make, wait_until, tmp_path
     assert status(after) == "done"
 
 
+def test_two_early_failures_hold_the_queue(make, until, wait_until, tmp_path):
+    trainer = make()
+    for name in ("one", "two"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "something").touch()
+        trainer.enqueue(settings(1, run_dir=name))
+    waiting = trainer.enqueue(settings(1))
+    wait_until(lambda: len(trainer.ends) == 2)
+    assert trainer.held and [job.path for job in trainer.queue] == [waiting]
+    assert "The queue waits" in trainer.said[-1]
+
+
 # -- bad ends ----------------------------------------------------------------------------------
 
 
