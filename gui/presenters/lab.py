@@ -205,12 +205,14 @@ class LabPresenter(QObject):
         if place.source != source:
             place.result, place.sweep, place.live = None, None, None
         place.source, place.problem = source, ""
-        self.start()
+        if not self.worker.running:
+            return self.start()  # which loads what is in the slots
         if not any(r.kind == "load" and r.slot is place for r in self._requests.values()):
             self._send_load(slot, source)
         else:
             self._reload.add(place.wire)
         self.changed.emit()
+        return None
 
     def unload(self, slot: str) -> None:
         """Take the model out of a slot."""

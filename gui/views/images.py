@@ -24,7 +24,7 @@ MODES = {
     "swipe": "Swipe",
     "difference": "Difference",
 }
-DIMMED = 0.35
+DIMMED = 0.45
 _ARROWS = {
     Qt.Key.Key_Left: (0, -1),
     Qt.Key.Key_Right: (0, 1),

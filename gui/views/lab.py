@@ -428,9 +428,10 @@ class LabScreen(Screen):
         self.refresh()
 
     def _point(self, row: int, column: int) -> None:
+        words = self._pixel_text(row, column) if row >= 0 else ""
         for slot_row in self.rows.values():
-            slot_row.set_pointer(row, column)
-        self.pixel.setText(self._pixel_text(row, column) if row >= 0 else self._hint())
+            slot_row.set_pointer(row, column, words)
+        self.pixel.setText(words or self._hint())
 
     def _pixel_text(self, row: int, column: int) -> str:
         image = self.lab.bench.image

@@ -19,10 +19,15 @@ from gui import theme
 from gui.models import lab as bench_model
 from gui.models import pictures
 from gui.models.lab import Bench, Result
-from gui.views.images import MODES, CompareView, ImageView
+from gui.views.images import CompareView, ImageView
 from gui.views.lab_charts import ProbabilityBars
 from gui.views.lab_figure import auto_factor
 
+TITLES = {
+    "adversarial": "Adversarial",
+    "swipe": "Clean | adversarial",
+    "clean": "Clean, in its place",
+}
 GREY_MAP = "Blue is darker, red is brighter, white is unchanged."
 COLOUR_MAP = "Grey is unchanged; a channel that rose is brighter, one that fell is darker."
 
@@ -133,9 +138,11 @@ class SlotRow(QFrame):
         self._show_clean(bench)
         self._show_head(bench, result, current, busy)
         if result is None:
-            self._show_nothing(bench, busy)
+            self._show_nothing(busy)
         else:
             self._show_result(bench, result, step, factor, dimmed=not current)
+        if not current:
+            self._show_live(bench, factor)
 
     def _show_clean(self, bench: Bench) -> None:
         image = bench.image
@@ -187,20 +194,50 @@ class SlotRow(QFrame):
         text = pictures.distance_text(size, budget, result.norm)
         self.budget.setToolTip(f"{text}: an attack may not go beyond its epsilon.")
 
-    def _show_nothing(self, bench: Bench, busy: bool) -> None:
-        live = bench.slots[self.slot].live
-        if live is not None and live[2] is not None:
-            picture = pictures.to_bytes(live[2])
-            self.adversarial.set_pictures({mode: picture for mode in MODES})
-            self.adversarial.set_dimmed(True)
-            self.panels["adversarial"].say(f"step {live[0]} of {live[1]}…")
-        else:
-            self.adversarial.set_pictures(None, "Computing…" if busy else "")
-            self.panels["adversarial"].say("")
-        self.perturbation.set_picture(None, "Computing…" if busy else "")
-        self.panels["perturbation"].say("")
+    def _show_nothing(self, busy: bool) -> None:
+        placeholder = "Computing…" if busy else ""
+        self.adversarial.set_pictures(None, placeholder)
+        self.perturbation.set_picture(None, placeholder)
+        for name in ("adversarial", "perturbation", "bars"):
+            self.panels[name].say("")
         self.bars.clear_result()
-        self.panels["bars"].say("")
+
+    def _show_live(self, bench: Bench, factor: float | None) -> None:
+        """The iterate of a long attack that is under way, marked as not the result."""
+        live, image = bench.slots[self.slot].live, bench.image
+        if live is None or image is None:
+            return
+        step, steps, candidate = live
+        if candidate is None:
+            return
+        delta = candidate - image.pixels
+        norm, eps = str(bench.values["norm"]), float(bench.values["eps"])
+        shown = pictures.amplify(delta, factor or pictures.fitting_factor(delta, norm, eps))
+        self._show_candidate(image.pixels, candidate, shown)
+        for view in (self.adversarial, self.perturbation):
+            view.set_dimmed(True)
+        self.panels["adversarial"].say(f"step {step} of {steps}…")
+
+    def _show_candidate(
+        self, clean: np.ndarray, candidate: np.ndarray, shown: pictures.Amplified
+    ) -> None:
+        self.adversarial.set_pictures(
+            {
+                "clean": pictures.to_bytes(clean),
+                "adversarial": pictures.to_bytes(candidate),
+                "difference": pictures.difference(candidate, clean, shown.factor),
+            }
+        )
+        self.perturbation.set_picture(shown.picture())
+        times = pictures.number(shown.factor)
+        self.panels["perturbation"].say(f"× {times}" + (", clipped" if shown.clipped else ""))
+        self.panels["perturbation"].caption.setToolTip(_sentence(shown.caption) + ".")
+        grey = shown.values.shape[-1] < 3
+        self.perturbation.setToolTip(GREY_MAP if grey else COLOUR_MAP)
+        mode = self.adversarial.mode
+        title = f"Difference × {times}" if mode == "difference" else TITLES[mode]
+        self.panels["adversarial"].title.setText(title)
+        self.panels["adversarial"].caption.setVisible(mode == "adversarial")
 
     def _show_result(
         self, bench: Bench, result: Result, step: int | None, factor: float | None, dimmed: bool
@@ -208,33 +245,13 @@ class SlotRow(QFrame):
         candidate = result.frame(step)
         delta = candidate - result.clean
         shown = pictures.amplify(delta, factor or auto_factor(result))
-        times = pictures.number(shown.factor)
-        self.adversarial.set_pictures(
-            {
-                "clean": pictures.to_bytes(result.clean),
-                "adversarial": pictures.to_bytes(candidate),
-                "difference": pictures.difference(candidate, result.clean, shown.factor),
-            }
-        )
-        self.perturbation.set_picture(shown.picture())
-        grey = shown.values.shape[-1] < 3
-        self.perturbation.setToolTip(GREY_MAP if grey else COLOUR_MAP)
+        self._show_candidate(result.clean, candidate, shown)
         for view in (self.adversarial, self.perturbation):
             view.set_dimmed(dimmed)
-        mode = self.adversarial.mode
-        titles = {
-            "difference": f"Difference × {times}",
-            "swipe": "Clean | adversarial",
-            "clean": "Clean, in its place",
-        }
-        self.panels["adversarial"].title.setText(titles.get(mode, "Adversarial"))
-        self.panels["adversarial"].caption.setVisible(mode == "adversarial")
         partial = step is not None and candidate is not result.adversarial
         where = f"step {step} of {result.steps}" if partial else ""
         sure = _sure(bench, self.slot, result.done.adversarial_probabilities)
         self.panels["adversarial"].say(where or sure)
-        self.panels["perturbation"].say(f"× {times}" + (", clipped" if shown.clipped else ""))
-        self.panels["perturbation"].caption.setToolTip(_sentence(shown.caption) + ".")
         model = bench.slots[self.slot].model
         if model is not None:
             self.bars.show_result(model, result, bench.truth(self.slot), dimmed)
@@ -244,10 +261,11 @@ class SlotRow(QFrame):
         """How clean and adversarial image are compared."""
         self.adversarial.set_mode(mode)
 
-    def set_pointer(self, row: int, column: int) -> None:
-        """Mark a pixel in all images."""
+    def set_pointer(self, row: int, column: int, words: str) -> None:
+        """Mark a pixel in all images; ``words`` are its values, for screen readers."""
         for view in (self.clean, self.adversarial, self.perturbation):
             view.set_pointer(row, column)
+            view.setAccessibleDescription(words)
 
 
 def _sentence(text: str) -> str:

@@ -280,7 +280,7 @@ class FakeLab:
                 step = int(steps * (1 - left / self.options.latency))
                 self.send(
                     lab_events.AttackProgress(
-                        command.id, command.slot, step, steps, 1.0, 1.0, pack(image)
+                        command.id, command.slot, step, steps, 1.0, 1.0, pack(image / 2)
                     )
                 )
             time.sleep(min(left, 0.05))

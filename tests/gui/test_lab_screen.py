@@ -177,6 +177,21 @@ def test_a_drag_of_the_slider_is_never_shown_as_current_before_it_is(make_screen
     assert not row.adversarial.dimmed and row.budget.text() == "max change 50/255 of 50/255"
 
 
+def test_a_long_attack_is_seen_while_it_runs(make_screen, wait_until, spin):
+    screen = make_screen(latency=0.8)
+    screen.lab.load("a", Source("/runs/standard"))
+    wait_until(lambda: screen.lab.bench.slots["a"].live)
+    spin(0.05)
+    row, image = screen.rows["a"], screen.lab.bench.image
+    assert row.panels["adversarial"].caption.text().startswith("step ")
+    assert (picture_of(row.adversarial) == pictures.to_bytes(image.pixels / 2)).all()
+    assert row.adversarial.dimmed and row.verdict.text() == "Attacking…"
+    assert screen.busy.isVisible() and screen.cancel.isVisible()
+    screen.cancel.click()
+    spin(0.05)
+    assert not screen.busy.isVisible() and row.adversarial.image is None
+
+
 def test_the_scrubber_shows_the_frame_of_its_step(screen):
     result, row = screen.lab.bench.slots["a"].result, screen.rows["a"]
     screen.scrubber.setValue(3)
