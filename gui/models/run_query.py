@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from gui.models.run_store import RunRecord
-from gui.models.run_words import number, show, status
+from gui.models.run_words import NOWHERE, number, show, status
 from slr_keras.errors import did_you_mean
 
 _TOKEN = re.compile(r'"([^"]*)"?|(\S+)')
@@ -122,5 +122,5 @@ def _equal(value: Any, wanted: str) -> bool:
 
 def _text(record: RunRecord) -> str:
     words = [record.name, record.path.name, record.notes, status(record).word, record.problem]
-    words += [value for value in record.values.values() if isinstance(value, str)]
+    words += [v for key, v in record.values.items() if isinstance(v, str) and key not in NOWHERE]
     return "\n".join(words).lower()

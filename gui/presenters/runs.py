@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from PySide6.QtCore import QFile, QObject, QStandardPaths, QTimer, QUrl, Signal
@@ -16,6 +17,7 @@ from gui.models.run_words import RESUMABLE, count, names
 from slr_keras.run_folder import RunFolder
 
 POLL_MS = 1000
+SHOWING = 0.25  # seconds between two looks at a list that is still being read
 READING = 0.03  # seconds of reading at a time, so that the window never stands still
 
 Moved = tuple[pathlib.Path, pathlib.Path]  # from where, to where in the trash
@@ -54,6 +56,8 @@ class RunsPresenter(QObject):
         context.trainer.ended.connect(lambda *_: self._soon.start())
         self._trained: object = None
         self._known = dict(self.store.records)
+        self._changed: dict[str, None] = {}
+        self._announced = -SHOWING
 
     def start(self) -> None:
         """Begin to look at the disk, the first time as soon as the window is painted."""
@@ -66,13 +70,15 @@ class RunsPresenter(QObject):
         """Take in what changed on disk; goes on by itself when there is much to read."""
         changes = self.store.scan(READING)
         self.loading = changes.unfinished
-        gone = self._announce(changes.changed)
-        self._say_gone(gone)
-        self.scanned.emit()
+        self._changed |= dict.fromkeys(changes.changed)
         if changes.unfinished:
             self._soon.start()
+            if time.monotonic() - self._announced < SHOWING:
+                return
+        self._say_gone(self._announce())
+        self.scanned.emit()
 
-    def _announce(self, changed: Sequence[str] = ()) -> list[RunRecord]:
+    def _announce(self) -> list[RunRecord]:
         """Tell of what is there now and was not, and the other way round; returns what is gone.
 
         Others may have added to the store, so that its own changes are not all.
@@ -80,9 +86,10 @@ class RunsPresenter(QObject):
         now = self.store.records
         gone = [record for key, record in self._known.items() if now.get(key) is not record]
         added = tuple(key for key, record in now.items() if self._known.get(key) is not record)
-        self._known = dict(now)
+        changed = tuple(key for key in self._changed if key in now and key not in added)
+        self._known, self._changed, self._announced = dict(now), {}, time.monotonic()
         removed = tuple(record.key for record in gone)
-        changes = Changes(added, tuple(key for key in changed if key not in added), removed)
+        changes = Changes(added, changed, removed)
         if changes:
             self.changed.emit(changes)
         return [record for record in gone if record.key not in now]
@@ -205,7 +212,8 @@ class RunsPresenter(QObject):
                 f"{error.filename or record.path} cannot be written: {error.strerror}. "
                 "Check the folder's permissions and the free space."
             )
-        self._announce((record.key,) if record.key in self.store.records else ())
+        self._changed[record.key] = None
+        self._announce()
 
     # -- the trash ----------------------------------------------------------------------------
 

@@ -30,8 +30,8 @@ from gui.models.run_query import Query
 from gui.models.run_store import Changes, RunRecord
 from gui.presenters.runs import RunsPresenter
 from gui.views import no_wheel
+from gui.views.queue_list import QueueList
 from gui.views.runs_detail import RunDetail
-from gui.views.runs_queue import QueuePanel
 from gui.views.runs_table import RunsModel, RunsProxy, RunsTable
 from gui.views.screen import Screen
 
@@ -62,7 +62,7 @@ class RunsScreen(Screen):
         self.proxy = RunsProxy(self)
         self.table = RunsTable(self.model, self.proxy)
         self.detail = RunDetail()
-        self.queue = QueuePanel(context.trainer)
+        self.queue = QueueList(context.trainer)
         self._actions = {action.name: self._as_qt(action) for action in self.actions_table()}
         self._restored: list[str] = []  # runs to select once they are loaded
         self._lay_out()
@@ -79,6 +79,7 @@ class RunsScreen(Screen):
         side = self.side = QWidget()
         beside = QVBoxLayout(side)
         beside.setContentsMargins(8, 0, 0, 0)
+        beside.setSpacing(8)
         beside.addWidget(self.detail, 1)
         beside.addWidget(self.queue)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -174,7 +175,8 @@ class RunsScreen(Screen):
 
     def actions_table(self) -> list[Action]:
         """What can be done with the selected runs; keys work while the table has the focus."""
-        one, some = lambda: self._one() is not None, lambda: bool(self.table.selected())
+        one = lambda: self.isVisible() and self._one() is not None  # noqa: E731
+        some = lambda: self.isVisible() and bool(self.table.selected())  # noqa: E731
         act = self._with_one
         presenter = self.presenter
         return [
@@ -245,11 +247,11 @@ class RunsScreen(Screen):
         return selected[0] if selected else None
 
     def _resumable(self) -> bool:
-        record = self._one()
+        record = self._one() if self.isVisible() else None
         return record is not None and self.presenter.can_resume(record)
 
     def _configured(self) -> bool:
-        record = self._one()
+        record = self._one() if self.isVisible() else None
         return record is not None and record.config is not None
 
     def _overlay(self) -> None:
@@ -309,7 +311,8 @@ class RunsScreen(Screen):
         if self._restored and changes.added:
             self._select_restored()
         self._columns_changed()
-        self.table.fit()
+        if changes.added and not self.presenter.loading:
+            self.table.fit()
         self._refresh()
 
     def _scanned(self) -> None:
@@ -372,6 +375,7 @@ class RunsScreen(Screen):
     def shown(self) -> None:
         """Look at the disk at once, and be ready for the keyboard."""
         self.presenter.scan()
+        self._enable()
         if not self.search.hasFocus():
             self.table.setFocus()
 

@@ -45,7 +45,8 @@ class RunDetail(QWidget):
         self._label.setBuddy(self.notes)
         self._typing = QTimer(self, interval=TYPING_MS, singleShot=True)
         self._typing.timeout.connect(self.keep_notes)
-        self.notes.textChanged.connect(self._typing.start)
+        self._typed = False  # since the notes were last kept
+        self.notes.textChanged.connect(self._on_typed)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.text, 1)
@@ -61,17 +62,21 @@ class RunDetail(QWidget):
             self.keep_notes()
             self._noting = one
             self._fill_notes()
-        elif one is not None and not self.notes.hasFocus() and not self._typing.isActive():
+        elif one is not None and not self.notes.hasFocus() and not self._typed:
             self._fill_notes()
         self._records = list(records)
         self._draw()
 
     def keep_notes(self) -> None:
         """Hand on what was typed, if anything was."""
-        waits = self._typing.isActive()
+        typed, self._typed = self._typed, False
         self._typing.stop()
-        if waits and self._noting is not None:
+        if typed and self._noting is not None:
             self.noted.emit(self._noting, self.notes.toPlainText())
+
+    def _on_typed(self) -> None:
+        self._typed = True
+        self._typing.start()
 
     def _fill_notes(self) -> None:
         text = self._noting.notes if self._noting else ""

@@ -36,6 +36,7 @@ from gui.models.run_query import Query
 from gui.models.run_store import Changes, RunRecord
 
 WIDEST = 34  # characters of a column that nobody made wider
+MEASURED = 40  # rows that say how wide a column is to be
 KEY_ROLE = Qt.ItemDataRole.UserRole  # what a cell sorts by
 Index = QModelIndex | QPersistentModelIndex
 
@@ -367,12 +368,18 @@ class RunsTable(QTableView):
             self.setItemDelegateForColumn(curve, CurveDelegate(self))
 
     def fit(self) -> None:
-        """Give columns the room that their visible cells need; they only ever grow."""
+        """Give columns the room that the topmost cells need; they only ever grow.
+
+        Qt's own size hints would ask for every row: seconds, where runs are many.
+        """
         metrics = self.fontMetrics()
+        rows = range(min(self._proxy.rowCount(), MEASURED))
+        top = [self._proxy.record(self._proxy.index(row, 0)) for row in rows]
         for i, column in enumerate(self._model.columns):
             if column.name != "curve" and not self.isColumnHidden(i):
-                title = metrics.horizontalAdvance(column.title) + 24
-                wanted = max(self.sizeHintForColumn(i) + 6, title)
+                wanted = metrics.horizontalAdvance(column.title) + 24
+                for record in top:
+                    wanted = max(wanted, metrics.horizontalAdvance(column.text(record)) + 20)
                 wanted = min(wanted, metrics.averageCharWidth() * WIDEST)
                 self._fitted[column.name] = max(wanted, self._fitted.get(column.name, 0))
         self.dress()

@@ -95,11 +95,15 @@ class StandInTrainer(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue: list[Job] = []
+        self.jobs: list[Job] = []
         self.current: Job | None = None
         self.state = "idle"
         self.held = False
         self.calls: list[tuple[str, Any]] = []
+
+    @property
+    def queue(self) -> list[Job]:
+        return list(self.jobs)
 
     @property
     def busy(self) -> bool:
@@ -116,12 +120,12 @@ class StandInTrainer(QObject):
         self.calls.append(("start_next", None))
 
     def move(self, job: Job, by: int) -> None:
-        old = self.queue.index(job)
-        self.queue.insert(old + by, self.queue.pop(old))
+        old = self.jobs.index(job)
+        self.jobs.insert(old + by, self.jobs.pop(old))
         self.changed.emit()
 
     def remove(self, job: Job) -> None:
-        self.queue.remove(job)
+        self.jobs.remove(job)
         self.changed.emit()
 
 
