@@ -14,10 +14,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gui.app import Session
+    from gui.models.lab import Slot
     from gui.models.run_store import RunRecord
     from gui.presenters.lab import LabPresenter
 
@@ -100,13 +102,17 @@ def _attack(lab: LabPresenter) -> bool:
         if not _wait(lambda: slot.result is not None and not lab.busy, PATIENCE):
             print(f"no attack: {lab.state_text} {slot.problem}", file=sys.stderr)
             return False
-        if slot.result is not None and slot.result.done.verdict == "fooled":
+        shown = slot.result
+        if shown is None or shown.done.verdict == "fooled":
             break
-        before = slot.result
         lab.pick("index", index + 1)
-        _wait(lambda before=before: slot.result is not before and not lab.busy, 20)
+        _wait(partial(_another_than, slot, shown), 20)
     lab.sweep()
     return _wait(lambda: slot.sweep is not None and slot.sweep.complete, PATIENCE)
+
+
+def _another_than(slot: Slot, shown: object) -> bool:
+    return slot.result is not shown
 
 
 def _interesting(records: list[RunRecord]) -> list[RunRecord]:

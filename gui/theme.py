@@ -177,6 +177,7 @@ def _style_sheet(c: Colours) -> str:
     names = dataclasses.asdict(c) | {
         "hover": _mix(c.surface, c.text, 0.06),
         "tint": _mix(c.surface, c.accent, 0.14),
+        "chosen": _mix(c.surface, c.accent, 0.26),
         "filled": _mix(c.surface, c.accent, 0.5),
         "strong": _mix(c.accent, c.text, 0.12),
         "alarm": _mix(c.surface, c.warn, 0.2),
@@ -204,6 +205,8 @@ QHeaderView::section { background: @surface; color: @muted; border: none;
     border-bottom: 1px solid @border; padding: 5px 6px; }
 QTableCornerButton::section { background: @surface; border: none; }
 QAbstractScrollArea { border: 1px solid @border; border-radius: 4px; }
+QTreeView, QTableView, QListView { selection-background-color: @chosen;
+    selection-color: @text; outline: 0; }
 QTreeView::item, QTableView::item, QListView::item { padding: 3px 4px; }
 QTabWidget::pane { border: none; border-top: 1px solid @border; }
 QTabBar::tab { padding: 6px 12px; border: none; border-bottom: 2px solid transparent;
