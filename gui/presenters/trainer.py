@@ -84,7 +84,7 @@ class Trainer(QObject):
 
     def __init__(self, store: Runs, command: Sequence[str], parent: QObject | None = None):
         super().__init__(parent)
-        self._store, self._command = store, list(command)
+        self._command = list(command)
         self._queue = Queue(pathlib.Path(store.runs_dir))
         self.queue_problem = self._queue.problem
         self.worker = Worker("trainer", self)
@@ -130,8 +130,9 @@ class Trainer(QObject):
         if self.state == "pausing":
             return f"{self.progress.sentence().rstrip('…')}, pausing after this batch…"
         if self.state == "paused":
-            where = f"epoch {self.progress.epoch}, batch {self.progress.batch}"
-            return f"Paused after {where}; the model stays loaded"
+            progress = self.progress
+            batch = f", batch {progress.batch}" if progress.in_epoch else ""
+            return f"Paused after epoch {progress.begun}{batch}; the model stays loaded"
         return self.progress.sentence()
 
     def _idle_text(self) -> str:

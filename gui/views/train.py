@@ -52,6 +52,7 @@ class TrainScreen(Screen):
         self.splitter.addWidget(self.left)
         self.splitter.addWidget(self._right())
         self.splitter.setStretchFactor(1, 1)
+        self.splitter.setChildrenCollapsible(False)
         self.splitter.setSizes([FORM_WIDTH, 900])
         layout = QVBoxLayout(self)
         layout.addWidget(self.splitter)
@@ -93,10 +94,15 @@ class TrainScreen(Screen):
         line.addWidget(self.earlier_text, 1)
         line.addWidget(self.back)
         self.earlier.hide()
+        self.unfold = QPushButton("Show settings")
+        self.unfold.setToolTip("Show the form again (Ctrl+B)")
+        self.unfold.clicked.connect(lambda: self.show_form(True))
+        self.unfold.hide()
         right = QWidget()
         layout = QVBoxLayout(right)
         layout.setContentsMargins(8, 0, 0, 0)
         layout.setSpacing(10)
+        layout.addWidget(self.unfold, 0, Qt.AlignmentFlag.AlignLeft)
         for widget in (self.header, self.crash, self.earlier):
             layout.addWidget(widget)
         layout.addWidget(self.charts, 1)
@@ -109,6 +115,8 @@ class TrainScreen(Screen):
         presenter.charted.connect(self._show_charts)
         presenter.form.changes.append(self._show_start)
         self.form.message.connect(context.message)
+        self.form.menu.menu().addSeparator()
+        self.form.menu.menu().addAction("Hide settings", lambda: self.show_form(False))
         self.header.discard.connect(self.ask_discard)
         self.header.open_lab.connect(self.open_lab)
         self.crash.resume.connect(trainer.resume)
@@ -153,8 +161,10 @@ class TrainScreen(Screen):
             self.charts.batch(event)
 
     def _refresh_others(self) -> None:
-        """Runs that this window does not train grow as well."""
+        """Runs that this window does not train grow, vanish, or are found only now."""
         records = self.presenter.records()
+        if [str(run.path) for run in records] != [run.path for run in self.charts.runs]:
+            self._show_charts()
         others = [run for run in records if str(run.path) != self.presenter.live]
         if self.isVisible() and any(run.status in ("running", "paused") for run in others):
             self.charts.refresh()
@@ -175,6 +185,7 @@ class TrainScreen(Screen):
     def show_form(self, shown: bool) -> None:
         """Show the settings, or fold them away for more room."""
         self.left.setVisible(shown)
+        self.unfold.setHidden(shown)
 
     def toggle_form(self) -> None:
         """Fold the settings away, or show them again."""

@@ -178,7 +178,7 @@ def test_the_whole_flow_by_keyboard(make, until, wait_until, spin):
     press(screen, Qt.Key.Key_P, both)
     until(screen, "paused")
     press(screen, Qt.Key.Key_B)
-    assert not screen.left.isVisible()
+    assert not screen.left.isVisible() and screen.unfold.isVisible()
     press(screen, Qt.Key.Key_B)
     press(screen, Qt.Key.Key_Period)
     until(screen, "idle")
@@ -359,6 +359,19 @@ def test_a_session_comes_back(make):
     assert sorted(second.form.folded()) == ["data", "eval"]
     assert not second.left.isVisible()
     assert second.state() == first.state()
+
+
+def test_charts_of_the_last_session_come_back_when_their_runs_are_found(make, until):
+    first = make()
+    short(first, 1)
+    first.begin()
+    until(first, "idle")
+    second = make()
+    second.restore(first.state())
+    assert len(second.charts.runs) == 0  # nobody has looked at the disk yet
+    second.context.store.scan()
+    second.shown()
+    assert [run.path for run in second.charts.runs] == [first.presenter.live]
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,7 @@ def test_pause_after_an_epoch(make, until, begin):
     until(trainer, "paused")
     done = [event.epoch for event in trainer.seen if isinstance(event, events.EpochEnded)]
     assert done == [1, 2] and trainer.progress.pause_at == 0
+    assert trainer.status_text.startswith("Paused after epoch 2; ")
     trainer.pause_after(1)
     until(trainer, "running")
     until(trainer, "paused")
