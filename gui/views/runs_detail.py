@@ -244,6 +244,11 @@ def _breakable(path: object) -> str:
     return str(path).replace("/", "/\u200b").replace("\\", "\\\u200b")
 
 
+def _cell(text: str, figure: bool) -> str:
+    """A cell's text; figures stay on one line."""
+    return _safe(text.replace(" ", "\u00a0") if figure else text)
+
+
 def _apart(i: int) -> str:
     return ' style="padding-left:10px"' if i else ""
 
@@ -284,7 +289,7 @@ def _table(
         colour = colours.bad if row[0] in marked else colours.text
         cells = (
             f'<td align="{side(i)}"{_apart(i)}><span style="color:'
-            f'{colours.muted if i in muted else colour}">{_safe(cell)}</span></td>'
+            f'{colours.muted if i in muted else colour}">{_cell(cell, i in right)}</span></td>'
             for i, cell in enumerate(row)
         )
         lines.append("".join(cells))

@@ -309,6 +309,18 @@ def test_a_log_that_was_edited_in_its_place_is_read_anew(runs):
     assert store.get(runs / "a").best_robust == 0.95
 
 
+def test_a_log_that_was_rewritten_longer_in_its_place_is_read_anew(runs):
+    folder = make_run(runs / "a", end=False)
+    store = RunStore(runs)
+    store.scan()
+    text = "".join(events.encode(epoch(n, 0.9)) + "\n" for n in range(1, 30))
+    with open(folder["events.jsonl"], "r+") as file:
+        file.write(text)
+    store.scan()
+    assert len(store.get(runs / "a").epochs) == 29
+    assert store.get(runs / "a").problem == ""
+
+
 def test_an_epoch_that_is_run_again_replaces_the_first(runs):
     folder = make_run(runs / "a", end=False)
     folder.append(epoch(3, 0.7))

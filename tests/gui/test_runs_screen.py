@@ -66,6 +66,10 @@ def three(runs, make) -> RunsScreen:
     return make(runs)
 
 
+def detail(screen: RunsScreen) -> str:
+    return screen.detail.text.toPlainText().replace("\u00a0", " ")
+
+
 def cell(screen: RunsScreen, run: str, column: str, role=Qt.ItemDataRole.DisplayRole):
     row = next(i for i, r in enumerate(screen.proxy.records()) if r.path.name == run)
     return screen.proxy.index(row, NAMES[column]).data(role)
@@ -411,7 +415,7 @@ def test_damaged_runs_are_listed_with_what_is_wrong(runs, make):
     assert cell(screen, "bad", "status").endswith("⚠")
     assert cell(screen, "good", "status") == "✓ Done"
     select(screen, "bad")
-    assert "attack.epss" in screen.detail.text.toPlainText()
+    assert "attack.epss" in detail(screen)
     with pytest.raises(AssertionError):  # its settings cannot be used
         act(screen, "runs.settings")
 
@@ -701,7 +705,7 @@ def test_undo_when_the_place_is_taken_or_the_trash_was_emptied(three, runs):
 
 def test_details_of_one_run(three):
     select(three, "b")
-    text = three.detail.text.toPlainText()
+    text = detail(three)
     assert "Robust, best (epoch 3)" in text and "30.0 %" in text
     assert "41.0 %" in text  # on the test set
     assert "pgd-20 on 360 images" in text
@@ -715,7 +719,7 @@ def test_details_show_warnings_and_failures(runs, make):
     folder.append(events.NonFiniteLoss(epoch=5, batch=1, message="The loss became NaN."))
     screen = make(runs)
     select(screen, "a")
-    text = screen.detail.text.toPlainText()
+    text = detail(screen)
     assert "no <b>split</b>" in text  # as text, not as HTML
     assert "The loss became NaN." in text
     assert "without a validation split" in text
@@ -723,7 +727,7 @@ def test_details_show_warnings_and_failures(runs, make):
 
 def test_details_of_several_tell_them_apart(three):
     select(three, "a", "b")
-    text = three.detail.text.toPlainText()
+    text = detail(three)
     assert "2 runs selected" in text
     assert "attack.eps" in text and "seed" in text
     assert "model.name" not in text
@@ -732,7 +736,7 @@ def test_details_of_several_tell_them_apart(three):
 
 def test_details_without_selection_say_what_to_do(three):
     three.table.clearSelection()
-    assert three.detail.text.toPlainText().startswith("Select a run")
+    assert detail(three).startswith("Select a run")
 
 
 def test_details_of_a_damaged_record(runs):
