@@ -228,7 +228,7 @@ QPushButton:focus, QToolButton[autoRaise="false"]:focus { border-color: @accent;
 QPushButton:flat { background: transparent; border-color: transparent; color: @accent; }
 QPushButton:flat:focus { border-color: @accent; }
 QPushButton:default, QPushButton[role="primary"] { background: @accent; border-color: @accent;
-    color: @on_accent; font-weight: 600; }
+    color: @on_accent; }
 QPushButton:default:hover, QPushButton[role="primary"]:hover { background: @strong; }
 QPushButton:default:focus, QPushButton[role="primary"]:focus { border-color: @text; }
 QPushButton:disabled, QPushButton[role="primary"]:disabled, QPushButton:default:disabled,

@@ -68,7 +68,7 @@ class Discard(Command):
 
 @dataclasses.dataclass(frozen=True)
 class Detach(Command):
-    """Go on without the window: from now on the end of stdin is no reason to leave."""
+    """Go on without the window, also if the run waits: the end of stdin no longer stops it."""
 
     name = "detach"
 

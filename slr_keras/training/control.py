@@ -116,6 +116,7 @@ class Control:
 
     def _on_detach(self, _: commands.Detach) -> str:
         self._detached = True
+        self._go_on()  # nobody could continue a run that waits
         return ""
 
     def _on_pause(self, _: commands.Pause) -> str:

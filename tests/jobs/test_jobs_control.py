@@ -170,6 +170,15 @@ def test_a_window_that_is_gone_stops_the_run_unless_it_was_detached(tmp_path, fl
     assert summary["final"]["epoch"] == 1
 
 
+def test_a_paused_run_that_is_detached_goes_on(tmp_path, flags):
+    window = Window(
+        on(events.BatchEnded, commands.Pause(), epoch=1),
+        on(events.Paused, commands.Detach(), None),
+    )
+    summary = drive(flags(train__epochs=1, data__val_fraction=0), tmp_path / "run", window)
+    assert window.of(events.Continued) and summary["final"]["epoch"] == 1
+
+
 def test_asked_before_the_first_batch(interrupted, copy_of):
     folder = RunFolder(copy_of(interrupted))
     kept = {path: path.read_bytes() for path in folder["checkpoints"].iterdir()}
