@@ -1,8 +1,10 @@
 # make train · make app · make test · make lint · make bench · make demo: each makes .venv when missing.
+# make screenshots: docs/app anew, from the runs in RUNS.
 PYTHON ?= python3
+RUNS ?= runs
 BIN := .venv/bin
 
-.PHONY: train test lint bench demo clean
+.PHONY: train app test lint bench demo screenshots clean
 
 .venv/.runtime: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -21,6 +23,9 @@ BIN := .venv/bin
 train: .venv/.runtime
 	$(BIN)/python -m slr_keras.train --train.export $(ARGS)
 
+app: .venv/.runtime
+	$(BIN)/python main.py $(ARGS)
+
 test: .venv/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -35,6 +40,9 @@ bench: .venv/.bench
 
 demo: .venv/.runtime
 	$(BIN)/python -m benchmarks.phenomenon $(ARGS)
+
+screenshots: .venv/.runtime
+	$(BIN)/python -m gui.screenshots --runs $(RUNS) $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache

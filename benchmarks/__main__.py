@@ -19,6 +19,8 @@ COMMANDS = (
     "attacks --model resnet18",
     "attacks --model small_cnn",
     "pipeline",
+    "lab --model small_cnn",
+    "lab --model resnet18",
 )
 
 

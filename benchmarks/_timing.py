@@ -129,14 +129,9 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def use_threads(threads: int) -> None:
-    """Give TensorFlow and, where it is installed, PyTorch as many threads."""
+    """Give TensorFlow as many threads (a PyTorch side sets its own)."""
     warn_if_busy()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    try:
-        import torch
-    except ImportError:
-        return
-    torch.set_num_threads(threads)

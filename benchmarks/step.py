@@ -62,6 +62,7 @@ def _torch_step(flags: argparse.Namespace) -> _timing.Work:
         from benchmarks import torch_reference
     except ImportError:
         sys.exit("PyTorch is not installed: pip install -r benchmarks/requirements.txt")
+    torch.set_num_threads(flags.threads)
     batch = _subjects.data(flags.model, flags.batch)
     torch.manual_seed(0)
     net = _subjects.torch_network(flags.model)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, QSettings, Signal
 
 from gui.models.run_store import RunStore
+from gui.presenters.diagnostics import Diagnostics
 from gui.presenters.lab import LabPresenter
 from gui.presenters.trainer import Trainer
 from gui.worker import program
@@ -47,3 +48,8 @@ class Context(QObject):
         self.store = RunStore(runs_dir)
         self.trainer = Trainer(self.store, programs.trainer, parent=self)
         self.lab = LabPresenter(programs.lab, parent=self)
+        folders = {"Runs": runs_dir.absolute(), "Settings": pathlib.Path(settings.fileName())}
+        self.diagnostics = Diagnostics(folders, parent=self)
+        for worker in (self.trainer.worker, self.lab.worker):
+            self.diagnostics.watch(worker)
+        self.message.connect(lambda text: self.diagnostics.write("window", text))

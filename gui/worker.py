@@ -7,7 +7,10 @@ import dataclasses
 import itertools
 import os
 import pathlib
+import re
+import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
@@ -17,6 +20,8 @@ from slr_keras import commands, events, lab_events, wire
 KINDS = wire.kinds(lab_events.Event)  # importing lab_events makes its events known too
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SILENT_AFTER = 30.0  # seconds without a sign of life, where the worker has promised nothing
+TURN = 0.02  # seconds of decoding at a stretch; then the window gets its turn
+LONGEST_LINE = 256 * 2**20  # bytes; a stream without line breaks must not fill the memory
 
 
 def program(module: str, *arguments: str) -> list[str]:
@@ -57,7 +62,7 @@ class Worker(QObject):
         ended: a :class:`Death`; the worker can be started again.
     """
 
-    event = Signal(object)
+    event = Signal(object)  # type: ignore[assignment]  # Qt's own event() is not overridden by it
     acknowledged = Signal(object)
     silent = Signal(bool)
     log = Signal(str)
@@ -68,8 +73,14 @@ class Worker(QObject):
         self.name = name
         self.last_lines: collections.deque[str] = collections.deque(maxlen=50)
         self.memory_mb: float | None = None
+        self.starts = 0
+        self.started_at: float | None = None  # of time.monotonic()
+        self.heard_at = 0.0  # the last sign of life, or the start
         self._ids = itertools.count(1)
-        self._out = self._err = b""
+        self._out, self._err = _Lines(b"\n"), _Lines(b"\r|\n")
+        self._pending: collections.deque[bytes] = collections.deque()
+        self._turn = QTimer(self, singleShot=True, interval=0)
+        self._turn.timeout.connect(self._work)
         self._is_silent = False
         self._watch = QTimer(self, singleShot=True)
         self._watch.timeout.connect(lambda: self._set_silent(True))
@@ -83,6 +94,16 @@ class Worker(QObject):
         return self._process is not None
 
     @property
+    def uptime(self) -> float:
+        """Seconds since it was started; 0 if it does not run."""
+        return time.monotonic() - self.started_at if self.started_at is not None else 0.0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a sign of life is overdue."""
+        return self._is_silent
+
+    @property
     def pid(self) -> int | None:
         """Its process number."""
         return int(self._process.processId()) if self._process else None
@@ -91,8 +112,7 @@ class Worker(QObject):
         """Start a program; its end arrives as ``ended``, whatever kind of end it is."""
         if self._process is not None:
             raise RuntimeError(f"{self.name} runs already")
-        self.last_lines.clear()
-        self._out = self._err = b""
+        self._begin()
         process = self._process = QProcess(self)
         process.setProgram(command[0])
         process.setArguments(list(command[1:]))
@@ -102,8 +122,17 @@ class Worker(QObject):
         process.finished.connect(self._finished)
         process.errorOccurred.connect(self._error)
         _own_session(process)
-        process.start()
         self._watch.start(int(1000 * SILENT_AFTER))
+        process.start()  # may report a missing program before it returns
+
+    def _begin(self) -> None:
+        self.last_lines.clear()
+        self._pending.clear()
+        self._out.clear()
+        self._err.clear()
+        self.memory_mb = None
+        self.starts += 1
+        self.started_at = self.heard_at = time.monotonic()
 
     def send(self, command: commands.Command) -> int:
         """Number and send a command; returns its id (0 if there is no worker)."""
@@ -126,31 +155,48 @@ class Worker(QObject):
             self._process.kill()
 
     def abandon(self) -> None:
-        """Forget the process without ending it (after a ``Detach`` was acknowledged)."""
-        if self._process is None:
+        """Forget the process without ending it (after a ``Detach`` was acknowledged).
+
+        The program survives the window only if the window ends by ``os._exit``: see
+        :func:`abandoned`.
+        """
+        process, self._process = self._process, None
+        if process is None:
             return
-        self._process.disconnect()
-        self._process.setParent(None)  # type: ignore[call-overload]
-        _ABANDONED.append(self._process)
-        self._process = None
-        self._watch.stop()
+        for channel in QProcess.ProcessChannel:
+            process.closeReadChannel(channel)  # read and thrown away: the pipe must not fill
+        process.readyReadStandardOutput.disconnect(self._read_stdout)
+        process.readyReadStandardError.disconnect(self._read_stderr)
+        process.finished.disconnect(self._finished)
+        process.errorOccurred.disconnect(self._error)
+        process.setParent(None)  # type: ignore[call-overload]
+        _ABANDONED.append(process)
+        self._rest()
 
     # -- what arrives -------------------------------------------------------------------------
 
     def _read_stdout(self) -> None:
         assert self._process is not None
-        self._out += bytes(self._process.readAllStandardOutput().data())
-        *lines, self._out = self._out.split(b"\n")
-        for line in lines:
-            self._line(line)
+        self._pending += self._out.feed(bytes(self._process.readAllStandardOutput().data()))
+        if not self._turn.isActive():
+            self._work()
+
+    def _work(self) -> None:
+        """Decode what has come, but leave the window its turn in a flood."""
+        end = time.monotonic() + TURN
+        while self._pending:
+            if time.monotonic() > end:
+                self._turn.start()
+                return
+            self._line(self._pending.popleft())
 
     def _line(self, line: bytes) -> None:
         try:
             event = wire.decode(line, events.Event.kind, KINDS)
-        except ValueError:
-            self._logged(line.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            self._logged(line)
             return
-        self._sign_of_life(getattr(event, "next_within", None))
+        self._sign_of_life(event)
         if isinstance(event, events.Heartbeat):
             self.memory_mb = event.memory_mb
         elif isinstance(event, events.Acknowledged):
@@ -158,10 +204,13 @@ class Worker(QObject):
         elif event is not None:
             self.event.emit(event)
 
-    def _sign_of_life(self, next_within: float | None) -> None:
+    def _sign_of_life(self, event: object) -> None:
+        self.heard_at = time.monotonic()
         self._set_silent(False)
-        seconds = SILENT_AFTER if next_within is None else max(3 * next_within, 5.0)
-        self._watch.start(int(1000 * seconds))
+        if isinstance(event, events.Heartbeat) and isinstance(event.next_within, (int, float)):
+            self._watch.start(int(1000 * min(max(3 * event.next_within, 5.0), 86400.0)))
+        elif self._watch.remainingTime() < 1000 * SILENT_AFTER:  # a longer promise stands
+            self._watch.start(int(1000 * SILENT_AFTER))
 
     def _set_silent(self, silent: bool) -> None:
         if silent != self._is_silent:
@@ -170,15 +219,14 @@ class Worker(QObject):
 
     def _read_stderr(self) -> None:
         assert self._process is not None
-        self._err += bytes(self._process.readAllStandardError().data())
-        *lines, self._err = self._err.split(b"\n")
-        for line in lines:
-            self._logged(line.decode("utf-8", "replace").rstrip())
+        for line in self._err.feed(bytes(self._process.readAllStandardError().data())):
+            self._logged(line)
 
-    def _logged(self, line: str) -> None:
-        if line:
-            self.last_lines.append(line)
-            self.log.emit(line)
+    def _logged(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").rstrip()
+        if text:
+            self.last_lines.append(text)
+            self.log.emit(text)
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -193,23 +241,96 @@ class Worker(QObject):
     def _finished(self, code: int, status: QProcess.ExitStatus) -> None:
         self._read_stdout()
         self._read_stderr()
-        self._logged(self._err.decode("utf-8", "replace"))
+        while self._pending:
+            self._line(self._pending.popleft())
+        for rest in (self._out.rest(), self._err.rest()):
+            self._logged(rest)
+        cause = "crash" if status == QProcess.ExitStatus.CrashExit else "exit"
         lines = tuple(self.last_lines)
-        if status == QProcess.ExitStatus.CrashExit:
-            self._gone(Death("crash", code, f"The {self.name} was ended by signal {code}.", lines))
-        else:
-            self._gone(Death("exit", code, f"The {self.name} ended with code {code}.", lines))
+        self._gone(Death(cause, code, _sentence(self.name, cause, code, lines), lines))
 
     def _gone(self, death: Death) -> None:
         process, self._process = self._process, None
-        self._watch.stop()
-        self._is_silent = False
+        self._rest()
         if process is not None:
             process.deleteLater()
         self.ended.emit(death)
 
+    def _rest(self) -> None:
+        self._watch.stop()
+        self._turn.stop()
+        self._pending.clear()
+        self._is_silent = False
+        self.started_at = None
 
+
+class _Lines:
+    """Cuts a stream of bytes into lines; pieces of a long line are joined once, not each time."""
+
+    def __init__(self, breaks: bytes):
+        self._breaks = re.compile(breaks)
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that ``chunk`` completes."""
+        first, *others = self._breaks.split(chunk)
+        self._parts.append(first)
+        self._size += len(first)
+        if not others and self._size < LONGEST_LINE:
+            return []
+        lines = [self.rest(), *others]
+        self._parts = [lines.pop()] if others else []
+        self._size = len(self._parts[0]) if self._parts else 0
+        return lines
+
+    def rest(self) -> bytes:
+        """What came after the last break; empties it."""
+        line = b"".join(self._parts)
+        self.clear()
+        return line
+
+    def clear(self) -> None:
+        """Forget an unfinished line."""
+        self._parts, self._size = [], 0
+
+
+def _sentence(name: str, cause: str, code: int, lines: Sequence[str]) -> str:
+    said = next((line[7:] for line in reversed(lines) if line.startswith("error: ")), "")
+    if cause == "crash":
+        return f"The {name} {_SIGNALS.get(_signal_name(code), f'was ended by signal {code}')}."
+    if code == 0:
+        return f"The {name} has finished."
+    if code in (130, 143):
+        return f"The {name} was stopped from outside; its state is saved."
+    if said:
+        return said
+    last = f" Its last line was: {lines[-1]}" if lines else " It did not say why."
+    return f"The {name} ended with code {code}.{last}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
+
+
+_SIGNALS = {
+    "SIGKILL": "was killed (SIGKILL); systems do this when memory runs out",
+    "SIGSEGV": "crashed (SIGSEGV, a fault in a native library)",
+    "SIGABRT": "crashed (SIGABRT, a native library gave up)",
+    "SIGBUS": "crashed (SIGBUS; the disk may be full)",
+    "SIGILL": "crashed (SIGILL; a library needs a newer processor)",
+    "SIGTERM": "was ended from outside (SIGTERM)",
+}
 _ABANDONED: list[QProcess] = []  # kept alive: QProcess ends its program when it is destroyed
+
+
+def abandoned() -> bool:
+    """Whether a program that was let go still runs: then leave by ``os._exit``, because the
+    destructor of QProcess kills."""
+    return any(p.state() != QProcess.ProcessState.NotRunning for p in _ABANDONED)
 
 
 def _environment(extra: Mapping[str, str]) -> QProcessEnvironment:
@@ -227,5 +348,3 @@ def _own_session(process: QProcess) -> None:
     parameters = QProcess.UnixProcessParameters()
     parameters.flags = QProcess.UnixProcessFlag.CreateNewSession
     process.setUnixProcessParameters(parameters)
-
-

@@ -17,6 +17,7 @@ from slr_keras import config as configs
 from slr_keras import registry, schema
 from slr_keras.errors import ExportError, NonFiniteLossError, UserError, did_you_mean
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 LISTS = {"attacks": "attacks", "methods": "methods", "models": "models", "datasets": "data"}
 
 
@@ -161,6 +162,18 @@ def import_framework() -> None:
             os.close(kept)
 
 
+def failure(error: BaseException) -> tuple[int, str] | None:
+    """Exit code and sentence of an error that is no defect of ours; None for all others."""
+    if isinstance(error, UserError):
+        return 2, str(error)
+    if isinstance(error, (NonFiniteLossError, ExportError)):
+        return 1, str(error)
+    if isinstance(error, OSError) and error.errno in DISK:
+        what = f"cannot write {error.filename}" if error.filename else "cannot write"
+        return 1, f"{what}: {error.strerror}"
+    return None
+
+
 def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> int:
     """Call a job's ``main``; bad input is one line on stderr and exit code 2.
 
@@ -169,20 +182,15 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
     """
     try:
         return main(arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (NonFiniteLossError, ExportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:  # `| head`: nobody reads on, and what is left cannot be flushed
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
-            raise
-        what = f"cannot write {error.filename}" if error.filename else "cannot write"
-        print(f"error: {what}: {error.strerror}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        known = failure(error)
+        if known is None:
+            raise
+        code, sentence = known
+        print(f"error: {sentence}", file=sys.stderr)
+        return code

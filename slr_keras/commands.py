@@ -68,7 +68,7 @@ class Discard(Command):
 
 @dataclasses.dataclass(frozen=True)
 class Detach(Command):
-    """Go on without the window: from now on the end of stdin is no reason to leave."""
+    """Go on without the window, also if the run waits: the end of stdin no longer stops it."""
 
     name = "detach"
 
@@ -81,7 +81,8 @@ class Load(Command):
     """Load a model into slot ``a`` or ``b``.
 
     ``source`` is a run folder or a ``.keras`` file; ``which`` is ``best``, ``final`` or
-    ``current`` (the newest checkpoint of a run). A slot that holds the same weights answers at once.
+    ``current`` (the newest checkpoint of a run). A slot that holds the same weights answers at
+    once.
     """
 
     name = "load"
@@ -95,8 +96,8 @@ class PickImage(Command):
     """Take an image to attack.
 
     ``origin`` is ``index`` (image ``index`` of the test set), ``random``, ``wrong`` (random among
-    the test images that slot ``slot`` gets wrong) or ``file`` (``path``). The test set is that of the
-    run in slot ``slot``.
+    the test images that slot ``slot`` gets wrong) or ``file`` (``path``). The test set is that of
+    the run in slot ``slot``.
     """
 
     name = "pick_image"

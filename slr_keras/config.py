@@ -9,9 +9,10 @@ Precedence, lowest first: the defaults below (the digits run), a preset, a TOML 
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slr_keras import registry, schema
@@ -35,6 +36,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+LABELS_HARDLY_MOVE = 0.5  # share of the given label that is left after the last epoch
+ENOUGH_SAMPLES = 400  # 95 % half-width below 5 percentage points
 PRESETS = pathlib.Path(__file__).parent / "presets"
 
 
@@ -121,22 +124,88 @@ class RunConfig(Settings):
 
     def warnings(self) -> list[str]:
         """What is allowed and probably not meant, a sentence each."""
-        notes = []
-        epochs, start = self.train.epochs, getattr(self.method, "start_epoch", 1)
-        if start > epochs:
-            notes.append(
-                f"method.start_epoch {start} is after the last epoch {epochs}: "
-                "labels are never refined."
+        return [
+            *_label_warnings(self),
+            *_schedule_warnings(self),
+            *_attack_warnings(self),
+            *_evaluation_warnings(self),
+        ]
+
+
+def _label_warnings(run: RunConfig) -> Iterator[str]:
+    if not run.method.refines:
+        return
+    epochs, start = run.train.epochs, getattr(run.method, "start_epoch", 1)
+    if start > epochs:
+        yield (
+            f"method.start_epoch {start} is after the last epoch {epochs}: "
+            "labels are never refined."
+        )
+        return
+    momentum, left = getattr(run.method, "momentum", 0.0), epochs - start + 1
+    if momentum**left > LABELS_HARDLY_MOVE:
+        yield (
+            f"method.momentum {momentum:g} is slow for the {left} epochs from method.start_epoch "
+            f"on: {100 * momentum**left:.0f} % of each label is still the given one at the end."
+        ).replace("the 1 epochs", "the one epoch")
+
+
+def _schedule_warnings(run: RunConfig) -> Iterator[str]:
+    epochs = run.train.epochs
+    late = [drop for drop in run.schedule.drops(epochs) if drop > max(epochs, 2)]
+    if late:
+        when = ", ".join(map(str, late))
+        yield (
+            f"schedule.milestones: the learning rate never drops at epoch {when}, "
+            f"the last epoch is {epochs}."
+        )
+
+
+def _attack_warnings(run: RunConfig) -> Iterator[str]:
+    attack = run.attack
+    if not isinstance(attack, PGD):
+        return
+    reach = attack.step_size * attack.steps
+    if run.method.adversarial and reach < attack.eps:
+        yield (
+            f"attack.step_size * attack.steps = {reach:.4f} is below "
+            f"attack.eps = {attack.eps:.4f}: the attack cannot cross the ball."
+        )
+    for name, steps in (("eval.steps", run.eval.steps), ("eval.test_steps", run.eval.test_steps)):
+        if attack.step_size * steps < attack.eps:
+            yield (
+                f"attack.step_size * {name} = {attack.step_size * steps:.4f} is below "
+                f"attack.eps = {attack.eps:.4f}: the evaluation's attack cannot cross the ball, "
+                "and the model looks more robust than it is."
             )
-        attack = self.attack
-        if isinstance(attack, PGD) and attack.step_size * attack.steps < attack.eps:
-            notes.append(
-                f"attack.step_size * attack.steps = {attack.step_size * attack.steps:.4f} is below "
-                f"attack.eps = {attack.eps:.4f}: the attack cannot cross the ball."
+
+
+def _evaluation_warnings(run: RunConfig) -> Iterator[str]:
+    if run.data.val_fraction == 0:
+        yield "data.val_fraction 0: without a validation split there is no best epoch."
+    steps = max(run.eval.steps, run.eval.test_steps)
+    trained = getattr(run.attack, "steps", 1)
+    if run.method.adversarial and steps <= trained:
+        yield (
+            f"eval.test_steps {run.eval.test_steps}: no evaluation attacks with more than the "
+            f"{trained} steps of training; a model may resist just this attack. "
+            f"Take {2 * trained} or more."
+        )
+    for name, count in (
+        ("eval.val_samples", run.eval.val_samples),
+        ("eval.test_samples", run.eval.test_samples),
+    ):
+        if 0 < count < ENOUGH_SAMPLES:
+            yield (
+                f"{name} {count}: the accuracy is known to ±{half_width(count):.1f} percentage "
+                f"points only (95 %), smaller differences may be chance. {ENOUGH_SAMPLES} images "
+                f"give ±{half_width(ENOUGH_SAMPLES):.1f}."
             )
-        if self.data.val_fraction == 0:
-            notes.append("data.val_fraction 0: without a validation split there is no best epoch.")
-        return notes
+
+
+def half_width(samples: int) -> float:
+    """Half the 95 % interval of an accuracy near one half, in percentage points."""
+    return 100 * 1.96 * math.sqrt(0.25 / samples)
 
 
 def variants(kind: str) -> Mapping[str, Any]:

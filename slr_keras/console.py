@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of a run."""
+"""What a person at a terminal, or a window, sees of a run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,27 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from slr_keras import events
+from slr_keras.channel import PROMISE, Channel
 
-MODES = ("auto", "bar", "plain", "quiet")
+MODES = ("auto", "bar", "plain", "quiet", "json")
+PATIENCE = {  # seconds that a library may hold the interpreter in a phase
+    "importing": 60.0,
+    "loading data": 60.0,
+    "building": 60.0,
+    "compiling": 120.0,
+    "evaluating": 20.0,
+    "testing": 20.0,
+    "exporting": 60.0,
+}
 
 
-def reporter(mode: str) -> Any:
-    """The reporter of a mode: ``bar`` for terminals, ``plain`` for logs, ``quiet`` for scripts."""
+def reporter(mode: str, channel: Channel | None = None) -> Any:
+    """The reporter of a mode: ``bar`` for terminals, ``plain`` for logs, ``quiet`` for scripts.
+
+    A ``channel`` stands for mode ``json``.
+    """
+    if channel:
+        return ChannelReporter(channel)
     if mode == "auto":
         mode = "bar" if sys.stderr.isatty() else "plain"
     return {"bar": BarReporter, "plain": PlainReporter, "quiet": QuietReporter}[mode]()
@@ -51,6 +66,29 @@ class QuietReporter:
     def on_warning(self, event: events.Warned) -> None:
         """A line on stderr."""
         self.line(f"warning: {event.message}")
+
+
+class ChannelReporter:
+    """Every event to a window, with a promise of when the next sign of life comes."""
+
+    def __init__(self, channel: Channel):
+        self.channel = channel
+
+    def __enter__(self) -> ChannelReporter:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        return None
+
+    def __call__(self, event: events.Event) -> None:
+        """Receive an event."""
+        self.channel.send(event)
+        if isinstance(event, events.PhaseStarted):
+            self.channel.expect(PATIENCE.get(event.phase, PROMISE))
+
+    def line(self, text: str) -> None:
+        """Print a line on stderr."""
+        print(text, file=sys.stderr)
 
 
 class PlainReporter(QuietReporter):

@@ -41,11 +41,25 @@ class RunStarted(Event):
 
 @dataclasses.dataclass(frozen=True)
 class PhaseStarted(Event):
-    """What the run does from now on: importing, building, compiling, epoch, evaluating, ..."""
+    """What the run does from now on.
+
+    ``importing``, ``loading data``, ``building``, ``compiling`` (the first batch of an epoch whose
+    step is new), ``epoch``, ``evaluating``, ``testing``, ``exporting``.
+    """
 
     name = "phase"
     phase: str
     epoch: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress(Event):
+    """How far an evaluation is, in images; not written to the run folder."""
+
+    name = "progress"
+    phase: str
+    done: int
+    total: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +129,10 @@ class NonFiniteLoss(Event):
 
 @dataclasses.dataclass(frozen=True)
 class RunStopped(Event):
-    """The run was asked to stop and can be resumed."""
+    """The run was asked to stop and can be resumed.
+
+    ``reason`` is the name of a signal, ``asked to stop``, ``discarded`` or ``window closed``.
+    """
 
     name = "run_stop"
     reason: str

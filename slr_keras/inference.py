@@ -9,7 +9,7 @@ weights stay where they are: nothing is copied from one step to the next.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from slr_keras.backend import keras, ops
@@ -61,8 +61,21 @@ class InferenceNetwork:
 
     def snapshot(self) -> Callable[[Tensor], Tensor]:
         """A function from images (B, H, W, C) to float32 logits for the weights as they are now."""
+        return self.on(self.fold())
+
+    def fold(self) -> list[Tensor]:
+        """The weights as they are now, folded, for :meth:`on`."""
+        return [value for layer in self.frozen for value in layer.fold()]
+
+    def on(self, folded: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+        """Logits as :meth:`snapshot` gives them, for folded weights kept from before.
+
+        A compiled function that receives them as arguments serves every state of the network
+        without folding again. (Layers that are not folded read their weights as they are now.)
+        """
+        rest = iter(folded)
         for layer in self.frozen:
-            layer.take()
+            layer.hold(tuple(itertools.islice(rest, layer.count)))
         return lambda x: ops.cast(self.call(x), "float32")
 
 
@@ -159,14 +172,20 @@ def _scale(bn: Any) -> tuple[Tensor, Tensor]:
 class _Frozen(keras.layers.Layer):  # type: ignore[misc]
     """A layer without weights of its own that computes with a snapshot of another's."""
 
+    count = 2  # values a layer computes with: kernel and bias, or scale and shift
+
     def __init__(self, source: Any, bn: Any, dtype: str):
         super().__init__(name=source.name, dtype=dtype)
         self._held = _Held(source, bn)
 
-    def take(self) -> None:
-        """Take the snapshot."""
+    def fold(self) -> list[Tensor]:
+        """The values for the weights as they are now."""
         values = self.values(self._held.source, self._held.bn)
-        self._held.values = tuple(ops.cast(v, self.compute_dtype) for v in values)
+        return [ops.cast(value, self.compute_dtype) for value in values]
+
+    def hold(self, values: tuple[Tensor, ...]) -> None:
+        """Compute with these from now on."""
+        self._held.values = values
 
     def compute_output_spec(self, x: Any, **_: Any) -> Any:
         return keras.KerasTensor(

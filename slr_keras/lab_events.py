@@ -33,7 +33,8 @@ def unpack(packed: dict[str, Any]) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class LabState(Event):
-    """What the lab does from now on: ``importing``, ``ready``, ``loading``, ``attacking`` ..."""
+    """What the lab does from now on: ``importing``, ``ready``, ``loading``, ``compiling``,
+    ``picking``, ``attacking`` or ``sweeping``."""
 
     name = "lab_state"
     state: str
@@ -59,8 +60,12 @@ class Superseded(Event):
 
 @dataclasses.dataclass(frozen=True)
 class ModelLoaded(Event):
-    """A model is in a slot. ``epoch`` is 0 where the file does not say; ``eps`` is the radius it
-    was trained with, None where unknown; ``attack`` the run's training attack as in TOML."""
+    """A model is in a slot.
+
+    ``epoch`` is 0 where the file does not say; ``attack`` is the run's training attack as in TOML,
+    None where unknown; ``digest`` is the SHA-256 of the weights; ``notice`` says what is missing
+    (the test images, for example).
+    """
 
     name = "model_loaded"
     id: int
@@ -75,6 +80,7 @@ class ModelLoaded(Event):
     digest: str
     test_images: int = 0
     attack: dict[str, Any] | None = None
+    notice: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +102,10 @@ class ImagePicked(Event):
 
 @dataclasses.dataclass(frozen=True)
 class AttackProgress(Event):
-    """A step of a long attack, streamed: the iterate so far."""
+    """An iterate of a long attack, streamed at most 20 times a second; over all restarts.
+
+    An attack that is done within a tenth of a second sends none.
+    """
 
     name = "attack_progress"
     id: int
@@ -114,13 +123,16 @@ class AttackDone(Event):
 
     Attributes:
         adversarial: packed (H, W, C), pixels in [0, 1].
-        clean_probabilities / adversarial_probabilities: (K,) of the attacked model.
+        clean_probabilities / adversarial_probabilities: (K,) of the attacked model, computed
+            with its BatchNorm folded, as the attack computes.
         transfer_clean / transfer_adversarial: the same of the other slot's model, if there is one.
         label: class attacked; ``targeted`` tells the direction.
-        verdict: ``wrong_on_clean``, ``resists`` or ``fooled``.
-        fooled_at: first step whose iterate fools (0: the random start), None if none does.
+        verdict: ``wrong_on_clean`` (the image is misclassified to begin with), ``resists`` or
+            ``fooled``: what the model says of ``adversarial``.
+        fooled_at: first step whose iterate fools (0: the start), None if none does.
         distance: measured distance in the attack's norm; ``budget`` is eps.
-        losses / margins: the trajectory, entry 0 the start; margin is z_y - max other logit.
+        losses / margins: the trajectory, entry 0 the start: cross-entropy of ``label`` and
+            z_y - max other logit. With restarts, that of the loop whose result counts.
         frames: packed (T, H, W, C) iterates, the start first; None if not asked for or too large.
         warnings: why the attack may be failing, a sentence each.
     """
@@ -149,7 +161,7 @@ class AttackDone(Event):
 
 @dataclasses.dataclass(frozen=True)
 class SweepPoint(Event):
-    """One radius of a sweep: whether the attack fools, and the true class's probability."""
+    """One radius of a sweep: whether the attack fools, and the attacked class's probability."""
 
     name = "sweep_point"
     id: int
@@ -162,9 +174,13 @@ class SweepPoint(Event):
 
 @dataclasses.dataclass(frozen=True)
 class SweepDone(Event):
-    """The end of a sweep; ``first_fooled`` is the smallest radius that fools, None if none does."""
+    """The end of a sweep; ``first_fooled`` is the smallest radius that fools, None if none does.
+
+    ``warnings``: why the attack may be failing, a sentence each.
+    """
 
     name = "sweep_done"
     id: int
     slot: str
     first_fooled: float | None
+    warnings: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
 
     Attributes:
         labels: the (N, K) weight.
+        given: the labels of the last :meth:`fill`, None before it.
     """
 
     def __init__(self, num_samples: int, num_classes: int, dtype: str = "float32", **options: Any):
@@ -42,17 +43,31 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
             dtype=dtype,
             autocast=False,
         )
+        self.given: np.ndarray | None = None
         self.built = True
 
     def fill(self, labels: Any) -> None:
-        """Set every untouched row to the one-hot of its label, ``labels`` of shape (N,)."""
+        """Set rows to the one-hot of their label, ``labels`` of shape (N,).
+
+        Only rows that were never written, and those whose label is another than at the last
+        ``fill``. (Which labels those were is not saved: a bank read from a file keeps its rows.)
+        """
         if len(labels) != self.num_samples:
             raise DataError(
                 f"expected {self.num_samples} training labels (num_samples), received {len(labels)}"
             )
-        given = ops.one_hot(ops.cast(labels, "int32"), self.num_classes, dtype=self.labels.dtype)
-        untouched = ops.sum(self.labels, axis=-1, keepdims=True) == 0
-        self.labels.assign(ops.where(untouched, given, self.labels))
+        numbers = np.array(labels, "int32")
+        given = ops.one_hot(numbers, self.num_classes, dtype=self.labels.dtype)
+        stale = ops.sum(self.labels, axis=-1, keepdims=True) == 0
+        if self.given is not None:
+            stale = ops.logical_or(stale, (numbers != self.given)[:, None])
+        self.labels.assign(ops.where(stale, given, self.labels))
+        self.given = numbers
+
+    def reset(self) -> None:
+        """Forget every row: for training on other images."""
+        self.labels.assign(ops.zeros_like(self.labels))
+        self.given = None
 
     def read(self, index: Tensor, given: Tensor) -> Tensor:
         """Rows ``index`` (B,) in float32; ``given`` (B, K) where nothing was written yet."""

@@ -11,13 +11,26 @@ import io
 import json
 import os
 import pathlib
+import time
+from collections.abc import Iterator
 from typing import Any
+
+import psutil
 
 from slr_keras import config as configs
 from slr_keras import events
-from slr_keras.errors import RunError
+from slr_keras.errors import RunError, UserError
 
 COLUMNS = [field.name for field in dataclasses.fields(events.EpochEnded)]
+TAIL = 16_384  # bytes of events.jsonl that tell how a run stands
+SETTLE = 0.05  # seconds after which, of two that begin at once, the last to write knows it
+CLOCK = 5.0  # seconds by which a process's start may seem to move when the clock is set
+ENDS: dict[type[events.Event], str] = {
+    events.RunEnded: "done",
+    events.RunStopped: "stopped",
+    events.NonFiniteLoss: "failed",
+    events.Failed: "failed",
+}
 
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
@@ -38,7 +51,8 @@ class RunFolder:
     """Paths and small files of one run.
 
     ``config.toml``, ``events.jsonl``, ``history.csv``, ``checkpoints/``, ``best.keras``,
-    ``final.keras``, ``curves.png``, ``summary.json``, ``tensorboard/``, ``savedmodel/``.
+    ``final.keras``, ``curves.png``, ``summary.json``, ``tensorboard/``, ``savedmodel/``; and
+    ``run.lock`` while a trainer works on it.
     """
 
     def __init__(self, path: str | pathlib.Path):
@@ -76,6 +90,9 @@ class RunFolder:
     def discard(self) -> None:
         """Undo :meth:`create` for a run that never began: what was there before is back."""
         with contextlib.suppress(OSError):
+            if any(self["checkpoints"].iterdir()):
+                return
+            self["run.lock"].unlink(missing_ok=True)
             self["events.jsonl"].unlink(missing_ok=True)
             self["config.toml"].unlink(missing_ok=True)
             self["checkpoints"].rmdir()
@@ -89,7 +106,88 @@ class RunFolder:
             return False
         return not self.config().train.export or self["savedmodel"].exists()
 
+    # -- whose it is and how it stands --------------------------------------------------------
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process: its number and start time are in ``run.lock``.
+
+        Raises:
+            RunError: a living process holds it.
+        """
+        self._refuse_if_held()
+        mine = {"pid": os.getpid(), "started": psutil.Process().create_time()}
+        try:
+            with open(self["run.lock"], "x", encoding="utf-8") as file:
+                file.write(json.dumps(mine))
+        except FileExistsError:  # left by a crash, or made this moment
+            self._refuse_if_held()
+            self["run.lock"].write_text(json.dumps(mine), encoding="utf-8")
+        time.sleep(SETTLE)
+        if self.owner() != os.getpid():
+            self._refuse_if_held()
+        try:
+            yield
+        finally:
+            if self.owner() == os.getpid():
+                self["run.lock"].unlink(missing_ok=True)
+
+    def owner(self) -> int | None:
+        """The number of the living process that trains here, if there is one."""
+        try:
+            lock = json.loads(self["run.lock"].read_bytes())
+            started = psutil.Process(lock["pid"]).create_time()
+            return lock["pid"] if abs(started - lock["started"]) < CLOCK else None
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, psutil.Error):
+            return None
+
+    def _refuse_if_held(self) -> None:
+        owner = self.owner()
+        if owner is not None:
+            raise RunError(
+                f"{self.path} is being trained by process {owner}: wait for it, or stop it first"
+            )
+
+    def status(self) -> str:
+        """How the run stands; reads the end of events.jsonl alone.
+
+        Returns:
+            ``new`` (never began), ``running``, ``paused``, ``stopped`` (was asked to), ``failed``
+            (non-finite loss, or an error that it could name), ``crashed`` (its process is gone
+            without a word), ``done``, or ``damaged`` (no readable config.toml). What is stopped,
+            failed or crashed goes on from its last checkpoint with ``--resume``.
+        """
+        try:
+            configs.read_toml(self["config.toml"])
+        except UserError:
+            return "damaged"
+        last = self._last_event()
+        end = ENDS.get(type(last)) if last else None
+        if end:
+            return end
+        if self.owner() is not None:
+            return "paused" if isinstance(last, events.Paused) else "running"
+        if last is None:
+            return "done" if self["summary.json"].exists() else "new"
+        return "crashed"
+
+    def _last_event(self) -> events.Event | None:
+        """The last event that tells how the run stands."""
+        try:
+            with open(self["events.jsonl"], "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - TAIL))
+                lines = file.read().splitlines()
+                found = _last_telling(lines)
+                if found is None and size > TAIL:
+                    file.seek(0)
+                    found = _last_telling(file.read().splitlines())
+                return found
+        except OSError:
+            return None
+
     def _make_room(self, overwrite: bool) -> None:
+        self._refuse_if_held()
         if not overwrite:
             resume = f", go on with --resume {self.path}" if self["config.toml"].exists() else ""
             raise RunError(
@@ -121,8 +219,12 @@ class RunFolder:
             OSError: the disk refused it.
         """
         self.pending.append(events.encode(event) + "\n")
-        with open(self["events.jsonl"], "ab", buffering=0) as file:
+        with open(self["events.jsonl"], "a+b", buffering=0) as file:
             end, data = file.seek(0, os.SEEK_END), "".join(self.pending).encode()
+            if end:
+                file.seek(end - 1)
+                if file.read(1) != b"\n":  # a line that a crash cut off
+                    data = b"\n" + data
             try:
                 written = file.write(data)
                 if written != len(data):  # a disk that is nearly full takes a part
@@ -173,6 +275,17 @@ class RunFolder:
         """summary.json."""
         text = json.dumps(events.finite(summary), indent=2) + "\n"
         write_atomically(self["summary.json"], text.encode())
+
+
+def _last_telling(lines: list[bytes]) -> events.Event | None:
+    for line in reversed(lines):
+        try:
+            event = events.decode(line)
+        except ValueError:
+            continue
+        if not isinstance(event, (events.Warned, events.CheckpointSaved, type(None))):
+            return event
+    return None
 
 
 def default_name(config: configs.RunConfig) -> pathlib.Path:

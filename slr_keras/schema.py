@@ -36,7 +36,10 @@ _WORDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What is known of one setting beside its type and default."""
+    """What is known of one setting beside its type and default.
+
+    ``picks`` says what a text may be chosen with: ``"folder"``, or ``"path"`` for a file or folder.
+    """
 
     help: str
     unit: str = ""
@@ -46,6 +49,7 @@ class Facts:
     below: float | None = None
     choices: tuple[str, ...] = ()
     variants: str = ""
+    picks: str = ""
 
     @property
     def range(self) -> str:

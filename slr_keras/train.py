@@ -2,78 +2,143 @@
 
 from __future__ import annotations
 
-import signal
+import contextlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from slr_keras import cli, events
 from slr_keras import config as configs
 from slr_keras.errors import ExportError, UserError
 
+if TYPE_CHECKING:
+    from slr_keras.channel import Channel
+    from slr_keras.run_folder import RunFolder
+
 EPILOG = """Without preset and file: SLR on scikit-learn's digits with a small CNN, a minute on two
-cores. Flags win over the file, the file over the preset."""
+cores. Flags win over the file, the file over the preset.
+
+Exit codes: 0 done, or left because a window asked; 1 failed; 2 bad input; 130 and 143 stopped by
+SIGINT and SIGTERM. What was stopped goes on with --resume."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, train, print the table; returns the exit code."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if "--progress=json" in words or ("--progress", "json") in zip(words, words[1:], strict=False):
+        return _through_channel(words)
+    return _command(words)
+
+
+def _through_channel(words: Sequence[str]) -> int:
+    """The same for a window: events on stdout, commands on stdin."""
+    from slr_keras.channel import Channel
+
+    with Channel.open("train") as channel:
+        try:
+            return _command(words, channel)
+        except Exception as error:
+            _, sentence = cli.failure(error) or (1, f"{type(error).__name__}: {error}")
+            channel.send(events.Failed(sentence))
+            raise
+
+
+def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     parser = cli.make_parser("train", "Train a robust image classifier.", epilog=EPILOG)
     parser.add_argument("config", nargs="?", help="TOML file with settings")
     parser.add_argument("--preset", metavar="NAME", help="start from a preset")
     parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder")
     parser.add_argument(
         "--progress",
-        choices=("auto", "bar", "plain", "quiet"),
+        choices=("auto", "bar", "plain", "quiet", "json"),
         default="auto",
-        help="bar for terminals, plain for logs, quiet [default auto]",
+        help="bar for terminals, plain for logs, quiet, json for a window (an event a line on "
+        "stdout, commands on stdin, leaves when stdin ends) [default auto]",
     )
     cli.add_lists(parser)
     cli.add_settings(parser)
-    options = parser.parse(arguments)
+    options = parser.parse(words)
     if cli.answer_lists(options):
         return 0
     values = cli.values_of(options)
     if options.resume:
         if values or options.config or options.preset:
             raise UserError("--resume goes on with the run's own settings: give no others")
-        return _train(None, options.resume, options.progress)
-    return _train(configs.load(options.preset, options.config, values), None, options.progress)
+        return _train(None, options.resume, options.progress, channel)
+    config = configs.load(options.preset, options.config, values)
+    return _train(config, "", options.progress, channel)
 
 
-def _train(config: configs.RunConfig | None, resume: str | None, progress: str) -> int:
+def _train(
+    config: configs.RunConfig | None, resume: str, progress: str, channel: Channel | None
+) -> int:
     from slr_keras import console
     from slr_keras.run_folder import RunFolder
 
-    folder = RunFolder.create(config) if config else RunFolder.open(resume or "")
-    if folder.complete():
-        print(f"{folder.path} is complete, nothing to resume: see {folder['summary.json']}")
+    folder = RunFolder.create(config) if config else RunFolder.open(resume)
+    with console.reporter(progress, channel) as report:
+        if folder.complete():
+            done = f"{folder.path} is complete, nothing to resume: see {folder['summary.json']}"
+            report(events.Warned(done)) if channel else print(done)
+            return 0
+        settings = config or folder.config()
+        with folder.lock():
+            summary = _execute(settings, folder, report, channel, resume=config is None)
+    if isinstance(summary, int):
+        return summary
+    if progress in {"quiet", "json"}:
         return 0
-    command = f"python -m slr_keras.train --resume {folder.path}"
-    with console.reporter(progress) as report:
-        report(events.PhaseStarted("importing"))
-        cli.import_framework()
-        from slr_keras.training import loop
+    out = console.Console()
+    out.print(console.summary_table(summary))
+    out.print(f"curves {folder['curves.png']}", soft_wrap=True, highlight=False)
+    if folder["savedmodel"].exists():
+        out.print(f"SavedModel {folder['savedmodel']}", soft_wrap=True, highlight=False)
+    return 0
 
+
+def _execute(
+    config: configs.RunConfig,
+    folder: RunFolder,
+    report: Any,
+    channel: Channel | None,
+    resume: bool,
+) -> dict[str, Any] | int:
+    """The run; returns its summary, or the exit code if it was asked to leave."""
+    from slr_keras.training.control import Control, Interrupted, on_signals
+
+    asked = channel.commands if channel else None
+    control = Control(asked, report, config.train.epochs)
+    command = f"python -m slr_keras.train --resume {folder.path}"
+    with on_signals(control):
+        _note(folder, events.PhaseStarted("importing"))
+        report(events.PhaseStarted("importing"))
         try:
-            summary = loop.train(config or folder.config(), folder, report, resume=config is None)
-        except loop.Interrupted as stop:
-            state = "state saved" if stop.saved else "its state could not be saved"
-            name = signal.Signals(stop.signum).name
-            report.line(f"stopped by {name}, {state}. Go on with:\n  {command}")
-            return 128 + stop.signum
-        except UserError:
-            if config:
+            cli.import_framework()
+            from slr_keras.training import loop
+
+            summary: dict[str, Any] = loop.train(config, folder, report, resume, control)
+            return summary
+        except Interrupted as stop:
+            what = f"stopped by {stop.reason}" if stop.code else stop.reason
+            report.line(f"{what}, {stop.saved}. Go on with:\n  {command}")
+            return stop.code
+        except UserError as error:
+            if resume:
+                _note(folder, events.Failed(str(error)))
+            else:
                 folder.discard()
             raise
-        except (OSError, ExportError):
+        except (OSError, ExportError) as error:
+            _, sentence = cli.failure(error) or (1, str(error))
+            _note(folder, events.Failed(sentence))
             report.line(f"what was saved stays. With the cause mended go on with:\n  {command}")
             raise
-    if progress != "quiet":
-        out = console.Console()
-        out.print(console.summary_table(summary))
-        out.print(f"curves {folder['curves.png']}", soft_wrap=True, highlight=False)
-        if folder["savedmodel"].exists():
-            out.print(f"SavedModel {folder['savedmodel']}", soft_wrap=True, highlight=False)
-    return 0
+
+
+def _note(folder: RunFolder, event: events.Event) -> None:
+    """Keep an event with the run, if the disk takes it."""
+    with contextlib.suppress(OSError):
+        folder.append(event)
 
 
 if __name__ == "__main__":

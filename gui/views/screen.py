@@ -1,4 +1,4 @@
-"""What every screen of the rail is."""
+"""What every screen of the rail is (its icon stands in :mod:`gui.views.icons` by its name)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ class Screen(QWidget):
 
     name = ""
     title = ""
-    glyph = ""  # a character that stands for the screen in the rail
 
     def __init__(self, context: Context):
         super().__init__()

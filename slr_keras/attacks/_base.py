@@ -61,7 +61,11 @@ class Objective:
 class Attack(Variant):
     """Base of the attacks: a search inside ``{x' in [0,1] : ||x' - x|| <= eps}``.
 
-    A subclass gives :meth:`perturb`, a pure loop. Calling an attack runs it on a model.
+    A subclass gives :meth:`perturb`, a pure loop, and :meth:`run`. Where the loop is one step
+    again and again it also gives ``step(objective, x, candidate)`` and ``start(x, seed)``, and
+    ``steps`` and ``restarts`` where there may be several: what follows the attack step by step
+    (the lab) relies on ``run`` being the best of ``restarts`` such loops. Calling an attack runs
+    it on a model.
     """
 
     ascends: ClassVar[bool] = True  # follows the gradient to the optimum of a linear model
@@ -93,6 +97,14 @@ class Attack(Variant):
     def random_start(self, x: Tensor, seed: Any) -> Tensor:
         """A uniform point of the ball around ``x``, clipped to [0, 1]."""
         return ops.clip(x + self.ball.sample(ops.shape(x), self.eps, seed), 0.0, 1.0)
+
+    @staticmethod
+    def better(objective: Objective, a: Tensor, b: Tensor) -> Tensor:
+        """Per image: the one that fools, else the one of larger objective (``a`` on a tie)."""
+        fools_a, fools_b = objective.fooled(a), objective.fooled(b)
+        larger = ops.logical_and(ops.equal(fools_a, fools_b), objective(b) > objective(a))
+        take_b = ops.logical_or(fools_b > fools_a, larger)
+        return ops.where(ops.reshape(take_b, (-1, *[1] * (len(a.shape) - 1))), b, a)
 
     def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
         """Adversarial images from a start drawn with ``seed`` (a Keras ``SeedGenerator``)."""

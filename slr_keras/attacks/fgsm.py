@@ -25,9 +25,13 @@ class FGSM(Attack):
     name = "fgsm"
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
-        """The step, taken from ``start`` and kept inside the ball around ``x``."""
-        gradient = backend.input_gradient(objective, start)
-        return self.inside(x, start + self.eps * self.ball.steepest(gradient))
+        """The step from ``start``."""
+        return self.step(objective, x, start)
+
+    def step(self, objective: Objective, x: Tensor, candidate: Tensor) -> Tensor:
+        """One step of full length from ``candidate``, kept inside the ball around ``x``."""
+        gradient = backend.input_gradient(objective, candidate)
+        return self.inside(x, candidate + self.eps * self.ball.steepest(gradient))
 
     def start(self, x: Tensor, seed: Any) -> Tensor:
         """The image itself: FGSM has no random start."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from slr_keras import backend
 from slr_keras.attacks._base import Attack, Objective
-from slr_keras.backend import ops
 from slr_keras.schema import PIXELS, setting
 
 Tensor = Any
@@ -36,12 +35,12 @@ class PGD(Attack):
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """The pure loop: ``steps`` steps from ``start``, all arguments (B, H, W, C)."""
+        return backend.repeat(self.steps, lambda x_adv: self.step(objective, x, x_adv), start)
 
-        def step(candidate: Tensor) -> Tensor:
-            gradient = backend.input_gradient(objective, candidate)
-            return self.inside(x, candidate + self.step_size * self.ball.steepest(gradient))
-
-        return backend.repeat(self.steps, step, start)
+    def step(self, objective: Objective, x: Tensor, candidate: Tensor) -> Tensor:
+        """One step from ``candidate``, projected."""
+        gradient = backend.input_gradient(objective, candidate)
+        return self.inside(x, candidate + self.step_size * self.ball.steepest(gradient))
 
     def start(self, x: Tensor, seed: Any) -> Tensor:
         """Where the loop begins."""
@@ -51,13 +50,5 @@ class PGD(Attack):
         """Best of ``restarts`` loops; see the class."""
         best = self.perturb(objective, x, self.start(x, seed))
         for _ in range(self.restarts - 1):
-            best = _better(objective, best, self.perturb(objective, x, self.start(x, seed)))
+            best = self.better(objective, best, self.perturb(objective, x, self.start(x, seed)))
         return best
-
-
-def _better(objective: Objective, a: Tensor, b: Tensor) -> Tensor:
-    """Per image: the one that fools, else the one of larger objective (``a`` on a tie)."""
-    fools_a, fools_b = objective.fooled(a), objective.fooled(b)
-    larger = ops.logical_and(ops.equal(fools_a, fools_b), objective(b) > objective(a))
-    take_b = ops.logical_or(fools_b > fools_a, larger)
-    return ops.where(ops.reshape(take_b, (-1, *[1] * (len(a.shape) - 1))), b, a)

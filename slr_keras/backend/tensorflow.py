@@ -66,6 +66,26 @@ def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return x
 
 
+def record(
+    times: Tensor, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Like :func:`repeat` with a number of times that is only known later, in a graph.
+
+    ``body`` gives its result and something beside it, both float32; both are returned for
+    every time, stacked.
+    """
+
+    def step(number: Tensor, value: Tensor, results: Any, seen: Any) -> tuple[Any, ...]:
+        value, beside = body(value)
+        return number + 1, value, results.write(number, value), seen.write(number, beside)
+
+    empty = [tf.TensorArray("float32", size=times) for _ in range(2)]
+    _, _, results, seen = tf.while_loop(
+        lambda number, *_: number < times, step, (0, x, *empty), parallel_iterations=1
+    )
+    return results.stack(), seen.stack()
+
+
 def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:
     """``function`` compiled once for tensors of these shapes (None: any size) and dtypes.
 

@@ -24,11 +24,13 @@ class DataSettings(Settings):
         "digits",
         help="digits, the name of a TensorFlow Datasets set (cifar10, fashion_mnist, ...), "
         "the path of an .npz file, or a folder with train/<class>/ and test/<class>/",
+        picks="path",
     )
     dir: str = setting(
         "",
         help="folder that holds prepared TensorFlow Datasets sets; "
         "empty means TFDS_DATA_DIR, or else ~/tensorflow_datasets",
+        picks="folder",
     )
     val_fraction: float = setting(
         0.1,

@@ -55,6 +55,13 @@ class Checkpoints:
         paths = self.folder.glob("*.json") if self.folder.is_dir() else []
         return sorted((p for p in paths if _NAME.fullmatch(p.name)), reverse=True)
 
+    def newest_position(self) -> Position:
+        """Epoch and batch of the newest, by its name alone; the start of a run without any."""
+        for path in self.found():
+            epoch, batch = path.stem.split("-")
+            return Position(int(epoch), int(batch))
+        return Position()
+
     def save(self, model: Any, position: Position, identity: dict[str, str]) -> pathlib.Path:
         """Write a checkpoint, then remove the oldest ones.
 

@@ -22,6 +22,7 @@ def finish(run: Run) -> dict[str, Any]:
     draw_curves(folder.epochs(), folder["curves.png"], run.config)
     folder.write_summary(summary)
     if run.config.train.export:
+        run.listen()
         run.phase("exporting")
         which = "best.keras" if folder["best.keras"].exists() else "final.keras"
         net = saving.load_model(folder[which])
@@ -32,6 +33,8 @@ def finish(run: Run) -> dict[str, Any]:
 def summarise(run: Run) -> dict[str, Any]:
     """Clean and robust test accuracy of the best and the final epoch, and how it was measured."""
     best = run.position.best_epoch
+    has_best = bool(best) and run.folder["best.keras"].exists()
+    total = _count(run) * (1 + has_best)
     attack = run.evaluation_attack(run.config.eval.test_steps)
     summary: dict[str, Any] = {
         "attack": f"pgd-{attack.steps}",
@@ -41,11 +44,11 @@ def summarise(run: Run) -> dict[str, Any]:
         "best_val_robust_accuracy": run.position.best_robust_accuracy if best else None,
         "training_seconds": round(run.position.seconds, 1),
         "noisy_labels": len(run.data.noisy_index),
-        "final": {"epoch": run.config.train.epochs, **_test(run, run.model.net, attack)},
+        "final": {"epoch": run.config.train.epochs, **_test(run, run.model.net, attack, 0, total)},
     }
-    if best and run.folder["best.keras"].exists():
+    if has_best:
         net = saving.load_model(run.folder["best.keras"])
-        summary["best"] = {"epoch": best, **_test(run, net, attack)}
+        summary["best"] = {"epoch": best, **_test(run, net, attack, _count(run), total)}
     return summary
 
 
@@ -54,8 +57,9 @@ def _count(run: Run) -> int:
     return min(wanted or there, there)
 
 
-def _test(run: Run, net: Any, attack: PGD) -> dict[str, float | None]:
+def _test(run: Run, net: Any, attack: PGD, before: int, total: int) -> dict[str, float | None]:
+    """Accuracies of a network; ``before`` of ``total`` images were tested already."""
     x, y = run.data.x_test[: _count(run)], run.data.y_test[: _count(run)]
     evaluator = Evaluator(net, attack, batch_size=run.config.eval.batch_size)
-    result = evaluator.run(x, y, lambda _: run.check_stop())
+    result = evaluator.run(x, y, lambda done: run.progress("testing", before + done, total))
     return {"accuracy": result.accuracy, "robust_accuracy": result.robust_accuracy}

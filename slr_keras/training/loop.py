@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,18 +19,11 @@ from slr_keras.evaluation.runner import Evaluator
 from slr_keras.run_folder import RunFolder
 from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish
-from slr_keras.training.recorder import Recorder
+from slr_keras.training.control import Control, Interrupted
+from slr_keras.training.recorder import REPORT_SECONDS, Recorder
 from slr_keras.training.robust_classifier import RobustClassifier
 
 Report = Callable[[events.Event], None]
-
-
-class Interrupted(Exception):
-    """The run was asked to stop by a signal; ``saved`` says whether it could save its state."""
-
-    def __init__(self, signum: int, saved: bool):
-        super().__init__(signal.Signals(signum).name)
-        self.signum, self.saved = signum, saved
 
 
 class Run:
@@ -41,22 +33,25 @@ class Run:
         config: what to run.
         folder: where; already created.
         report: receives every event, after it was written to the folder.
-
-    Attributes:
-        stop_signal: set it (a signal handler does) to stop at the next batch.
+        control: what signals and the window ask.
     """
 
-    def __init__(self, config: configs.RunConfig, folder: RunFolder, report: Report):
-        self.config, self.folder, self.report = config, folder, report
-        self.stop_signal: int | None = None
-        self.position = Position()
+    def __init__(
+        self, config: configs.RunConfig, folder: RunFolder, report: Report, control: Control
+    ):
+        self.config, self.folder, self.report, self.control = config, folder, report, control
         self.checkpoints = Checkpoints(folder["checkpoints"], config.train.keep_checkpoints)
+        self.position = self.checkpoints.newest_position()
+        self.saved_position: Position | None = None
+        self.ready = False  # whether there is a model that stands at the position
+        self.compiled_for: bool | None = None  # whether the compiled step refines labels
+        self.seconds_paused = self.progress_reported = 0.0
 
     # -- events -------------------------------------------------------------------------------
 
     def emit(self, event: events.Event) -> None:
-        """Write an event to the folder (batches excepted), then report it."""
-        if not isinstance(event, events.BatchEnded):
+        """Write an event to the folder (what passes by excepted), then report it."""
+        if not isinstance(event, (events.BatchEnded, events.Progress)):
             self._attempt(lambda: self.folder.append(event), "events.jsonl")
         self.report(event)
 
@@ -78,19 +73,57 @@ class Run:
         """Say what happens from now on."""
         self.emit(events.PhaseStarted(name, epoch))
 
-    def check_stop(self) -> None:
-        """Leave with a checkpoint if a signal came."""
-        if self.stop_signal is not None:
-            saved = self.save_checkpoint()
-            reason = signal.Signals(self.stop_signal).name
-            self.emit(events.RunStopped(reason, self.position.epoch, self.position.batch))
-            raise Interrupted(self.stop_signal, saved)
+    def progress(self, phase: str, done: int, total: int) -> None:
+        """After a batch of an evaluation: report it, at most ten times a second, and listen."""
+        now = time.monotonic()
+        if now - self.progress_reported > REPORT_SECONDS or done == total:
+            self.progress_reported = now
+            self.emit(events.Progress(phase, done, total))
+        self.listen()
+
+    # -- what is asked from outside -----------------------------------------------------------
+
+    def clock(self) -> float:
+        """Seconds that pass while the run is not paused."""
+        return time.monotonic() - self.seconds_paused
+
+    def listen(self) -> None:
+        """Between batches: wait or leave, with a checkpoint, if a signal or the window asks."""
+        control = self.control
+        control.listen(self.position.epoch, self.position.batch)
+        if self.ready and not control.leaving and control.pause_is_due():
+            self._pause()
+        if control.leaving:
+            self._leave(control.leaving)
+
+    def _pause(self) -> None:
+        begin, here = time.monotonic(), (self.position.epoch, self.position.batch)
+        self.save_checkpoint()
+        self.control.paused = True
+        self.emit(events.Paused(*here))
+        while self.control.paused and not self.control.leaving:
+            self.control.listen(*here, wait=True)
+        self.control.paused = False
+        self.seconds_paused += time.monotonic() - begin
+        if not self.control.leaving:
+            self.emit(events.Continued(*here))
+
+    def _leave(self, reason: str) -> NoReturn:
+        if self.control.discarding:
+            saved = "nothing more was saved"
+        elif not self.ready or self.save_checkpoint():
+            saved = "state saved"
+        else:
+            saved = "its state could not be saved"
+        self.emit(events.RunStopped(reason, self.position.epoch, self.position.batch))
+        raise Interrupted(reason, saved, self.control.code)
 
     # -- building -----------------------------------------------------------------------------
 
     def build(self) -> None:
         """Data, model, optimiser."""
         config = self.config
+        self.listen()
         backend.make_deterministic()
         keras.utils.set_random_seed(config.seed)
         keras.config.set_dtype_policy(config.precision)
@@ -99,6 +132,7 @@ class Run:
         for note in [*config.warnings(), *self.data.notes]:
             self.emit(events.Warned(note))
         self.data_digest = digest(self.data.x_train, self.data.y_train)
+        self.listen()
         self.phase("building")
         self.batches = data.Batches(
             self.data.x_train,
@@ -153,14 +187,15 @@ class Run:
         """The whole run; returns the summary.
 
         Raises:
-            Interrupted: stopped by a signal, state saved.
+            Interrupted: asked to stop, state saved.
             NonFiniteLossError: the loss became NaN or infinite.
         """
         self.build()
         resumed_at = self.restore() if resume else None
+        self.ready = True
         self.emit(self._started(resumed_at))
-        self.phase("compiling")
         self._fit()
+        self.listen()
         summary = finish(self)
         self.emit(events.RunEnded(summary))
         return summary
@@ -210,11 +245,13 @@ class Run:
 
     def save_checkpoint(self) -> bool:
         """Write a checkpoint at the position; a full disk is reported, not fatal."""
-
+        if self.position == self.saved_position:
+            return True
         self._check_weights()
 
         def write() -> None:
             path = self.checkpoints.save(self.model, self.position, self.identity())
+            self.saved_position = self.position
             shown = f"checkpoints/{path.name}"
             self.emit(events.CheckpointSaved(self.position.epoch, self.position.batch, shown))
 
@@ -239,7 +276,7 @@ class Run:
         """Evaluate, record, keep the best, checkpoint; the position moves to the next epoch."""
         epoch = self.position.epoch
         self._check_weights()
-        self.check_stop()
+        self.listen()
         means = {metric.name: float(metric.result()) for metric in self.model.metrics}
         train, val = self._evaluate(epoch)
         event = self._epoch_event(means, train, val, images_per_second)
@@ -273,7 +310,9 @@ class Run:
         count = min(samples or len(x), len(x))
         chosen = np.random.default_rng(self.config.seed).permutation(len(x))[:count]
         chosen.sort()
-        result = self.evaluator.run(x[chosen], y[chosen], lambda _: self.check_stop())
+        result = self.evaluator.run(
+            x[chosen], y[chosen], lambda done: self.progress("evaluating", done, count)
+        )
         return result.accuracy, result.robust_accuracy
 
     def _epoch_event(
@@ -330,27 +369,12 @@ def make_classifier(net: Any, config: configs.RunConfig, num_samples: int) -> Ro
     )
 
 
-@contextlib.contextmanager
-def on_signals(run: Run) -> Iterator[None]:
-    """Let SIGINT and SIGTERM stop the run at the next batch; restores the handlers after."""
-
-    def ask(signum: int, _: Any) -> None:
-        if run.stop_signal is not None:  # the second time: leave at once, the checkpoint stays
-            raise SystemExit(128 + signum)
-        run.stop_signal = signum
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def train(
-    config: configs.RunConfig, folder: RunFolder, report: Report, resume: bool = False
+    config: configs.RunConfig,
+    folder: RunFolder,
+    report: Report,
+    resume: bool = False,
+    control: Control | None = None,
 ) -> Any:
-    """Execute a run with signal handling; returns its summary. See :class:`Run`."""
-    run = Run(config, folder, report)
-    with on_signals(run):
-        return run.execute(resume)
+    """Execute a run; returns its summary. See :class:`Run`."""
+    return Run(config, folder, report, control or Control()).execute(resume)

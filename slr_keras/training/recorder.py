@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,26 +24,32 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.run = run
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Start the clocks; put back the running means of an epoch that goes on."""
-        self.first, self.before = self.run.position.batch, self.run.position.seconds
-        self.started = self.saved = self.reported = time.monotonic()
+        """Put back the running means of an epoch that goes on, then start the clocks."""
+        run = self.run
+        self.first, self.before = run.position.batch, run.position.seconds
         if self.first:
-            for variable, value in self.run.means_at_resume:  # fit has just reset them
+            for variable, value in run.means_at_resume:  # fit has just reset them
                 variable.assign(value)
-        self.run.phase("epoch", epoch + 1)
+        run.listen()
+        self.started = self.saved = self.reported = run.clock()
+        self.compiles = run.compiled_for != self.model.refining
+        run.phase("compiling" if self.compiles else "epoch", epoch + 1)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Move the position, then look at the loss, the clock and the signals."""
-        run, now = self.run, time.monotonic()
+        run, now = self.run, self.run.clock()
         run.position = dataclasses.replace(
             run.position, batch=self.first + batch + 1, seconds=self.before + now - self.started
         )
+        if self.compiles:
+            self.compiles, run.compiled_for = False, self.model.refining
+            run.phase("epoch", run.position.epoch)
         self._refuse_non_finite(logs)
         last = run.position.batch == run.batches.steps_per_epoch
         if now - self.reported > REPORT_SECONDS or last:
             self.reported = now
             run.emit(self._batch_event(logs))
-        run.check_stop()
+        run.listen()
         if now - self.saved > 60 * run.config.train.checkpoint_minutes:
             self.saved = now
             run.save_checkpoint()

@@ -192,9 +192,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         per_sample, outputs = step.loss(
             self.net, self.method, self.label_bank, batch, self.refining
         )
-        if batch.weight is not None:
-            per_sample = per_sample * ops.cast(ops.reshape(batch.weight, (-1,)), "float32")
-        loss = ops.mean(per_sample)
+        loss = _weighted_mean(per_sample, batch.weight)
         for penalty in self.net.losses:
             loss = loss + ops.cast(penalty, "float32")
         return loss, outputs
@@ -222,7 +220,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """Clean and robust accuracy of a batch, in inference mode."""
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
         image, label = ops.cast(_image(x), "float32"), class_numbers(y)
         logits = self.inference.snapshot()
         attacked = self.evaluation_attack.run(Objective(logits, label), image, self.evaluation_seed)
@@ -231,7 +229,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         trained = robust if self.method.adversarial else clean
         return self._update(
             ops.shape(label)[0],
-            ops.mean(self.method.loss(trained, given)),
+            _weighted_mean(self.method.loss(trained, given), weight),
             clean=losses.correct(clean, label),
             robust=losses.correct(robust, label),
         )
@@ -239,7 +237,12 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
     # -- the Keras interface --------------------------------------------------------------------
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
-        """As Keras' ``fit``. Arrays get their sample indices here, whatever the shuffling."""
+        """As Keras' ``fit``. Arrays get their sample indices here, whatever the shuffling.
+
+        A second ``fit`` goes on with the soft labels of the first; rows whose given label changed
+        start anew (of arrays; a data set's labels are not looked through). Before training on
+        other images call ``model.label_bank.reset()``.
+        """
         if _is_array(x) and y is not None:
             self._check_arrays(x, y)
             self._check_count(x)
@@ -264,7 +267,10 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         return [_EpochClock(), *(c for c in given if c is not None)]
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
-        """As Keras' ``evaluate``: ``[loss, accuracy, robust_accuracy]``."""
+        """As Keras' ``evaluate``: ``[loss, accuracy, robust_accuracy]``.
+
+        ``sample_weight`` weighs the loss, as in ``fit``; accuracies count every image once.
+        """
         if _is_array(x) and y is not None and not options.get("_use_cached_eval_dataset"):
             self._check_arrays(x, y)
         return super().evaluate(x, y, *args, **options)
@@ -335,6 +341,13 @@ class _EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _image(x: Any) -> Tensor:
     return x["image"] if isinstance(x, dict) else x
+
+
+def _weighted_mean(per_sample: Tensor, weight: Tensor | None) -> Tensor:
+    """Mean over the batch of the weighted values, as Keras reduces a loss."""
+    if weight is not None:
+        per_sample = per_sample * ops.cast(ops.reshape(weight, (-1,)), "float32")
+    return ops.mean(per_sample)
 
 
 def _is_array(x: Any) -> bool:

@@ -175,6 +175,19 @@ def test_leaves_weights_and_moving_statistics_alone(cls, norm, net, batch):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("cls", [c for c in ATTACKS.values() if hasattr(c, "step")])
+def test_the_loop_is_its_step_again_and_again(cls, norm, net, batch):
+    x, objective = tensor(batch[0]), objective_of(net, batch[1])
+    attack = cls(norm=norm, eps=EPS)
+    candidate = start = tensor(attack.start(x, seeded(6)))
+    for _ in range(getattr(attack, "steps", 1)):
+        candidate = attack.step(objective, x, candidate)
+    np.testing.assert_array_equal(candidate, attack.perturb(objective, x, start))
+    whole = attack.run(objective, x, seeded(6))
+    np.testing.assert_array_equal(candidate, whole)
+
+
 RESTARTING = {
     n: c for n, c in ATTACKS.items() if "restarts" in {f.name for f in dataclasses.fields(c)}
 }

@@ -54,6 +54,27 @@ def test_first_place_of_a_duplicate_wins(index, seed):
         np.testing.assert_array_equal(bank.labels[i], new[index.index(i)])
 
 
+def test_filling_again_renews_the_rows_whose_label_changed(rng):
+    bank, index, new = filled(), np.array([1, 2]), rows(rng, 2)
+    bank.write(index, new)
+    labels = np.arange(N) % K
+    bank.fill(labels)
+    np.testing.assert_array_equal(np.array(bank.labels)[index], new)  # the same labels: kept
+    labels[[2, 5]] = 3, 0
+    bank.fill(labels)
+    wanted = np.eye(K, dtype="float32")[labels]
+    wanted[1] = new[0]
+    np.testing.assert_array_equal(bank.labels, wanted)
+
+
+def test_reset_forgets_every_row(rng):
+    bank, index = filled(), np.array([1, 2])
+    bank.write(index, rows(rng, 2))
+    bank.reset()
+    bank.fill(np.full(N, 3))
+    np.testing.assert_array_equal(bank.labels, np.eye(K, dtype="float32")[np.full(N, 3)])
+
+
 def test_reading_what_was_never_written_gives_the_given_label(rng):
     bank, given_rows = LabelBank(N, K), np.eye(K, dtype="float32")[[2, 0]]
     np.testing.assert_array_equal(bank.read(np.array([5, 6]), given_rows), given_rows)

@@ -80,3 +80,19 @@ def imported(path):
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
 def test_slr_keras_never_imports_qt(path):
     assert not [name for name in imported(path) if name.split(".")[0] in QT]
+
+
+PRESENTERS = sorted((ROOT.parent / "gui" / "presenters").glob("*.py"))
+
+
+def from_qt(path):
+    """The parts of Qt that a module takes."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "PySide6":
+            yield from (name.name for name in node.names)
+    yield from (name.split(".")[1] for name in imported(path) if name.startswith("PySide6."))
+
+
+@pytest.mark.parametrize("path", PRESENTERS, ids=lambda p: p.name)
+def test_presenters_know_no_widgets(path):
+    assert not {"QtWidgets", "QtSvg", "QtSvgWidgets"} & set(from_qt(path))

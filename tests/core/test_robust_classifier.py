@@ -250,6 +250,30 @@ def test_sample_weight_scales_each_samples_gradient(digits):
     assert all(part.any() for part in parts)
 
 
+def test_sample_weight_weighs_the_loss_of_evaluate_and_no_accuracy(digits):
+    x, y = digits
+    model = classifier(evaluation_attack=PGD(eps=0.05, steps=3, random=False))
+    weight = np.where(np.arange(N) % 3 == 0, 2.0, 0.25)
+    plain = model.evaluate(x, y, batch_size=40, verbose=0)
+    found = model.evaluate(x, y, batch_size=40, sample_weight=weight, verbose=0)
+    robust = softmax(model.predict(model.evaluation_attack(model, x, y), verbose=0))
+    wanted = (-np.log(robust)[np.arange(N), y] * weight).mean()
+    np.testing.assert_allclose(found, [wanted, *plain[1:]], rtol=1e-5)
+
+
+def test_a_second_fit_with_other_labels_starts_their_rows_anew(digits):
+    x, y = digits
+    model = copying()
+    model.fit(x, y, epochs=1, verbose=0)
+    learned = np.array(model.label_bank.labels)
+    assert not np.isin(learned, [0, 1]).all()
+    other = np.where(np.arange(N) < 10, (y + 1) % K, y)
+    model.fit(x, other, epochs=0, verbose=0)
+    rows = np.array(model.label_bank.labels)
+    np.testing.assert_array_equal(rows[:10], np.eye(K)[other[:10]])
+    np.testing.assert_array_equal(rows[10:], learned[10:])
+
+
 def test_class_weight_is_the_sample_weight_of_its_class(digits):
     weight = {k: 0.0 for k in range(K)} | {3: 2.0}
     by_sample = moved(digits, sample_weight=np.where(digits[1] == 3, 2.0, 0.0))

@@ -18,12 +18,13 @@ PHASES = {"importing ...", "loading data ...", "building ..."}
 
 @pytest.fixture
 def refused(job):
-    """``refused(main, *arguments)``: the one line on stderr, after phases, with exit code 2."""
+    """``refused(main, *arguments)``: the error, after phases and warnings, with exit code 2."""
 
     def call(main, *arguments, code=2):
         done = job(main, *arguments)
         assert done.code == code, done
         lines = [line for line in done.err.splitlines() if line not in PHASES]
+        lines = [line for line in lines if not line.startswith("warning: ")]
         assert "Traceback" not in done.err and done.out == ""
         assert len(lines) == 1 and lines[0].startswith("error: "), done.err
         return lines[0]

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from slr_keras import train
-from slr_keras.training import loop
+from slr_keras.training import control
 
 
 def lines(path):
@@ -66,10 +66,10 @@ def test_a_signal_while_testing_is_resumed_to_the_same_summary(
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_signal_leaves_at_once_and_handlers_come_back(signum):
     before = signal.getsignal(signum)
-    run = type("Run", (), {"stop_signal": None})()
-    with pytest.raises(SystemExit) as left, loop.on_signals(run):
+    asked = control.Control()
+    with pytest.raises(SystemExit) as left, control.on_signals(asked):
         os.kill(os.getpid(), signum)
-        assert run.stop_signal == signum
+        assert asked.stop_signal == signum and asked.code == 128 + signum
         os.kill(os.getpid(), signum)
         time.sleep(5)
         pytest.fail("it went on")

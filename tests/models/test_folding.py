@@ -223,3 +223,16 @@ def test_snapshot_follows_the_weights_and_leaves_them_alone():
         twin.snapshot()(batch()), net(batch(), training=False), rtol=1e-4, atol=1e-4
     )
     assert len(net.weights) == len(before)
+
+
+def test_folded_weights_kept_from_before_give_the_logits_from_before():
+    net = with_statistics(slr.models.small_cnn(SHAPE, 10, width=4))
+    twin = InferenceNetwork(net)
+    old = twin.fold()
+    wanted = np.asarray(twin.on(old)(batch()))
+    for weight in net.weights:
+        weight.assign(weight * 1.5)
+    new = np.asarray(twin.snapshot()(batch()))
+    np.testing.assert_array_equal(twin.on(old)(batch()), wanted)
+    np.testing.assert_array_equal(twin.on(twin.fold())(batch()), new)
+    assert np.abs(new - wanted).max() > 0.1

@@ -1,0 +1,287 @@
+"""The desktop app against its targets: ``python -m benchmarks.app [--soak SECONDS]``.
+
+Offscreen, with a fake trainer that speaks the protocol (TensorFlow would measure something else).
+Each part runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FAKE = [sys.executable, str(ROOT / "tests/gui/fake_trainer.py")]
+NOTHING = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+Row = tuple[str, str, str, bool]
+
+
+def main() -> int:
+    """Measure and print; exit code 1 if a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.app", description=__doc__)
+    parser.add_argument("--soak", type=float, default=10.0, help="seconds of messages [10]")
+    parser.add_argument("--part", choices=sorted(PARTS), help="one part only")
+    parser.add_argument("--inside", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    if options.inside:
+        with tempfile.TemporaryDirectory() as folder:
+            PARTS[options.inside](pathlib.Path(folder), options.soak)
+        return 0
+    rows = [row for part in PARTS if options.part in (None, part) for row in _run(part, options)]
+    print(f"{'measured':58} {'value':>16} {'target':>14}")
+    for name, value, target, met in rows:
+        print(f"{name:58} {value:>16} {target:>14} {'' if met else 'missed'}")
+    return 0 if all(met for *_, met in rows) else 1
+
+
+def _run(part: str, options: argparse.Namespace) -> list[Row]:
+    command = [sys.executable, "-m", "benchmarks.app", "--inside", part]
+    done = subprocess.run(
+        [*command, "--soak", str(options.soak)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines() if line.startswith("[")]
+
+
+def _row(name: str, value: float, target: float, unit: str) -> None:
+    text, wanted = f"{value:,.3g} {unit}", f"< {target:g} {unit}"
+    print(json.dumps([name, text, wanted, value < target]), flush=True)
+
+
+# -- window ---------------------------------------------------------------------------------------
+
+PAINTED = """
+import os, pathlib, sys
+from gui import app as app_module
+from gui.context import Programs
+app = app_module.application()
+settings = app_module.default_settings()
+nothing = [sys.executable, "-c", "pass"]
+session = app_module.Session(app, settings, pathlib.Path(sys.argv[1]), Programs(nothing, nothing))
+window = session.window
+def painted():
+    print("painted", flush=True)
+    os._exit(0)
+window.painted.connect(painted)
+window.show()
+app.exec()
+"""
+
+
+def painted(folder: pathlib.Path, _: float) -> None:
+    """From the start of the process to the first paint, median of five."""
+    times = []
+    for _attempt in range(5):
+        begun = time.perf_counter()
+        environ = os.environ | {"XDG_CONFIG_HOME": str(folder)}
+        command = [sys.executable, "-c", PAINTED, str(folder)]
+        subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True)
+        times.append(time.perf_counter() - begun)
+    _row("window painted, from exec, median of 5", statistics.median(times), 1.5, "s")
+
+
+# -- stalls ---------------------------------------------------------------------------------------
+
+
+def _session(folder: pathlib.Path, *flags: str) -> Any:
+    from PySide6.QtCore import QSettings
+
+    from gui import app as app_module
+    from gui.context import Programs
+
+    app = app_module.application()
+    settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
+    session = app_module.Session(app, settings, folder / "runs", Programs([*FAKE, *flags], NOTHING))
+    session.window.resize(1360, 860)
+    session.window.show()
+    session.window.complete()
+    _spin(1.0)
+    return session
+
+
+def _spin(seconds: float, until: Callable[[], object] = lambda: False) -> bool:
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    loop, timer, end = QEventLoop(), QTimer(interval=5), time.monotonic() + seconds
+    timer.timeout.connect(lambda: loop.quit() if until() or time.monotonic() > end else None)
+    timer.start()
+    loop.exec()
+    return bool(until())
+
+
+def _longest_gap(seconds: float) -> float:
+    """The longest time that a 10 ms timer was kept waiting, in milliseconds."""
+    from PySide6.QtCore import QTimer
+
+    ticks: list[float] = []
+    timer = QTimer(interval=10)
+    timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
+    timer.start()
+    _spin(seconds)
+    timer.stop()
+    return 1000 * max(b - a for a, b in zip(ticks[:-1], ticks[1:], strict=True))
+
+
+def _config(epochs: int) -> Any:
+    from slr_keras import config
+
+    return config.load(values={"train": {"epochs": epochs}})
+
+
+def flood(folder: pathlib.Path, _: float) -> None:
+    """1,000 messages a second while the charts are on screen."""
+    session = _session(folder, "--batches", "50", "--batch-seconds", "0.1", "--flood", "99")
+    heard: list[object] = []
+    session.context.trainer.event.connect(heard.append)
+    session.window.show_screen("train")
+    session.context.trainer.enqueue(_config(1000))
+    _spin(20, lambda: session.context.trainer.state == "running")
+    _spin(1.0)
+    before = len(heard)
+    gap = _longest_gap(8)
+    rate = (len(heard) - before) / 8
+    _row(f"longest stall under {rate:,.0f} messages/s", gap, 100, "ms")
+    _end(session)
+
+
+def overlay(folder: pathlib.Path, _: float) -> None:
+    """20 runs of 200 epochs over each other, one of them live."""
+    for number in range(20):
+        _finished_run(folder / "runs" / f"run{number}", 200)
+    session = _session(folder, "--batches", "4", "--batch-seconds", "0.02")
+    _spin(10, lambda: len(session.context.store.records) >= 20)
+    session.window.show_screen("train")
+    path = session.context.trainer.enqueue(_config(1000))
+    _spin(20, lambda: session.context.trainer.state == "running")
+    runs = [path, *sorted(session.context.store.records)[:19]]
+    session.context.chart_runs.emit(runs)
+    _spin(1.5)
+    _row("longest stall with 20 runs charted, one live", _longest_gap(8), 100, "ms")
+    _end(session)
+
+
+def _finished_run(path: pathlib.Path, epochs: int) -> None:
+    command = [*FAKE, "--batch-seconds", "0", "--batches", "1", "--run-dir", str(path)]
+    config = path.with_suffix(".toml")
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(f"[train]\nepochs = {epochs}\n")
+    with (
+        open(os.devnull, "w") as nowhere,
+        subprocess.Popen([*command, str(config)], stdin=subprocess.PIPE, stdout=nowhere) as process,
+    ):
+        process.wait()
+    config.unlink()
+
+
+def _end(session: Any) -> None:
+    """Everything this part started ends with it."""
+    for worker in (session.context.trainer.worker, session.context.lab.worker):
+        worker.kill()
+        worker.close(3000)
+    session.window.leave()
+    session.end()
+
+
+# -- death ----------------------------------------------------------------------------------------
+
+
+def worker_killed(folder: pathlib.Path, _: float) -> None:
+    """kill -9 of the trainer until the window says so."""
+    session = _session(folder, "--batch-seconds", "0.05")
+    trainer = session.context.trainer
+    session.window.show_screen("train")
+    trainer.enqueue(_config(1000))
+    _spin(20, lambda: trainer.state == "running")
+    card = session.window.screens["train"].crash
+    begun = time.perf_counter()
+    os.kill(trainer.worker.pid, signal.SIGKILL)
+    shown = _spin(10, card.isVisible)
+    _row("kill -9 of the trainer: red card", time.perf_counter() - begun if shown else 99, 1, "s")
+    _end(session)
+
+
+WATCHED = """
+import sys, pathlib
+from benchmarks import app as benchmark
+folder = pathlib.Path(sys.argv[1])
+session = benchmark._session(folder, "--batch-seconds", "0.05")
+trainer = session.context.trainer
+trainer.enqueue(benchmark._config(1000))
+benchmark._spin(20, lambda: trainer.state == "running")
+lab = session.context.lab.worker
+benchmark._spin(5, lambda: lab.running)
+print(trainer.worker.pid, lab.pid, flush=True)
+benchmark._spin(60)
+"""
+
+
+def window_killed(folder: pathlib.Path, _: float) -> None:
+    """kill -9 of the window: both workers leave by themselves, the run is saved."""
+    from slr_keras.run_folder import RunFolder
+
+    command = [sys.executable, "-c", WATCHED, str(folder)]
+    window = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert window.stdout is not None
+    pids = [int(pid) for pid in window.stdout.readline().split()]
+    begun = time.perf_counter()
+    window.kill()
+    window.wait()
+    while any(map(_lives, pids)) and time.perf_counter() - begun < 30:
+        time.sleep(0.01)
+    seconds = time.perf_counter() - begun
+    (config,) = (folder / "runs").glob("*/config.toml")
+    saved = RunFolder.open(config.parent).status() == "stopped"
+    _row("kill -9 of the window: no worker left, run saved", seconds if saved else 99, 5, "s")
+
+
+def _lives(pid: int) -> bool:
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+# -- soak -----------------------------------------------------------------------------------------
+
+
+def soak(folder: pathlib.Path, seconds: float) -> None:
+    """Memory of the window under messages that do not end."""
+    import psutil
+
+    session = _session(folder, "--batches", "200", "--batch-seconds", "0.01", "--flood", "2")
+    session.window.show_screen("train")
+    session.context.trainer.enqueue(_config(1_000_000))
+    _spin(20, lambda: session.context.trainer.state == "running")
+    _spin(min(20.0, max(3.0, seconds / 5)))  # caches fill
+    memory = psutil.Process().memory_info
+    before = memory().rss
+    _spin(seconds)
+    growth = (memory().rss - before) / 2**20
+    alive = session.context.trainer.state == "running"
+    name = f"soak of {seconds:,.0f} s from {before / 2**20:.0f} MB: growth"
+    _row(name, growth if alive else 9e9, max(10.0, seconds / 300), "MB")
+    _end(session)
+
+
+PARTS: dict[str, Callable[[pathlib.Path, float], None]] = {
+    "painted": painted,
+    "flood": flood,
+    "overlay": overlay,
+    "worker_killed": worker_killed,
+    "window_killed": window_killed,
+    "soak": soak,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,380 @@
+"""What the charts draw: the series of a run, thinned for the screen or as a table of values."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gui.models import interval, onset
+from slr_keras.events import BatchEnded, EpochEnded
+
+MEASURED = (
+    "val_robust_accuracy",
+    "train_robust_accuracy",
+    "val_accuracy",
+    "train_accuracy",
+    "label_entropy",
+    "label_agreement",
+    "loss",
+    "learning_rate",
+)
+GAP = "robust_gap"
+_VALUES = operator.attrgetter(*MEASURED)
+_COLUMN = {key: column for column, key in enumerate((*MEASURED, GAP))}
+_BASIC = ("method.name", "attack.name", "attack.eps", "model.name", "data.name")
+_MOST_IMAGES = 20_000
+_MOST_KEPT = 100
+_IDLE = ("run_dir", "overwrite", "train.tensorboard", "train.export", "train.keep_checkpoints")
+
+
+class RunCurves:
+    """The series of one run, by epoch; grows as epochs end.
+
+    Args:
+        epochs: what has ended so far.
+        samples: validation images per evaluation; 0 when not known. It is checked against the
+            accuracies, which must be whole numbers of images: a small validation set has fewer.
+        start_epoch: where label refinement sets in, if the method does.
+    """
+
+    def __init__(
+        self, epochs: Iterable[EpochEnded] = (), samples: int = 0, start_epoch: int | None = None
+    ):
+        self.start_epoch = start_epoch
+        self.wanted = samples
+        self._epochs = np.zeros(64, int)
+        self._rows = np.full((64, len(_COLUMN)), np.nan)
+        self._count = 0
+        self._images = 0
+        self._memory: dict[Any, Any] = {}
+        self.extend(list(epochs))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, event: EpochEnded) -> None:
+        """Add an epoch. One that was there already (a resumed run repeats it) replaces it and
+        all that came after."""
+        self.extend([event])
+
+    def extend(self, events: Sequence[EpochEnded]) -> None:
+        """Add epochs, many at once or one by one where they go back."""
+        numbers = np.array([event.epoch for event in events], int)
+        if np.any(np.diff(numbers) <= 0):
+            for event in events:
+                self.extend([event])
+        elif len(events):
+            self._memory.clear()
+            place = int(np.searchsorted(self.epochs, numbers[0]))
+            self._images = self._images if place == self._count else 0
+            self._count = place + len(events)
+            self._make_room()
+            self._epochs[place : self._count] = numbers
+            values = np.array([_VALUES(event) for event in events], float)  # None becomes NaN
+            gap = values[:, _COLUMN["train_robust_accuracy"]] - values[:, _COLUMN[MEASURED[0]]]
+            self._rows[place : self._count] = np.column_stack([values, gap])
+
+    def _make_room(self) -> None:
+        while self._count > len(self._epochs):
+            self._epochs = np.concatenate([self._epochs, np.zeros_like(self._epochs)])
+            self._rows = np.concatenate([self._rows, np.full_like(self._rows, np.nan)])
+
+    @property
+    def epochs(self) -> np.ndarray:
+        """The epoch numbers."""
+        return self._epochs[: self._count]
+
+    @property
+    def last_epoch(self) -> int:
+        """0 before the first."""
+        return int(self.epochs[-1]) if self._count else 0
+
+    def series(self, key: str) -> np.ndarray:
+        """One value per epoch, NaN where it was not measured."""
+        return self._rows[: self._count, _COLUMN[key]]
+
+    def points(
+        self,
+        key: str,
+        most: int = 0,
+        between: tuple[float, float] | None = None,
+        smooth: int = 1,
+        scale: float = 1.0,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Measured points of a series; those between epochs without evaluation are joined.
+
+        The same arrays come back until the run grows, so that what is drawn already is known.
+
+        Args:
+            key: of :data:`MEASURED`, or :data:`GAP`.
+            most: thin to about so many points, 0 for all.
+            between: the epochs on screen; one point beyond either side is kept.
+            smooth: mean over so many points, this and earlier ones.
+            scale: factor of the values.
+        """
+        x, y = self._measured(key, smooth, scale)
+        part = _part(x, between)
+        if not most and part == slice(0, len(x)):
+            return x, y
+        memory = ("points", key, most, part.start, part.stop, smooth, scale)
+        if memory not in self._memory:
+            if len(self._memory) > _MOST_KEPT:  # zooming makes new ones all the time
+                self._memory.clear()
+            self._memory[memory] = thin(x[part], y[part], most or len(x))
+        return self._memory[memory]  # type: ignore[no-any-return]
+
+    def _measured(self, key: str, smooth: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+        memory = ("measured", key, smooth, scale)
+        if memory not in self._memory:
+            y = self.series(key)
+            measured = np.isfinite(y)
+            x, y = self.epochs[measured].astype(float), scale * y[measured]
+            self._memory[memory] = x, _mean_of_last(y, smooth) if smooth > 1 else y
+        return self._memory[memory]  # type: ignore[no-any-return]
+
+    def limits(self, key: str) -> tuple[float, float] | None:
+        """Lowest and highest value; None without any."""
+        if ("limits", key) not in self._memory:
+            y = self.points(key)[1]
+            found = (float(y.min()), float(y.max())) if len(y) else None
+            self._memory["limits", key] = found
+        return self._memory["limits", key]  # type: ignore[no-any-return]
+
+    def at(self, epoch: int) -> dict[str, float | None]:
+        """All values of one epoch; None where not measured."""
+        row = int(np.searchsorted(self.epochs, epoch))
+        if row >= self._count or self.epochs[row] != epoch:
+            return dict.fromkeys(_COLUMN)
+        values = self._rows[row]
+        return {key: _or_none(values[column]) for key, column in _COLUMN.items()}
+
+    @property
+    def evaluated(self) -> np.ndarray:
+        """Epochs with an evaluation; all of them where there was none."""
+        rated = np.isfinite(self._rows[: self._count, :4]).any(axis=1)
+        return self.epochs[rated] if rated.any() else self.epochs
+
+    def nearest(self, epoch: float) -> int | None:
+        """The nearest epoch with an evaluation; None without epochs."""
+        among = self.evaluated
+        return int(among[np.argmin(np.abs(among - epoch))]) if len(among) else None
+
+    def neighbour(self, epoch: int, by: int) -> int:
+        """The next epoch with an evaluation (``by`` 1) or the one before (-1), as far as any."""
+        among = self.evaluated
+        place = int(np.searchsorted(among, epoch)) + by
+        return int(among[min(max(place, 0), len(among) - 1)])
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Epoch and value of the best robust validation accuracy, the earliest of equals."""
+        x, y = self.points("val_robust_accuracy")
+        return (int(x[np.argmax(y)]), float(y.max())) if len(y) else None
+
+    @property
+    def samples(self) -> int:
+        """Validation images per evaluation, as far as the accuracies tell; 0 when unknown."""
+        if ("samples", self.wanted) not in self._memory:
+            rated = self._rows[: self._count, [_COLUMN["val_accuracy"], _COLUMN[MEASURED[0]]]]
+            shares = rated[np.isfinite(rated)]
+            self._images = images_behind(shares, self.wanted, self._images)
+            self._memory["samples", self.wanted] = True
+        return self._images
+
+    def band(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The 95 % interval around accuracies; None when the number of images is unknown."""
+        return interval.wilson(y, self.samples) if self.samples and len(x) else None
+
+    @property
+    def onset(self) -> onset.Onset:
+        """What the overfitting detector says."""
+        key = "onset", self.samples
+        if key not in self._memory:
+            series = (self.series("val_robust_accuracy"), self.series("train_robust_accuracy"))
+            self._memory[key] = onset.detect(self.epochs, *series, self.samples or 500)
+        return self._memory[key]  # type: ignore[no-any-return]
+
+    @property
+    def drops(self) -> list[tuple[int, float]]:
+        """Epochs from which the learning rate is lower after it stood still, and the new rate.
+
+        A schedule that falls every epoch has none.
+        """
+        rate = self.series("learning_rate")
+        if len(rate) < 3:
+            return []
+        still = np.isclose(rate[1:-1], rate[:-2], rtol=1e-6)
+        fell = rate[2:] < 0.9 * rate[1:-1]
+        found = np.flatnonzero(still & fell) + 2
+        return [(int(self.epochs[row]), float(rate[row])) for row in found]
+
+
+class BatchCurve:
+    """Loss within the epochs, in bounded memory: when it is full, every second point goes."""
+
+    def __init__(self, most: int = 4000):
+        self.most = most
+        self._points: list[tuple[float, float]] = []
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def append(self, event: BatchEnded) -> None:
+        """Add a batch; one that was there already replaces it and all that came after."""
+        if event.loss is None:
+            return
+        x = event.epoch - 1 + event.batch / max(1, event.batches)
+        while self._points and self._points[-1][0] >= x:
+            self._points.pop()
+        self._points.append((x, event.loss))
+        if len(self._points) > self.most:
+            self._points = self._points[::2]
+
+    def points(self, most: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Epochs (with fractions) and loss."""
+        x, y = np.array(self._points, float).reshape(-1, 2).T
+        return thin(x, y, most) if most else (x, y)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._points.clear()
+
+
+def thin(x: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most about ``most`` points that keep the look: of each stretch its lowest and highest.
+
+    The first and the last point stay, and no peak is lost.
+    """
+    if len(x) <= max(4, most):
+        return x, y
+    length = math.ceil(2 * (len(x) - 2) / max(2, most - 2))
+    whole = (len(x) - 2) // length
+    end = 1 + whole * length
+    stretches = y[1:end].reshape(whole, length)
+    starts = 1 + length * np.arange(whole)
+    kept = [np.array([0, len(x) - 1]), starts + stretches.argmin(1), starts + stretches.argmax(1)]
+    if end < len(x) - 1:  # what is left of the last stretch
+        rest = y[end:-1]
+        kept.append(end + np.array([rest.argmin(), rest.argmax()]))
+    rows = np.unique(np.concatenate(kept))
+    return x[rows], y[rows]
+
+
+def _part(x: np.ndarray, between: tuple[float, float] | None) -> slice:
+    """The points between two epochs, and the next one on either side."""
+    if between is None:
+        return slice(0, len(x))
+    first = int(np.searchsorted(x, between[0])) - 1
+    last = int(np.searchsorted(x, between[1], side="right")) + 1
+    return slice(max(0, first), min(len(x), last))
+
+
+def images_behind(shares: np.ndarray, wanted: int, at_least: int = 0) -> int:
+    """How many images shares were measured on, if each is a whole number of images.
+
+    Args:
+        shares: measured shares in [0, 1].
+        wanted: how many were asked for; the answer when it fits, 0 for unknown.
+        at_least: what fewer of these shares gave; more of them never need fewer images.
+    """
+    values = np.unique(np.round(shares, 9))
+    if not len(values) or (wanted and _whole(values, wanted)):
+        return wanted
+    for count in range(max(2, at_least), min(wanted or _MOST_IMAGES, _MOST_IMAGES) + 1):
+        if _whole(values, count):
+            return count
+    return wanted
+
+
+def _whole(shares: np.ndarray, count: int) -> bool:
+    images = shares * count
+    return bool(np.all(np.abs(images - np.round(images)) < 1e-4))
+
+
+def _mean_of_last(y: np.ndarray, window: int) -> np.ndarray:
+    total = np.concatenate([[0.0], np.cumsum(y)])
+    end = np.arange(1, len(y) + 1)
+    start = np.maximum(end - window, 0)
+    return (total[end] - total[start]) / (end - start)
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+# -- several runs -----------------------------------------------------------------------------
+
+
+def labels(names: Sequence[str], settings: Sequence[Mapping[str, Any]], most: int = 2) -> list[str]:
+    """A text for each run that tells them apart: its name, and settings that differ.
+
+    Args:
+        names: display names.
+        settings: flat dotted settings of each run.
+        most: how many differing settings are named.
+    """
+    keys = differing(settings)[:most]
+    return [
+        " · ".join([name, *(_setting(key, values[key]) for key in keys)])
+        for name, values in zip(names, settings, strict=True)
+    ]
+
+
+def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Settings that all runs have and not all have alike, the telling ones first."""
+    if len(settings) < 2:
+        return []
+    shared = [key for key in settings[0] if all(key in values for values in settings)]
+    found = [
+        key
+        for key in shared
+        if key not in _IDLE and any(values[key] != settings[0][key] for values in settings)
+    ]
+    return sorted(found, key=lambda key: _BASIC.index(key) if key in _BASIC else len(_BASIC))
+
+
+def _setting(key: str, value: Any) -> str:
+    section, _, last = key.rpartition(".")
+    if last == "name":
+        return str(value).upper() if section == "method" else str(value)
+    shown = f"{value:.6g}" if isinstance(value, float) else value
+    return f"{last.replace('_', ' ')} {shown}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A run as it stands in a table: its label, its folder, and which series are visible."""
+
+    label: str
+    folder: str
+    curves: RunCurves
+    keys: Sequence[str]
+
+
+def tidy_csv(runs: Iterable[Shown]) -> str:
+    """All visible values as one table, one value a row.
+
+    Accuracies, gap and agreement are shares in [0, 1], entropy is in nats. ``low`` and ``high``
+    bound the 95 % interval of validation accuracies for their sample size.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", "folder", "epoch", "series", "value", "low", "high"])
+    for run in runs:
+        for key in run.keys:
+            x, y = run.curves.points(key)
+            band = run.curves.band(x, y) if key.startswith("val_") else None
+            bounds = np.round(band, 6).T.tolist() if band else [("", "")] * len(x)
+            for epoch, value, (low, high) in zip(x, y, bounds, strict=True):
+                head = [run.label, run.folder, int(epoch), key, float(value)]
+                writer.writerow(
+                    [*head, *(b if b == "" else round(float(b), 6) for b in (low, high))]
+                )
+    return text.getvalue()

@@ -1,0 +1,358 @@
+"""The form of a run's settings, derived from the settings classes; holds no fact of its own.
+
+>>> form = Form()
+>>> form.set_text("train.epochs", "0")
+>>> form.rows["train.epochs"].error
+'expected a whole number >= 1 (epochs), received 0'
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+import shlex
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from slr_keras import config as configs
+from slr_keras import schema
+from slr_keras.config import RunConfig
+from slr_keras.errors import SettingError, UserError
+from slr_keras.run_folder import RunFolder
+from slr_keras.schema import Setting
+
+PROGRAM = "python -m slr_keras.train"
+_ROLE = re.compile(r":\w+:`~?(?:\w+\.)*(\w+)`")  # a cross-reference in a docstring
+OWN_FOLDER = ("run_dir", "overwrite")  # a run's folder is no part of what it is copied for
+
+
+@dataclasses.dataclass
+class Row:
+    """One setting as it stands in the form.
+
+    Attributes:
+        setting: all that is known of it.
+        text: what stands in its control.
+        error: what is wrong with the text; empty when nothing is.
+    """
+
+    setting: Setting
+    text: str
+    error: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its identity: the path, and the variant where only one variant has it."""
+        return f"{self.setting.path}@{self.setting.variant}".removesuffix("@")
+
+    @property
+    def label(self) -> str:
+        """Its name in words."""
+        words = self.setting.name.replace("_", " ")
+        return words[0].upper() + words[1:]
+
+    @property
+    def help(self) -> str:
+        """What it does, as a sentence."""
+        text = self.setting.facts.help
+        return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
+
+    @property
+    def details(self) -> str:
+        """Unit, range and default, as one line."""
+        facts = self.setting.facts
+        notes = [facts.unit, facts.range, f"default {self.default or 'empty'}"]
+        return "; ".join(note for note in notes if note)
+
+    @property
+    def kind(self) -> str:
+        """``variant``, ``choice``, ``switch``, ``number``, ``list`` or ``text``."""
+        facts, type_ = self.setting.facts, self.setting.type
+        if facts.variants:
+            return "variant"
+        if facts.choices:
+            return "choice"
+        if type_ is bool:
+            return "switch"
+        if typing.get_origin(type_) is tuple:
+            return "list"
+        return "number" if type_ in (int, float) else "text"
+
+    @property
+    def default(self) -> str:
+        """The default as text."""
+        return to_text(self.setting.default, self.setting.facts)
+
+    @property
+    def changed(self) -> bool:
+        """Whether it differs from its default."""
+        return self._value(self.text) != self._value(self.default)
+
+    def _value(self, text: str) -> Any:
+        try:
+            return self.setting.parse(text.strip())
+        except SettingError:
+            return text
+
+    def matches(self, words: str) -> bool:
+        """Whether all the words occur in its path, label or help."""
+        setting = self.setting
+        text = f"{setting.path} {self.label} {setting.facts.help} {setting.variant}".casefold()
+        return all(word in text for word in words.casefold().split())
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A configuration to start from; ``name`` is empty for the defaults."""
+
+    name: str
+    title: str
+    description: str
+
+
+class Form:
+    """Rows, what is wrong with them, and the configuration that they make.
+
+    Args:
+        cls: the settings class of a run.
+        variants: function from a kind to its variants.
+
+    Attributes:
+        rows: every row by its key, those of variants that are not chosen included.
+        config: what the rows make; None while something is wrong.
+        problems: what is wrong and belongs to no row that is shown.
+        preset: name of the preset loaded last, until something else is loaded.
+        changes: called with no arguments after every change.
+    """
+
+    def __init__(
+        self,
+        cls: type = RunConfig,
+        variants: Callable[[str], Mapping[str, Any]] = configs.variants,
+    ):
+        self._cls, self._variants = cls, variants
+        rows = (Row(setting, "") for setting in schema.walk(cls, variants))
+        self.rows = {row.key: row for row in rows}
+        self.config: RunConfig | None = None
+        self.problems: list[str] = []
+        self.preset = ""
+        self.changes: list[Callable[[], None]] = []
+        self.reset()
+
+    # -- shape --------------------------------------------------------------------------------
+
+    def chosen(self, section: str) -> str:
+        """The variant chosen in a section; empty where there is no choice."""
+        row = self.rows.get(f"{section}.name")
+        return row.text if row and row.setting.facts.variants else ""
+
+    def shown(self, row: Row) -> bool:
+        """Whether a row belongs to the variants that are chosen."""
+        return not row.setting.variant or row.setting.variant == self.chosen(row.setting.section)
+
+    def visible(self) -> Iterator[Row]:
+        """The rows that belong to the variants that are chosen, in order."""
+        return (row for row in self.rows.values() if self.shown(row))
+
+    def row(self, path: str) -> Row | None:
+        """The row that is shown for a path."""
+        return next((row for row in self.visible() if row.setting.path == path), None)
+
+    def sections(self) -> dict[str, list[Row]]:
+        """All rows by the section that they stand in."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows.values():
+            found.setdefault(row.setting.section, []).append(row)
+        return found
+
+    def options(self, row: Row) -> list[str]:
+        """What a row may be set to; empty for anything in range."""
+        facts = row.setting.facts
+        return list(self._variants(facts.variants)) if facts.variants else list(facts.choices)
+
+    def takes_files(self, row: Row) -> bool:
+        """Whether a file may stand in a variant's place: a model of the user's own."""
+        kind = row.setting.facts.variants
+        return bool(kind) and "a.keras" in self._variants(kind)
+
+    def about(self, row: Row) -> str:
+        """What the chosen variant is, in its own words; empty for other rows."""
+        if row.kind != "variant" or row.text not in self.options(row):
+            return ""
+        words = self._variants(row.setting.facts.variants)[row.text].__doc__ or ""
+        return _ROLE.sub(r"\1", words.strip().partition("\n")[0]).replace("``", "")
+
+    # -- values -------------------------------------------------------------------------------
+
+    def set_text(self, key: str, text: str) -> None:
+        """Take what stands in a control."""
+        if self.rows[key].text != text:
+            self.rows[key].text = text
+            self._check()
+
+    def set_texts(self, texts: Mapping[str, Any], preset: str = "") -> None:
+        """Show what was typed in another session; settings that are no more are passed over."""
+        for row in self.rows.values():
+            row.text = str(texts.get(row.key, row.default))
+        self.preset = preset
+        self._check()
+
+    def set_config(self, config: RunConfig, preset: str = "") -> None:
+        """Show a configuration; rows of variants that it has not go to their defaults."""
+        self.preset = preset
+        self._fill(schema.to_dict(config))
+
+    def reset(self, key: str = "", section: str | None = None) -> None:
+        """Put a row, the rows shown in a section, or everything back to the defaults."""
+        if key:
+            self.set_text(key, self.rows[key].default)
+            return
+        if section is None:
+            self.preset = ""
+        for row in self.rows.values():
+            if section is None or (row.setting.section == section and self.shown(row)):
+                row.text = row.default
+        self._check()
+
+    def load_preset(self, name: str) -> None:
+        """Show a preset; the empty name means the defaults."""
+        self.set_config(configs.load(preset=name or None), name)
+
+    def load_toml(self, path: pathlib.Path) -> None:
+        """Show the settings of a TOML file; raises a ``UserError`` that names what is wrong."""
+        self._new_run(configs.load(file=path))
+
+    def load_run(self, path: pathlib.Path) -> None:
+        """Show the settings of a run, to start one like it in a folder of its own."""
+        self._new_run(RunFolder.open(path).config())
+
+    def _new_run(self, config: RunConfig) -> None:
+        defaults = {name: getattr(RunConfig(), name) for name in OWN_FOLDER}
+        self.set_config(config.replace(**defaults))
+
+    def _fill(self, values: Mapping[str, Any]) -> None:
+        leaves = dict(_leaves(values))
+        for row in self.rows.values():
+            row.text = row.default
+            if row.setting.path in leaves and not row.setting.variant:
+                row.text = to_text(leaves[row.setting.path], row.setting.facts)
+        for row in self.rows.values():
+            if row.setting.variant and self.shown(row) and row.setting.path in leaves:
+                row.text = to_text(leaves[row.setting.path], row.setting.facts)
+        self._check()
+
+    @property
+    def edited(self) -> bool:
+        """Whether the settings are no more those of the preset."""
+        return self.config != configs.load(preset=self.preset or None)
+
+    # -- checks -------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        """Parse the rows that are shown, then make the configuration from them."""
+        values: dict[str, Any] = {}
+        self.config, self.problems, sound = None, [], True
+        for row in self.rows.values():
+            row.error = ""
+        for row in self.visible():
+            try:
+                _put(values, row.setting.path, row.setting.parse(row.text.strip()))
+            except SettingError as error:
+                row.error, sound = error.message, False
+        if sound:
+            self._make(values)
+        for call in self.changes:
+            call()
+
+    def _make(self, values: dict[str, Any]) -> None:
+        try:
+            self.config = schema.from_dict(self._cls, values, self._variants, like=self._cls())
+        except SettingError as error:
+            row = self.row(error.path)
+            if row is None:
+                self.problems.append(str(error))
+            else:
+                row.error = error.message
+        except UserError as error:
+            self.problems.append(str(error))
+
+    def errors(self) -> list[str]:
+        """Everything that keeps the run from starting, a sentence each."""
+        rows = [f"{row.setting.path}: {row.error}" for row in self.visible() if row.error]
+        return rows + self.problems
+
+    def warnings(self) -> list[str]:
+        """What is allowed and probably not meant."""
+        return self.config.warnings() if self.config else []
+
+    # -- copies -------------------------------------------------------------------------------
+
+    def toml(self) -> str:
+        """The complete configuration as a file's content; raises ``UserError`` if it is wrong."""
+        if self.config is None:
+            raise UserError(f"the settings cannot be written: {self.errors()[0]}")
+        return configs.dumps(self.config)
+
+    def command(self) -> str:
+        """The command that starts this run: the flags that differ from the defaults."""
+        flags = [_flag(row) for row in self.visible() if row.changed]
+        return " ".join([PROGRAM, *flags])
+
+
+def presets() -> list[Preset]:
+    """The defaults, then the presets of the package with what their files say of them."""
+    run = RunConfig()
+    text = f"{run.method.name} on {run.data.name} with {run.model.name}, {run.train.epochs} epochs"
+    found = [Preset("", "Default settings", f"Trains {text}.")]
+    for name in configs.preset_names():
+        title, description = _comment(configs.PRESETS / f"{name}.toml")
+        found.append(Preset(name, title or name, description))
+    return found
+
+
+def _comment(path: pathlib.Path) -> tuple[str, str]:
+    """Title and text of the comment at the head of a preset."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").strip())
+    return (lines[0], "\n".join(lines[1:]).strip()) if lines else ("", "")
+
+
+def to_text(value: Any, facts: schema.Facts) -> str:
+    """A value as it stands in a control; ``Setting.parse`` reads it back."""
+    shown = schema.show(value, facts)
+    if isinstance(shown, bool):
+        return "true" if shown else "false"
+    if isinstance(shown, (list, tuple)):
+        return ", ".join(to_text(item, facts) for item in shown)
+    if isinstance(shown, float):
+        return repr(int(shown)) if shown.is_integer() and abs(shown) < 1e15 else repr(shown)
+    return str(shown)
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", tuple(value) if isinstance(value, list) else value
+
+
+def _put(values: dict[str, Any], path: str, value: Any) -> None:
+    *sections, name = path.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[name] = value
+
+
+def _flag(row: Row) -> str:
+    path, text = row.setting.path, row.text.strip()
+    if row.setting.type is bool:
+        return f"--{path}" if row.setting.parse(text) else f"--no-{path}"
+    if row.kind == "list":
+        text = text.replace(" ", "")
+    return f"--{path} {shlex.quote(text)}"

@@ -1,0 +1,141 @@
+"""The runs that wait for their turn, kept on disk so that they outlive the window."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+from slr_keras import config as configs
+from slr_keras.config import RunConfig
+from slr_keras.errors import UserError
+from slr_keras.run_folder import default_name, write_atomically
+from slr_keras.schema import to_dict
+
+FILE = "queue.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A run to start, or to go on with.
+
+    Attributes:
+        path: its run folder.
+        config: its settings; None for a run that exists and goes on.
+    """
+
+    path: str
+    config: RunConfig | None = None
+
+    @property
+    def name(self) -> str:
+        """The folder's name, which is the run's name until a user gives another."""
+        return pathlib.Path(self.path).name
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the run goes on from its last checkpoint."""
+        return self.config is None
+
+
+class Queue:
+    """Jobs in their order, mirrored in ``queue.json`` of the runs folder.
+
+    Attributes:
+        jobs: first in, first out, unless a user moves them.
+        problem: why the file could not be read or written; empty when all is well.
+    """
+
+    def __init__(self, runs_dir: pathlib.Path):
+        self.runs_dir = runs_dir
+        self.problem = ""
+        self.jobs: list[Job] = self._load()
+
+    def new_job(self, config: RunConfig, taken: str = "") -> Job:
+        """A job for a configuration, in a folder that neither exists nor is promised.
+
+        Args:
+            config: its ``run_dir`` may name the folder; a bare name stands in the runs folder.
+            taken: a path that is promised to the run that goes on now.
+        """
+        wanted = config.run_dir
+        if not wanted:
+            path = self._free(self.runs_dir / default_name(config).name, taken)
+        elif pathlib.PurePath(wanted).name == wanted:
+            path = self.runs_dir / wanted
+        else:
+            path = pathlib.Path(wanted).expanduser().absolute()
+        return Job(str(path), config.replace(run_dir=str(path)))
+
+    def _free(self, base: pathlib.Path, taken: str) -> pathlib.Path:
+        promised = {taken, *(job.path for job in self.jobs)}
+        path, number = base, 1
+        while path.exists() or str(path) in promised:
+            number += 1
+            path = base.with_name(f"{base.name}-{number}")
+        return path
+
+    def add(self, job: Job) -> None:
+        """Put a job at the end."""
+        self.jobs.append(job)
+        self._save()
+
+    def remove(self, job: Job) -> None:
+        """Take a job out; nothing happens if it is not there."""
+        if job in self.jobs:
+            self.jobs.remove(job)
+            self._save()
+
+    def move(self, job: Job, by: int) -> None:
+        """Move a job towards the end (``by`` > 0) or the front, as far as there is room."""
+        if job not in self.jobs:
+            return
+        old = self.jobs.index(job)
+        new = min(max(old + by, 0), len(self.jobs) - 1)
+        self.jobs.insert(new, self.jobs.pop(old))
+        self._save()
+
+    def pop(self) -> Job:
+        """Take the first job out."""
+        job = self.jobs.pop(0)
+        self._save()
+        return job
+
+    def _save(self) -> None:
+        rows = [
+            {"path": job.path, "config": to_dict(job.config) if job.config else None}
+            for job in self.jobs
+        ]
+        path = self.runs_dir / FILE
+        try:
+            if not rows:
+                path.unlink(missing_ok=True)
+                return
+            self.runs_dir.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, (json.dumps(rows, indent=1) + "\n").encode())
+            self.problem = ""
+        except OSError as error:
+            self.problem = (
+                f"The queue could not be saved in {self.runs_dir}: {error.strerror}. "
+                "It is lost when the app is closed."
+            )
+
+    def _load(self) -> list[Job]:
+        path = self.runs_dir / FILE
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+            return [job for job in map(self._job, rows) if job]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError) as error:
+            self.problem = f"The saved queue {path} could not be read: {error}."
+            return []
+
+    def _job(self, row: Any) -> Job | None:
+        try:
+            values = row["config"]
+            return Job(str(row["path"]), configs.load(values=values) if values else None)
+        except (UserError, KeyError, TypeError) as error:
+            self.problem = f"A run of the saved queue was left out: {error}."
+            return None

@@ -1,0 +1,167 @@
+"""Follows an events.jsonl that another process is writing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+import re
+
+from slr_keras import events, wire
+
+CHUNK = 1 << 20  # bytes read at a time, so that a window can breathe in between
+_MARK = 64  # bytes before the place reached; when they change, somebody rewrote the file
+_NAME = re.compile(rb'"event"\s*:\s*"(\w+)"')
+_VERSION = re.compile(rb'"v"\s*:\s*(\d+)')
+_KEPT: dict[bytes, type[events.Event]] = {
+    kind.name.encode(): kind
+    for kind in (
+        events.EpochEnded,
+        events.RunStarted,
+        events.Warned,
+        events.NonFiniteLoss,
+        events.Failed,
+    )
+}
+
+
+class RunLog:
+    """What an events.jsonl says, read from where the last look ended.
+
+    Attributes:
+        epochs: finished epochs in order; an epoch that was run again replaces its first version.
+        warnings: what the run warned of, each sentence once.
+        failure: why the run cannot go on; empty while it can.
+        started: time of the first line, seconds since 1970.
+        device: where the run computes.
+        bad_lines: lines that are no events.
+        newer: the protocol version, where it is newer than ours.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = pathlib.Path(path)
+        self.epochs: list[events.EpochEnded] = []
+        self._forget()
+
+    def _forget(self) -> None:
+        self.epochs.clear()  # in place: others hold this list
+        self.warnings: list[str] = []
+        self.failure = self.device = ""
+        self.started: float | None = None
+        self.bad_lines = self.newer = 0
+        self._offset, self._mark = 0, b""
+        self._inode = self._mtime = -1
+
+    def read(self, limit: int = CHUNK) -> bool:
+        """Take in up to ``limit`` new bytes; True when there are more.
+
+        Raises:
+            OSError: the file cannot be read; one that is gone counts as empty.
+        """
+        try:
+            file = open(self.path, "rb")  # noqa: SIM115
+        except FileNotFoundError:
+            self._forget()
+            return False
+        with file:
+            stat = os.fstat(file.fileno())
+            if self._replaced(stat) or not self._continues(file):
+                self._forget()
+            self._inode, self._mtime = stat.st_ino, stat.st_mtime_ns
+            file.seek(self._offset)
+            data = file.read(limit)
+            while data and b"\n" not in data and len(data) >= limit:  # a line longer than that
+                limit *= 2
+                file.seek(self._offset)
+                data = file.read(limit)
+            self._take(data)
+            return len(data) >= limit
+
+    def _replaced(self, stat: os.stat_result) -> bool:
+        """Whether this is another file than last time, or was edited in its place."""
+        edited = stat.st_size == self._offset and stat.st_mtime_ns != self._mtime
+        return stat.st_ino != self._inode or stat.st_size < self._offset or edited
+
+    def _continues(self, file: object) -> bool:
+        file.seek(self._offset - len(self._mark))  # type: ignore[attr-defined]
+        return bool(file.read(len(self._mark)) == self._mark)  # type: ignore[attr-defined]
+
+    def _take(self, data: bytes) -> None:
+        *lines, rest = data.split(b"\n")
+        if _complete(rest):  # the last line of an edited file may lack its line break
+            lines.append(rest)
+            rest = b""
+        for line in lines:
+            if line.strip():
+                self._line(line)
+        taken = data[: len(data) - len(rest)]
+        self._offset += len(taken)
+        self._mark = (self._mark + taken)[-_MARK:]
+
+    def _line(self, line: bytes) -> None:
+        name, version = _NAME.search(line), _VERSION.search(line)
+        if version and int(version[1]) > wire.VERSION:
+            self.newer = max(self.newer, int(version[1]))
+        if self.started is None:
+            self.started = _time(line)
+        if name and name[1] not in _KEPT and line.rstrip().endswith(b"}"):
+            return
+        try:
+            event = events.decode(line)
+        except (ValueError, RecursionError):
+            self.bad_lines += 1
+            return
+        self._event(event)
+
+    def _event(self, event: events.Event | None) -> None:
+        if isinstance(event, events.EpochEnded):
+            self._epoch(event)
+        elif isinstance(event, events.RunStarted):
+            self.device, self.failure = str(event.device), ""
+        elif isinstance(event, events.Warned):
+            if str(event.message) not in self.warnings:
+                self.warnings.append(str(event.message))
+        elif isinstance(event, (events.NonFiniteLoss, events.Failed)):
+            self.failure = str(event.message)
+
+    def _epoch(self, event: events.EpochEnded) -> None:
+        sound = _sound(event)
+        if sound is None:
+            self.bad_lines += 1
+            return
+        while self.epochs and self.epochs[-1].epoch >= sound.epoch:
+            self.epochs.pop()
+        self.epochs.append(sound)
+
+
+def _complete(line: bytes) -> bool:
+    """Whether a line without a line break is all there: no beginning of an object is one."""
+    if not line.rstrip().endswith(b"}"):
+        return False
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _time(line: bytes) -> float | None:
+    try:
+        time = json.loads(line)["time"]
+        return float(time) if 0 < time < 2**40 else None
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
+        return None
+
+
+def _sound(event: events.EpochEnded) -> events.EpochEnded | None:
+    """The epoch with NaN as None; None for one whose figures are no numbers."""
+    odd = False
+    for value in vars(event).values():
+        if type(value) not in (int, float, type(None)):
+            return None
+        odd = odd or (value is not None and not abs(value) < math.inf)
+    if type(event.epoch) is not int or type(event.epochs) is not int or event.epoch < 1:
+        return None
+    return dataclasses.replace(event, **wire.finite(vars(event))) if odd else event

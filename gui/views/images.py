@@ -1,0 +1,291 @@
+"""Images magnified pixel by pixel, with the values under the pointer."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from gui import theme
+
+MODES = {
+    "adversarial": "Adversarial",
+    "clean": "Clean",
+    "swipe": "Swipe",
+    "difference": "Difference",
+}
+DIMMED = 0.45
+_ARROWS = {
+    Qt.Key.Key_Left: (0, -1),
+    Qt.Key.Key_Right: (0, 1),
+    Qt.Key.Key_Up: (-1, 0),
+    Qt.Key.Key_Down: (1, 0),
+}
+
+
+def to_qimage(picture: np.ndarray) -> QImage:
+    """A picture of its own from (H, W, 3) uint8.
+
+    The length of a line is passed on: without it Qt expects lines of a multiple of four bytes.
+    The format is the one that Qt draws fastest.
+    """
+    picture = np.ascontiguousarray(picture)
+    height, width = picture.shape[:2]
+    image = QImage(picture.data, width, height, picture.strides[0], QImage.Format.Format_RGB888)
+    return image.convertToFormat(QImage.Format.Format_RGB32)
+
+
+class ImageView(QWidget):
+    """One image, as large as fits, nearest neighbour; views in ``alike`` magnify alike.
+
+    Signals:
+        pointed: row and column under the pointer or chosen by the arrow keys; (-1, -1) for none.
+    """
+
+    pointed = Signal(int, int)
+
+    def __init__(self, name: str, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setMinimumSize(72, 72)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._image: QImage | None = None
+        self._placeholder = ""
+        self._dimmed = False
+        self._pointer = (-1, -1)
+        self.alike: list[ImageView] = [self]
+
+    def sizeHint(self) -> QSize:
+        """A square that shows 32 pixels well."""
+        return QSize(180, 180)
+
+    def set_picture(self, picture: np.ndarray | None, placeholder: str = "") -> None:
+        """Show (H, W, 3) uint8, or a sentence in its place."""
+        self._image = None if picture is None else to_qimage(picture)
+        self._placeholder = placeholder
+        self.update()
+
+    @property
+    def image(self) -> QImage | None:
+        """What is shown, at its own size."""
+        return self._image
+
+    @property
+    def dimmed(self) -> bool:
+        """Whether it is marked as not current."""
+        return self._dimmed
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Mark what is shown as not current."""
+        if dimmed != self._dimmed:
+            self._dimmed = dimmed
+            self.update()
+
+    def set_pointer(self, row: int, column: int) -> None:
+        """Mark a pixel; (-1, -1) for none."""
+        if (row, column) != self._pointer:
+            self._pointer = (row, column)
+            self.update()
+
+    # -- geometry -----------------------------------------------------------------------------
+
+    def target(self) -> QRectF:
+        """Where the image is drawn: whole pixels where it is magnified."""
+        if self._image is None:
+            return QRectF()
+        width, height = self._image.width(), self._image.height()
+        ratio = self.devicePixelRatioF()
+        factor = min(min(v.width() / width, v.height() / height) for v in self.alike)
+        if factor * ratio >= 2:  # pixels of the same size, on the screen's own pixels
+            factor = int(factor * ratio) / ratio
+        size = QPointF(width * factor, height * factor)
+        left, top = int((self.width() - size.x()) / 2), int((self.height() - size.y()) / 2)
+        return QRectF(left, top, size.x(), size.y())
+
+    def pixel_at(self, position: QPointF) -> tuple[int, int]:
+        """Row and column at a place of the widget; (-1, -1) outside of the image."""
+        target = self.target()
+        if self._image is None or not target.contains(position):
+            return -1, -1
+        row = int((position.y() - target.top()) / target.height() * self._image.height())
+        column = int((position.x() - target.left()) / target.width() * self._image.width())
+        return min(row, self._image.height() - 1), min(column, self._image.width() - 1)
+
+    # -- events -------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The image, the marked pixel, the focus."""
+        painter, colours = QPainter(self), theme.colours()
+        if self._image is None:
+            self._paint_placeholder(painter, colours)
+        else:
+            painter.setOpacity(DIMMED if self._dimmed else 1.0)
+            self.paint_image(painter, self.target())
+            painter.setOpacity(1.0)
+            self._paint_pointer(painter, colours)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(colours.accent), 1, Qt.PenStyle.DotLine))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def paint_image(self, painter: QPainter, target: QRectF) -> None:
+        """The image alone."""
+        assert self._image is not None
+        painter.drawImage(target, self._image)
+
+    def _paint_placeholder(self, painter: QPainter, colours: theme.Colours) -> None:
+        side = min(self.width(), self.height())
+        box = QRectF((self.width() - side) / 2, (self.height() - side) / 2, side, side)
+        painter.setPen(QPen(QColor(colours.border), 1, Qt.PenStyle.DashLine))
+        painter.drawRoundedRect(box.adjusted(1, 1, -1, -1), 4, 4)
+        painter.setPen(QColor(colours.muted))
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        painter.drawText(box.adjusted(8, 8, -8, -8), int(flags), self._placeholder)
+
+    def _paint_pointer(self, painter: QPainter, colours: theme.Colours) -> None:
+        row, column = self._pointer
+        image = self._image
+        if image is None or not (0 <= row < image.height() and 0 <= column < image.width()):
+            return
+        target = self.target()
+        side = target.width() / image.width()
+        box = QRectF(target.left() + column * side, target.top() + row * side, side, side)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for colour, grow in (("#000000", 1.0), (colours.accent, 0.0)):
+            painter.setPen(QPen(QColor(colour), 1.5))
+            painter.drawRect(box.adjusted(-grow, -grow, grow, grow))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Report the pixel under the pointer."""
+        self.pointed.emit(*self.pixel_at(event.position()))
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Report that none is."""
+        self.pointed.emit(-1, -1)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows go from pixel to pixel, Escape leaves."""
+        step = _ARROWS.get(Qt.Key(event.key()))
+        if self._image is None or (step is None and event.key() != Qt.Key.Key_Escape):
+            return super().keyPressEvent(event)
+        if step is None:
+            self.pointed.emit(-1, -1)
+            return None
+        row, column = (max(0, at + by) for at, by in zip(self._pointer, step, strict=True))
+        row, column = min(row, self._image.height() - 1), min(column, self._image.width() - 1)
+        self.pointed.emit(row, column)
+        return None
+
+    def focusInEvent(self, event: QEvent) -> None:
+        """Show the focus."""
+        self.update()
+
+    def focusOutEvent(self, event: QEvent) -> None:
+        """Show that it is gone."""
+        self.update()
+
+
+class CompareView(ImageView):
+    """The adversarial image beside the clean one: by turns, with a divider, or their difference.
+
+    ``set_pictures`` gives all three; ``mode`` is one of :data:`MODES`. In mode ``swipe`` the
+    divider follows the mouse button, or the comma and full stop keys.
+    """
+
+    def __init__(self, name: str, parent: QWidget | None = None):
+        super().__init__(name, parent)
+        self.mode = "adversarial"
+        self.share = 0.5
+        self._pictures: dict[str, QImage] = {}
+
+    def set_pictures(self, pictures: dict[str, np.ndarray] | None, placeholder: str = "") -> None:
+        """The pictures of modes ``clean``, ``adversarial`` and ``difference``."""
+        self._pictures = {name: to_qimage(p) for name, p in (pictures or {}).items()}
+        self._placeholder = placeholder
+        self._choose()
+
+    def set_mode(self, mode: str) -> None:
+        """Which of them is seen."""
+        self.mode = mode
+        self._choose()
+
+    def _choose(self) -> None:
+        name = "adversarial" if self.mode == "swipe" else self.mode
+        self._image = self._pictures.get(name)
+        self.update()
+
+    def paint_image(self, painter: QPainter, target: QRectF) -> None:
+        """One of the pictures, or two with a divider."""
+        super().paint_image(painter, target)
+        clean = self._pictures.get("clean")
+        if self.mode != "swipe" or clean is None:
+            return
+        painter.save()
+        painter.setClipRect(
+            QRectF(target.left(), target.top(), target.width() * self.share, target.height())
+        )
+        painter.drawImage(target, clean)
+        painter.restore()
+        at = target.left() + target.width() * self.share
+        accent = QColor(theme.colours().accent)
+        painter.setPen(QPen(accent, 2))
+        painter.drawLine(QPointF(at, target.top()), QPointF(at, target.bottom()))
+        self._paint_tag(painter, target, "clean", Qt.AlignmentFlag.AlignLeft)
+        self._paint_tag(painter, target, "adversarial", Qt.AlignmentFlag.AlignRight)
+
+    def _paint_tag(
+        self, painter: QPainter, target: QRectF, text: str, side: Qt.AlignmentFlag
+    ) -> None:
+        font = QFont(self.font())
+        font.setPointSizeF(max(font.pointSizeF() - 2, 6))
+        painter.setFont(font)
+        metrics = painter.fontMetrics()
+        box = QRectF(0, 0, metrics.horizontalAdvance(text) + 8, metrics.height() + 2)
+        left = side == Qt.AlignmentFlag.AlignLeft
+        box.moveTopLeft(QPointF(target.left(), target.top()))
+        if not left:
+            box.moveTopRight(QPointF(target.right(), target.top()))
+        if box.width() > target.width() / 2:
+            return
+        painter.fillRect(box, QColor(0, 0, 0, 150))
+        painter.setPen(QColor("#ffffff"))
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
+
+    def _move_divider(self, position: QPointF) -> None:
+        target = self.target()
+        if target.width() > 0:
+            share = (position.x() - target.left()) / target.width()
+            self.share = min(max(share, 0.0), 1.0)
+            self.update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take the divider."""
+        if self.mode == "swipe":
+            self._move_divider(event.position())
+        super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Move the divider while the button is down."""
+        if self.mode == "swipe" and event.buttons() & Qt.MouseButton.LeftButton:
+            self._move_divider(event.position())
+        super().mouseMoveEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Comma and full stop move the divider."""
+        by = {Qt.Key.Key_Comma: -0.05, Qt.Key.Key_Period: 0.05}.get(Qt.Key(event.key()))
+        if self.mode == "swipe" and by is not None:
+            self.share = min(max(self.share + by, 0.0), 1.0)
+            self.update()
+            return
+        super().keyPressEvent(event)

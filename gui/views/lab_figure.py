@@ -1,0 +1,196 @@
+"""The comparison of the attack lab as a figure for a paper or a talk."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen
+from PySide6.QtSvg import QSvgGenerator
+
+from gui import theme
+from gui.models import lab as bench_model
+from gui.models import pictures
+from gui.models.lab import Bench, Model, Result
+from gui.views.images import to_qimage
+
+WIDTH, SIDE, GAP, HEAD, FOOT = 980, 210, 20, 46, 76
+SCALE = 2  # PNG pixels for each unit
+_INK, _GREY, _LINE = QColor("#1b1f27"), QColor("#646c7a"), QColor("#d5d9e0")
+
+
+def save(bench: Bench, path: pathlib.Path, factor: float | None) -> None:
+    """Write the comparison as PNG or SVG, on white whatever the theme.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    slots = [slot for slot in bench_model.SLOTS if bench.is_current(slot)]
+    size = QSize(WIDTH, HEAD + GAP + len(slots) * (SIDE + FOOT))
+    if path.suffix.lower() == ".svg":
+        target = QSvgGenerator()
+        target.setFileName(str(path))
+        target.setSize(size)
+        target.setViewBox(QRectF(0, 0, size.width(), size.height()))
+        target.setTitle("Attack lab")
+        _paint(QPainter(target), bench, slots, size, factor)
+        written = path.is_file() and path.stat().st_size > 0
+    else:
+        image = QImage(size * SCALE, QImage.Format.Format_RGB32)
+        painter = QPainter(image)
+        painter.scale(SCALE, SCALE)
+        _paint(painter, bench, slots, size, factor)
+        written = image.save(str(path))
+    if not written:
+        raise OSError(f"{path} cannot be written. Choose another folder, or free some space.")
+
+
+def _paint(
+    painter: QPainter, bench: Bench, slots: list[str], size: QSize, factor: float | None
+) -> None:
+    painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+    painter.fillRect(0, 0, size.width(), size.height(), QColor("#ffffff"))
+    _text(painter, QRectF(GAP, 12, WIDTH - 2 * GAP, 22), describe(bench), 10.5, bold=True)
+    top = HEAD
+    for slot in slots:
+        model, result = bench.slots[slot].model, bench.result_of_image(slot)
+        if model is not None and result is not None:
+            _paint_row(painter, bench, slot, model, result, top, factor)
+            top += SIDE + FOOT
+    painter.end()
+
+
+def describe(bench: Bench) -> str:
+    """Image and attack in one line."""
+    values = bench.values
+    norm = {"linf": "L∞", "l2": "L2"}.get(str(values["norm"]), str(values["norm"]))
+    parts = [bench.attack_name.upper(), f"{norm}, epsilon {pictures.levels(values['eps'])}"]
+    if "steps" in values:
+        parts.append(f"{values['steps']} steps of {pictures.levels(values['step_size'])}")
+    if values.get("restarts", 1) > 1:
+        parts.append(f"{values['restarts']} restarts")
+    if bench.target is not None:
+        names = bench.class_names()
+        parts.append(f"target {names[bench.target] if bench.target < len(names) else bench.target}")
+    parts.append(f"seed {bench.seed}")
+    title = bench.image.title if bench.image else ""
+    return "   ·   ".join(part for part in [title, ", ".join(parts)] if part)
+
+
+def _paint_row(
+    painter: QPainter,
+    bench: Bench,
+    slot: str,
+    model: Model,
+    result: Result,
+    top: float,
+    factor: float | None,
+) -> None:
+    heading = f"{slot.upper()}   {model.title}"
+    _text(painter, QRectF(GAP, top, 430, 20), heading, 10, bold=True)
+    verdict = "   ".join(filter(None, [bench.verdict(slot), bench.transfer(slot)]))
+    _text(painter, QRectF(GAP, top + 20, 3 * (SIDE + GAP), 20), verdict, 9.5)
+    shown = pictures.amplify(result.delta, factor or auto_factor(result))
+    panels = (
+        (pictures.to_bytes(result.clean), "Clean", _sure(model, result, clean=True)),
+        (pictures.to_bytes(result.adversarial), "Adversarial", _sure(model, result, clean=False)),
+        (shown.picture(), "Perturbation", shown.caption),
+    )
+    for number, (picture, title, caption) in enumerate(panels):
+        left = GAP + number * (SIDE + GAP)
+        box = QRectF(left, top + 46, SIDE, SIDE - 16)
+        painter.drawImage(_fitted(box, picture), _magnified(picture))
+        line = QRectF(left, box.bottom() + 3, SIDE, 18)
+        _text(painter, line, f"{title}: {caption}", 8.5, colour=_GREY)
+    bars = QRectF(GAP + 3 * (SIDE + GAP) + 10, top + 46, WIDTH - 4 * GAP - 3 * SIDE - 20, SIDE - 16)
+    _bars(painter, bars, model, result, bench.truth(slot))
+    _legend(painter, QRectF(bars.left() + 12, top + 26, bars.width(), 18))
+    size = pictures.distance_text(
+        pictures.distance(result.delta, result.norm), result.done.budget, result.norm
+    )
+    line = QRectF(bars.left(), bars.bottom() + 3, bars.width() + 10, 18)
+    _text(painter, line, size, 8.5, colour=_GREY)
+
+
+def auto_factor(result: Result) -> float:
+    """The factor with which the allowed range fills the map."""
+    return pictures.fitting_factor(result.delta, result.norm, result.done.budget)
+
+
+def _sure(model: Model, result: Result, clean: bool) -> str:
+    done = result.done
+    values = done.clean_probabilities if clean else done.adversarial_probabilities
+    k = int(np.argmax(values))
+    return f"{model.class_name(k)}, {pictures.percent(values[k])}"
+
+
+def _magnified(picture: np.ndarray) -> QImage:
+    """Whole multiples of the pixels: viewers of SVG would blur the small image."""
+    times = max(1, 420 // max(picture.shape[:2]))
+    return to_qimage(np.repeat(np.repeat(picture, times, axis=0), times, axis=1))
+
+
+def _fitted(box: QRectF, picture: np.ndarray) -> QRectF:
+    height, width = picture.shape[:2]
+    factor = min(box.width() / width, box.height() / height)
+    return QRectF(box.left(), box.top(), width * factor, height * factor)
+
+
+def _bars(painter: QPainter, box: QRectF, model: Model, result: Result, truth: int | None) -> None:
+    done = result.done
+    clean, now = done.clean_probabilities, done.adversarial_probabilities
+    classes = bench_model.shown_classes(clean, now, truth)
+    height = box.height() / max(len(classes), 1)
+    names = 74.0
+    for row, k in enumerate(classes):
+        top = box.top() + row * height
+        cell = QRectF(box.left(), top, names - 6, height)
+        _text(painter, cell, model.class_name(k)[:12], 8, right=True)
+        room = box.width() - names
+        for value, at, colour in ((clean[k], 0.1, "clean"), (now[k], 0.5, "robust")):
+            bar = QRectF(box.left() + names, top + at * height, room * value, 0.38 * height)
+            painter.fillRect(bar, QColor(getattr(theme.LIGHT, colour)))
+        if k == truth:
+            painter.setPen(QPen(_INK, 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(QRectF(box.left() + names, top, room, height))
+    painter.setPen(QPen(_LINE, 1))
+    x = round(box.left() + names)
+    painter.drawLine(x, round(box.top()), x, round(box.bottom()))
+
+
+def _legend(painter: QPainter, box: QRectF) -> None:
+    left = box.left()
+    for name, colour in (("clean", "clean"), ("adversarial", "robust")):
+        mark = QRectF(left, box.top() + 5, 8, 8)
+        painter.fillRect(mark, QColor(getattr(theme.LIGHT, colour)))
+        _text(painter, QRectF(left + 12, box.top(), 80, 18), name, 8.5, colour=_GREY)
+        left += 54
+    left += 26
+    painter.setPen(QPen(_INK, 1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRect(QRectF(left, box.top() + 5, 12, 8))
+    _text(painter, QRectF(left + 16, box.top(), 80, 18), "true class", 8.5, colour=_GREY)
+
+
+def _text(
+    painter: QPainter,
+    box: QRectF,
+    text: str,
+    size: float,
+    *,
+    bold: bool = False,
+    right: bool = False,
+    colour: QColor = _INK,
+) -> None:
+    font = QFont()
+    font.setPointSizeF(size)
+    font.setBold(bold)
+    painter.setFont(font)
+    painter.setPen(colour)
+    metrics = painter.fontMetrics()
+    shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(box.width()))
+    left = box.right() - metrics.horizontalAdvance(shown) if right else box.left()
+    baseline = box.center().y() + (metrics.ascent() - metrics.descent()) / 2
+    painter.drawText(QPointF(left, baseline), shown)  # in a box, SVG would get it in pieces

@@ -1,0 +1,431 @@
+"""The window: rail, screens, menus from the one table of actions, and what outlives a session."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import QByteArray, QObject, QProcess, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QPaintEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui import theme
+from gui.actions import MENUS, Action
+from gui.context import Context
+from gui.views.close_dialog import CloseDialog
+from gui.views.diagnostics import DiagnosticsScreen
+from gui.views.icons import icon
+from gui.views.lab import LabScreen
+from gui.views.message_bar import MessageBar
+from gui.views.palette import Palette, Shortcuts
+from gui.views.rail import Rail
+from gui.views.runs import RunsScreen
+from gui.views.screen import Screen
+from gui.views.status import Status
+from gui.views.train import TrainScreen
+from slr_keras import __version__
+
+SCREENS: tuple[type[Screen], ...] = (RunsScreen, TrainScreen, LabScreen, DiagnosticsScreen)
+NAMES = [cls.name for cls in SCREENS]
+MAIN = pathlib.Path(__file__).resolve().parents[2] / "main.py"
+ABOUT = f"""<h3>slr_keras {__version__}</h3>
+<p>Adversarial training for Keras that does not overfit: Self-Guided Label Refinement
+(CVPR 2024, <a href="https://arxiv.org/abs/2403.09101">arXiv 2403.09101</a>).</p>
+<p>Apache-2.0. The window is drawn by Qt for Python (LGPL) and pyqtgraph (MIT).</p>"""
+
+
+class Window(QMainWindow):
+    """One window on one runs folder.
+
+    The screen in front is built at once, the others by :meth:`complete` after the first paint:
+    hundreds of form fields need not be there for the list of runs to be read.
+
+    Signals:
+        painted: the window is on screen for the first time.
+    """
+
+    painted = Signal()
+
+    def __init__(self, context: Context):
+        super().__init__()
+        self.context = context
+        self.leaving = False
+        self._was_painted = False
+        self.closing: CloseDialog | None = None
+        self._made: list[QObject] = []  # menus and their actions, made anew with new screens
+        self._owners: dict[str, str] = {}  # action to screen
+        self.setWindowIcon(icon("app", theme.LIGHT.accent, size=64))
+        self.setMinimumSize(900, 600)
+        self.screens: dict[str, Screen] = {}
+        self.rail = Rail(SCREENS)
+        self.stack = QStackedWidget()
+        self.messages = MessageBar()
+        self.status = Status(context)
+        self._arrange()
+        self.actions_table = self._own_actions()
+        self._connect()
+        self._restore()
+        self._make_menus()
+        self.painted.connect(lambda: QTimer.singleShot(0, self, self.complete))
+
+    def _arrange(self) -> None:
+        right = QVBoxLayout()
+        right.setContentsMargins(0, 0, 0, 0)
+        right.setSpacing(0)
+        right.addWidget(self.stack, 1)
+        right.addWidget(self.messages)
+        body = QWidget()
+        row = QHBoxLayout(body)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.rail)
+        row.addLayout(right, 1)
+        self.setCentralWidget(body)
+        self.setStatusBar(self.status)
+
+    def _connect(self) -> None:
+        context = self.context
+        self.rail.chosen.connect(self.show_screen)
+        self.rail.search.connect(self.search_actions)
+        context.go_to.connect(self.show_screen)
+        context.attack_model.connect(lambda *_: self.show_screen("lab"))
+        context.chart_runs.connect(lambda *_: self.show_screen("train"))
+        context.edit_config.connect(lambda *_: self.show_screen("train"))
+        context.message.connect(self.messages.say)
+        context.trainer.message.connect(context.message)
+        context.lab.message.connect(context.message)
+        context.trainer.changed.connect(self._title)
+        self._title()
+
+    # -- screens ------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Screen:
+        """The screen in front."""
+        screen = self.stack.currentWidget()
+        assert isinstance(screen, Screen)
+        return screen
+
+    def complete(self) -> None:
+        """Build the screens that are not there yet, and the menus with all actions.
+
+        In one go: no signal of one screen can be missed by another that is built later.
+        """
+        missing = [cls for cls in SCREENS if cls.name not in self.screens]
+        for cls in missing:
+            self._guarded(partial(self._build, cls))
+        if missing:
+            for name in filter(self.screens.__contains__, NAMES):
+                table = self.screens[name].actions_table()
+                self._owners |= {action.name: name for action in table}
+                self.actions_table += table
+            self._make_menus()
+
+    def _build(self, cls: type[Screen]) -> None:
+        screen = self.screens[cls.name] = cls(self.context)
+        self.stack.addWidget(screen)
+        self._guarded(partial(screen.restore, self._state_of(cls.name)))
+
+    def show_screen(self, name: str) -> None:
+        """Bring a screen to the front."""
+        if name not in NAMES:
+            return
+        if name not in self.screens:
+            self._guarded(partial(self._build, SCREENS[NAMES.index(name)]))
+        screen = self.screens.get(name)
+        if screen is None:
+            return
+        self.stack.setCurrentWidget(screen)
+        self.rail.mark(name)
+        self._share_keys()
+        screen.shown()
+
+    def _title(self) -> None:
+        trainer = self.context.trainer
+        folder = self.context.runs_dir.absolute().name
+        doing = f"{trainer.status_text.rstrip('.…')} – " if trainer.busy else ""
+        self.setWindowTitle(f"{doing}{folder} – slr_keras")
+
+    # -- actions ------------------------------------------------------------------------------
+
+    def _own_actions(self) -> list[Action]:
+        return [*self._file_actions(), *self._view_actions(), *self._help_actions()]
+
+    def _file_actions(self) -> list[Action]:
+        return [
+            Action(
+                "file.open_runs",
+                "Open the runs folder",
+                self.open_runs,
+                menu="File",
+                help="Show the folder of all runs in the file manager.",
+            ),
+            Action(
+                "file.other_runs",
+                "Open another runs folder…",
+                self.ask_other_runs,
+                menu="File",
+                help="Choose a folder and open a second window on it.",
+            ),
+            Action(
+                "file.quit",
+                "Quit",
+                self.close,
+                menu="File",
+                shortcut="Ctrl+Q",
+                help="Close the window; if a run is going on, it asks what should happen to it.",
+            ),
+        ]
+
+    def _view_actions(self) -> list[Action]:
+        screens = [
+            Action(
+                f"go.{screen.name}",
+                f"Go to {screen.title}",
+                partial(self.show_screen, screen.name),
+                menu="View",
+                shortcut=f"Ctrl+{number}",
+                help=f"Bring the screen {screen.title} to the front.",
+            )
+            for number, screen in enumerate(SCREENS, start=1)
+        ]
+        themes = [
+            Action(
+                f"theme.{choice}",
+                text,
+                partial(theme.choose, choice, self.context.settings),
+                menu="View",
+                enabled=lambda choice=choice: theme.choice() != choice,  # type: ignore[misc]
+                help="Change the colours of the window; remembered.",
+            )
+            for choice, text in (
+                ("system", "Colours of the system"),
+                ("light", "Light colours"),
+                ("dark", "Dark colours"),
+            )
+        ]
+        palette = Action(
+            "view.palette",
+            "Search actions…",
+            self.search_actions,
+            menu="View",
+            shortcut="Ctrl+K",
+            help="Find any action by a few of its letters.",
+        )
+        dismiss = Action(
+            "view.dismiss",
+            "Dismiss the message",
+            self.messages.dismiss,
+            menu="View",
+            enabled=lambda: bool(self.messages.text()),
+            help="Take the message at the foot of the window away.",
+        )
+        return [*screens, palette, *themes, dismiss]
+
+    def _help_actions(self) -> list[Action]:
+        return [
+            Action(
+                "help.shortcuts",
+                "Keyboard shortcuts",
+                self.show_shortcuts,
+                menu="Help",
+                shortcut="F1",
+                help="List all actions that have a shortcut.",
+            ),
+            Action(
+                "help.about",
+                "About slr_keras",
+                self.show_about,
+                menu="Help",
+                help="Version, paper and licence.",
+            ),
+        ]
+
+    def _make_menus(self) -> None:
+        self.menuBar().clear()
+        for old in self._made:
+            old.deleteLater()
+        self._made.clear()
+        for name in MENUS:
+            actions = [action for action in self.actions_table if action.menu == name]
+            if actions:
+                self._make_menu(name, actions)
+        for action in self.actions_table:
+            if action.menu not in MENUS and action.shortcut:
+                self.addAction(self._qt_action(action))
+        self._share_keys()
+
+    def _share_keys(self) -> None:
+        """A shortcut of two screens is that of the screen in front, else of the first of them."""
+        groups: dict[str, list[QAction]] = {}
+        for action in self.actions_table:
+            item = self.findChild(QAction, action.name)
+            if action.shortcut and isinstance(item, QAction):
+                groups.setdefault(action.shortcut, []).append(item)
+        front = self.current.name
+        for key, items in groups.items():
+            if len(items) > 1:
+                of_front = [i for i in items if self._owners.get(i.objectName()) == front]
+                for item in items:
+                    item.setShortcut(key if item is (of_front or items)[0] else "")
+
+    def _make_menu(self, name: str, actions: list[Action]) -> None:
+        menu = QMenu(f"&{name}", self)
+        self._made.append(menu)
+        pairs = []
+        group = ""
+        for action in sorted(actions, key=_last_in_menu):
+            before, group = group, action.name.split(".")[0]
+            if before and before != group:
+                menu.addSeparator()
+            item = self._qt_action(action)
+            menu.addAction(item)
+            pairs.append((action, item))
+        menu.aboutToShow.connect(partial(_enable, pairs, lambda action: bool(action.enabled())))
+        menu.aboutToHide.connect(partial(_enable, pairs, lambda _: True))  # shortcuts ask run()
+        self.menuBar().addMenu(menu)
+
+    def _qt_action(self, action: Action) -> QAction:
+        item = QAction(action.text, self)
+        self._made.append(item)
+        item.setObjectName(action.name)
+        item.setShortcut(action.shortcut)
+        item.setStatusTip(action.help)
+        item.triggered.connect(lambda: self.run(action))
+        return item
+
+    def run(self, action: Action) -> None:
+        """Do an action if it can be done now; say so otherwise."""
+        if action.enabled():
+            action.run()
+        else:
+            self.messages.say(f"“{action.text.rstrip('…')}” cannot be done now.")
+
+    def search_actions(self) -> None:
+        """Open the command palette."""
+        palette = Palette(self.actions_table, self.run, self)
+        palette.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        palette.open()
+
+    def show_shortcuts(self) -> None:
+        """List the shortcuts."""
+        dialog = Shortcuts(self.actions_table, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def show_about(self) -> None:
+        """Say what this is."""
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("About slr_keras")
+        box.setIconPixmap(icon("app", theme.colours().accent, size=64).pixmap(64, 64))
+        box.setText(ABOUT)
+        box.open()
+
+    def open_runs(self) -> None:
+        """Show the runs folder in the file manager."""
+        path = self.context.runs_dir.absolute()
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
+            self.messages.say(f"No file manager answered. The runs are in {path}.")
+
+    def ask_other_runs(self) -> None:
+        """Ask for a folder and open a window on it."""
+        here = str(self.context.runs_dir.absolute().parent)
+        path = QFileDialog.getExistingDirectory(self, "Open another runs folder", here)
+        if path and not QProcess.startDetached(sys.executable, [str(MAIN), "--runs", path])[0]:
+            self.messages.say("The second window could not be started.", trouble=True)
+
+    # -- session ------------------------------------------------------------------------------
+
+    def _restore(self) -> None:
+        settings = self.context.settings
+        geometry = settings.value("window/geometry")
+        if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
+            self.resize(1360, 860)
+        wanted = str(settings.value("window/screen", ""))
+        self.show_screen(wanted if wanted in NAMES else NAMES[0])
+        self.current.setFocus()
+
+    def _state_of(self, name: str) -> dict[str, object]:
+        try:
+            state = json.loads(str(self.context.settings.value(f"screens/{name}", "{}")))
+        except ValueError:
+            return {}
+        return state if isinstance(state, dict) else {}
+
+    def save(self) -> None:
+        """Keep geometry, screen and the screens' states for the next session."""
+        settings = self.context.settings
+        settings.setValue("window/geometry", self.saveGeometry())
+        settings.setValue("window/screen", self.current.name)
+        settings.setValue("runs_dir", str(self.context.runs_dir.absolute()))
+        for screen in self.screens.values():
+            self._guarded(partial(self._save_state, screen))
+        settings.sync()
+
+    def _save_state(self, screen: Screen) -> None:
+        self.context.settings.setValue(f"screens/{screen.name}", json.dumps(screen.state()))
+
+    def _guarded(self, step: Callable[[], object]) -> None:
+        """A screen that cannot keep or restore its state does not stop the others."""
+        try:
+            step()
+        except Exception:
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+
+    # -- beginning and end --------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Tell when the window is there."""
+        super().paintEvent(event)
+        if not self._was_painted:
+            self._was_painted = True
+            self.painted.emit()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Ask first if a run is going on."""
+        if self.context.trainer.busy and not self.leaving:
+            event.ignore()
+            self._ask_to_leave()
+            return
+        self.save()
+        event.accept()
+
+    def _ask_to_leave(self) -> None:
+        if self.closing is None:
+            self.closing = CloseDialog(self.context.trainer, self)
+            self.closing.leave.connect(self.leave)
+            self.closing.finished.connect(self._asked)
+            self.closing.open()
+        self.closing.raise_()
+
+    def _asked(self) -> None:
+        if self.closing is not None:
+            self.closing.deleteLater()
+            self.closing = None
+
+    def leave(self) -> None:
+        """Close without a question; a run still going on saves its state and ends."""
+        self.leaving = True
+        self.close()
+
+
+def _enable(pairs: list[tuple[Action, QAction]], can: Callable[[Action], bool]) -> None:
+    for action, item in pairs:
+        item.setEnabled(can(action))
+
+
+def _last_in_menu(action: Action) -> int:
+    return {"file": 1, "help": 1}.get(action.name.split(".")[0], 0)

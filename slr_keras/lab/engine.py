@@ -1,0 +1,233 @@
+"""A network with its compiled functions: made once, then fed with other weights and numbers."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from slr_keras import backend
+from slr_keras.attacks._base import Attack, Objective, seeded
+from slr_keras.attacks.pgd import PGD
+from slr_keras.backend import ops
+from slr_keras.errors import ModelError
+from slr_keras.inference import InferenceNetwork
+
+Tensor = Any
+COUNTS = ("steps", "restarts")  # what the lab's own loop counts
+DEFAULT_SIZE = 32  # where a network takes images of any size
+
+
+class Engine:
+    """One network in inference mode.
+
+    New weights, radii, step sizes, labels and seeds are arguments of functions that are compiled
+    once for each kind of attack.
+
+    Args:
+        net: built Keras model that returns logits.
+    """
+
+    def __init__(self, net: Any):
+        self.net = net
+        self.inference = InferenceNetwork(net)
+        self.folded: list[Tensor] = []
+        self._moves: dict[Any, Moves] = {}
+        self.fold()
+        self._logits = self.compiled(self._logits_on, self.images)
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """(H, W, C); None where the network takes any size."""
+        return tuple(self.net.input_shape[1:])
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return int(self.net.output_shape[-1])
+
+    @property
+    def images(self) -> tuple[Any, str]:
+        """Shape and dtype of a batch of images."""
+        return (None, *self.input_shape), "float32"
+
+    def assign(self, weights: Sequence[np.ndarray]) -> None:
+        """Compute with other weights of the same architecture."""
+        self.net.set_weights(list(weights))
+        self.fold()
+
+    def fold(self) -> None:
+        """Take the network's weights as they are now."""
+        self.folded = self.inference.fold()
+
+    def compiled(self, function: Callable[..., Any], *signature: tuple[Any, str]) -> Any:
+        """``function(*arguments, folded)`` compiled, to be called with the arguments alone."""
+        folded = [(tuple(value.shape), value.dtype.name) for value in self.folded]
+        count = len(signature)
+
+        def flat(*arguments: Tensor) -> Any:
+            return function(*arguments[:count], arguments[count:])
+
+        run = backend.compiled(flat, *signature, *folded)
+        return lambda *arguments: run(*arguments, *self.folded)
+
+    def _logits_on(self, images: Tensor, folded: Sequence[Tensor]) -> Tensor:
+        return self.inference.on(folded)(images)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """(N, K) logits of (N, H, W, C) images."""
+        return _finite(np.asarray(self._logits(ops.convert_to_tensor(images, "float32"))))
+
+    def moves(self, attack: Attack) -> Moves:
+        """The moves of an attack that goes step by step, compiled for its kind."""
+        kind = (type(attack), *_words(attack).values())
+        if kind not in self._moves:
+            self._moves[kind] = Moves(self, attack)
+        return self._moves[kind]
+
+    def warm_up(self, norm: str) -> None:
+        """Compile what the first attack needs, so that it answers at once."""
+        sizes = [DEFAULT_SIZE if size is None else size for size in self.input_shape]
+        image, label = np.full((1, *sizes), 0.5, "float32"), np.zeros(1, "int32")
+        self.logits(image)
+        attack = PGD(norm=norm, eps=1e-3)
+        moves = self.moves(attack)
+        numbers = moves.numbers(attack)
+        [start] = moves.starts(image, numbers, seed=0, count=1)
+        moves.steps(image, start, label, 1, numbers)
+
+
+def _words(attack: Attack) -> dict[str, Any]:
+    """The settings that decide what is compiled: texts and switches."""
+    values = {f.name: getattr(attack, f.name) for f in dataclasses.fields(attack)}
+    return {k: v for k, v in values.items() if not isinstance(v, float) and k not in COUNTS}
+
+
+def _numbers(attack: Attack) -> dict[str, float]:
+    """The settings that are arguments of what is compiled."""
+    values = {f.name: getattr(attack, f.name) for f in dataclasses.fields(attack)}
+    return {k: v for k, v in values.items() if isinstance(v, float)}
+
+
+class Moves:
+    """Start, step and choice of one kind of attack on one engine, compiled.
+
+    The same code as in a whole attack, with ``eps``, ``step_size`` and the like as tensors.
+    """
+
+    def __init__(self, engine: Engine, attack: Attack):
+        self.attack, self.inference, self.seeds = attack, engine.inference, seeded(0)
+        numbers = [((), "float32")] * len(_numbers(attack))
+        images, labels, count = engine.images, ((None,), "int32"), ((), "int32")
+        self._start = backend.compiled(self._start_on, images, *numbers)
+        self._steps = engine.compiled(self._steps_on, images, images, labels, count, *numbers)
+        self._better = engine.compiled(self._better_on, images, images, labels)
+
+    def _with(self, numbers: Sequence[Tensor]) -> Any:
+        """The attack with tensors in place of its numbers."""
+        attack = copy.copy(self.attack)
+        for name, number in zip(_numbers(self.attack), numbers, strict=True):
+            object.__setattr__(attack, name, number)
+        return attack
+
+    def _start_on(self, image: Tensor, *numbers: Tensor) -> Tensor:
+        return self._with(numbers).start(image, self.seeds)
+
+    def _steps_on(
+        self, image: Tensor, start: Tensor, label: Tensor, count: Tensor, *rest: Any
+    ) -> Any:
+        """The iterates after ``start``, and the logits before each, which gradients need anyway."""
+        *numbers, folded = rest
+        logits, attack = self.inference.on(folded), self._with(numbers)
+
+        def step(candidate: Tensor) -> tuple[Tensor, Tensor]:
+            seen = []
+
+            def watched(x: Tensor) -> Tensor:
+                seen.append(logits(x))
+                return seen[-1]
+
+            objective = Objective(watched, label, attack.targeted)
+            return attack.step(objective, image, candidate), seen[0]
+
+        return backend.record(count, step, start)
+
+    def _better_on(self, a: Tensor, b: Tensor, label: Tensor, folded: Sequence[Tensor]) -> Tensor:
+        objective = Objective(self.inference.on(folded), label, self.attack.targeted)
+        return self.attack.better(objective, a, b)
+
+    @staticmethod
+    def numbers(attack: Attack) -> list[Tensor]:
+        """The attack's numbers as tensors, for the moves below."""
+        return [_tensor(value) for value in _numbers(attack).values()]
+
+    def starts(
+        self, image: np.ndarray, numbers: Sequence[Tensor], seed: int, count: int
+    ) -> list[Tensor]:
+        """As many starts as there are loops, drawn as an attack called with ``seed`` does."""
+        self.seeds.state.assign([seed, 0])
+        return [self._start(_tensor(image), *numbers) for _ in range(count)]
+
+    def steps(
+        self,
+        image: np.ndarray,
+        candidate: Tensor,
+        label: np.ndarray,
+        count: int,
+        numbers: Sequence[Tensor],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """``count`` steps: the iterates (T, B, H, W, C) after them, the logits (T, B, K) before."""
+        run = self._steps(
+            _tensor(image),
+            _tensor(candidate),
+            ops.convert_to_tensor(label),
+            ops.convert_to_tensor(count, "int32"),
+            *numbers,
+        )
+        return np.asarray(run[0]), _finite(np.asarray(run[1]))
+
+    def better(self, a: np.ndarray, b: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """What the attack itself chooses of two results."""
+        return np.asarray(self._better(_tensor(a), _tensor(b), ops.convert_to_tensor(label)))
+
+
+def _tensor(value: Any) -> Tensor:
+    return ops.convert_to_tensor(value, "float32")
+
+
+def _finite(logits: np.ndarray) -> np.ndarray:
+    if not np.isfinite(logits).all():
+        raise ModelError(
+            "the model answers with NaN or infinite logits, so nothing can be said of it. "
+            "Choose an earlier epoch."
+        )
+    return logits
+
+
+def digest_of(weights: Sequence[np.ndarray]) -> str:
+    """SHA-256 of weights, shapes and types included."""
+    digest = hashlib.sha256()
+    for weight in weights:
+        digest.update(f"{weight.dtype}{weight.shape}".encode())
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def architecture_of(net: Any) -> str:
+    """The same text for networks of the same layers, whatever number Keras gave their names.
+
+    A network that cannot be written down gets a text of its own.
+    """
+    try:
+        text = json.dumps(net.get_config(), sort_keys=True, default=str)
+    except Exception:  # a layer of the user's without get_config
+        return f"#{uuid.uuid4()}"
+    for number, layer in enumerate(net.layers):
+        text = text.replace(json.dumps(layer.name), f'"#{number}"')
+    return text

@@ -1,0 +1,426 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+import pathlib
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage, QPalette, QWheelEvent
+from PySide6.QtTest import QTest
+
+from gui import theme
+from gui.views import charts as charts_module
+from gui.views.charts import EMPTY, HARD, ChartsPanel
+from slr_keras.config import RunConfig
+from slr_keras.events import BatchEnded, EpochEnded
+from slr_keras.methods.slr import SLR
+
+
+@dataclasses.dataclass
+class Record:
+    """What the panel needs of a run's record."""
+
+    path: pathlib.Path
+    name: str = ""
+    config: Any = None
+    values: dict[str, Any] = dataclasses.field(default_factory=dict)
+    epochs: list[EpochEnded] = dataclasses.field(default_factory=list)
+    problem: str = ""
+
+
+def epoch(number, fall=0.0, entropy=1.0, rated=True):
+    robust = 0.2 if number < 25 else 0.2 - fall
+    rate = 0.05 if number <= 30 else 0.005
+    shares = (0.6, min(1.0, 0.2 + number / 60), 0.5, robust) if rated else (None,) * 4
+    return EpochEnded(number, 50, 2.0, 0.5, 0.4, *shares, entropy, 0.9, rate, 100.0, 1.0)
+
+
+def record(name, epochs=50, fall=0.0, entropy=1.0, **values):
+    settings = {"eval.val_samples": 500, "method.name": name, "seed": 0} | values
+    ended = [epoch(n, fall, entropy) for n in range(1, epochs + 1)]
+    return Record(pathlib.Path("/runs") / name, name, values=settings, epochs=ended)
+
+
+@pytest.fixture
+def panel(qapp, spin):
+    panel = ChartsPanel()
+    panel.resize(900, 600)
+    panel.show()
+    spin(0.01)
+    yield panel
+    panel.close()
+    panel.deleteLater()
+    spin()
+
+
+def curves_of(chart, kind="curve"):
+    return {
+        key[1:]: item
+        for key, item in chart.items_by_key.items()
+        if key[0] == kind and item.isVisible()
+    }
+
+
+def press(action_name, panel):
+    next(a for a in panel.actions_table() if a.name == action_name).run()
+
+
+def test_empty_says_what_to_do(panel):
+    assert panel._pages.currentWidget() is panel._empty and panel._empty.text() == EMPTY
+    panel.set_runs([record("at", epochs=0)])
+    assert "first epoch" in panel._empty.text()
+    broken = record("at", epochs=0)
+    broken.problem = "Its events cannot be read."
+    panel.set_runs([broken])
+    assert panel._empty.text() == "Its events cannot be read."
+    panel.set_runs([])
+    assert panel._empty.text() == EMPTY
+
+
+def test_one_run_shows_four_accuracies_in_percent(panel):
+    at = record("at", fall=0.1)
+    panel.set_runs([at])
+    curves = curves_of(panel.accuracy)
+    assert {key for _, key in curves} == {series.key for series in charts_module.SERIES}
+    x, y = curves["/runs/at", "val_robust_accuracy"].getData()
+    assert len(x) == 50 and y[0] == pytest.approx(20) and y[-1] == pytest.approx(10)
+    styles = {key: item.opts["pen"].style() for (_, key), item in curves.items()}
+    assert styles["val_accuracy"] == Qt.PenStyle.SolidLine
+    assert styles["train_accuracy"] == Qt.PenStyle.DashLine
+    hue = curves["/runs/at", "val_robust_accuracy"].opts["pen"].color().name()
+    assert hue == theme.colours().robust
+    assert curves_of(panel.accuracy, "band") and curves_of(panel.accuracy, "point")
+
+
+def test_onset_and_learning_rate_are_marked(panel):
+    panel.set_runs([record("slr", fall=0.1, **{"method.start_epoch": 5})])
+    texts = [line.label.format for line in panel.accuracy._marks if line.isVisible()]
+    assert texts[0] == "lr 0.005" and texts[1] == "refinement starts"
+    assert texts[2].startswith("overfitting since ")
+    assert "Overfitting since epoch" in panel._headline.text()
+    assert theme.colours().bad in panel._headline.text()
+    panel.set_runs([record("calm")])
+    assert panel._headline.text().endswith("No robust overfitting so far.</span>")
+    visible = [line.label.format for line in panel.accuracy._marks if line.isVisible()]
+    assert visible == ["lr 0.005"]
+
+
+def test_live_epochs_appear_within_the_repaint(panel, wait_until):
+    live = record("at", epochs=1)
+    panel.set_runs([live])
+    panel.epoch("/runs/at", epoch(2))
+    panel.epoch("/runs/other", epoch(3))
+    curve = panel.accuracy.items_by_key["curve", "/runs/at", "val_accuracy"]
+    wait_until(lambda: len(curve.getData()[0]) == 2)
+    live.epochs.append(epoch(2))  # the store reads it from disk afterwards
+    panel.refresh()
+    assert len(curve.getData()[0]) == 2
+    panel.epoch("/runs/at", epoch(3))
+    panel.set_runs([live])  # the record is behind, nothing is lost
+    assert len(curve.getData()[0]) == 3
+
+
+def test_settings_that_come_late_are_used(panel):
+    """A run that has just begun is shown before its folder is read."""
+    early = Record(pathlib.Path("/runs/slr"), "slr", RunConfig(method=SLR(start_epoch=3)))
+    panel.set_runs([early])
+    panel.epoch("/runs/slr", epoch(1))
+    assert panel.runs[0].curves.samples == 500 and panel.runs[0].curves.start_epoch == 3
+    panel.set_runs([record("slr", epochs=1, **{"eval.val_samples": 1000})])
+    assert panel.runs[0].curves.samples == 1000 and panel.runs[0].curves.start_epoch is None
+
+
+def test_nothing_is_drawn_while_hidden(panel, spin, monkeypatch):
+    panel.set_runs([record("at", epochs=5)])
+    panel.hide()
+    drawn = []
+    monkeypatch.setattr(panel, "_draw", lambda: drawn.append(1))
+    panel.epoch("/runs/at", epoch(6))
+    spin(0.25)
+    assert not drawn
+    panel.show()
+    assert drawn
+
+
+def test_batches_draw_a_thin_loss_curve(panel):
+    panel.set_runs([record("at", epochs=1)])
+    for number in (1, 2, 3):
+        panel.batch(BatchEnded(2, number, 10, 1.5, None, None, None))
+    panel.batch(BatchEnded(2, 4, 10, 1.5, None, None, None), "/runs/other")
+    panel.refresh()
+    curve = curves_of(panel.loss, "batches")["/runs/at", "loss"]
+    assert curve.getData()[0].tolist() == [1.1, 1.2, 1.3]
+    assert curve.opts["pen"].width() == 1 and not curve.opts["antialias"]
+
+
+def test_two_runs_take_a_hue_each(panel):
+    panel.set_runs([record("at", fall=0.1), record("slr")])
+    curves = curves_of(panel.accuracy)
+    hues = [item.opts["pen"].color().name() for item in curves.values()]
+    assert hues == list(theme.colours().series[:2])
+    assert {key for _, key in curves} == {"val_robust_accuracy"}
+    assert [entry.text for entry in panel._runs_legend.entries] == ["at · AT", "slr · SLR"]
+    text = panel._headline.text()
+    assert "at · AT:" in text and "slr · SLR:" in text and "no robust overfitting" in text
+    panel.set_runs([record(f"run{number}", fall=0.1) for number in range(20)])
+    assert "20 of 20 runs overfit robustly" in panel._headline.text()
+    assert len({e.colour for e in panel._runs_legend.entries}) == 20
+
+
+def test_a_click_in_the_legend_hides_and_shows(panel, spin):
+    panel.set_runs([record("at"), record("slr")])
+    spin(0.02)
+    legend = panel._runs_legend
+    place = legend.visualItemRect(legend.item(1)).center()
+    QTest.mouseClick(legend.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert [path for path, _ in curves_of(panel.accuracy)] == ["/runs/at"]
+    legend.setCurrentRow(1)
+    QTest.keyClick(legend, Qt.Key.Key_Space)
+    assert len(curves_of(panel.accuracy)) == 2
+    press("charts.series_3", panel)
+    assert {key for _, key in curves_of(panel.accuracy)} == {"val_robust_accuracy", "val_accuracy"}
+
+
+def test_hidden_curves_do_not_count_for_the_range(panel):
+    panel.set_runs([record("at")])
+    assert panel.accuracy.view.viewRange()[1][1] > 100
+    for number in (2, 3, 4):
+        press(f"charts.series_{number}", panel)
+    assert panel.accuracy.view.viewRange()[1][1] < 40
+    assert set(curves_of(panel.accuracy)) == {("/runs/at", "val_robust_accuracy")}
+
+
+def test_panning_ends_following_and_the_button_brings_it_back(panel):
+    live = record("at", epochs=20)
+    panel.set_runs([live])
+    panel.accuracy.setXRange(5, 10, padding=0)
+    panel.accuracy.view.sigRangeChangedManually.emit([True, True])
+    assert not panel.controls.follow.isChecked()
+    for chart in panel.charts:
+        assert chart.view.viewRange()[0] == pytest.approx([5, 10])
+    live.epochs.append(epoch(21))
+    panel.refresh()
+    assert panel.accuracy.view.viewRange()[0] == pytest.approx([5, 10])
+    panel.controls.follow.click()
+    for chart in panel.charts:
+        assert chart.view.viewRange()[0] == pytest.approx([0, 21.21])
+
+
+def test_wheel_and_pointer_on_the_chart(panel, qapp, spin):
+    panel.set_runs([record("at")])
+    spin(0.05)
+    at = panel.accuracy.area.center().toPoint()
+    QTest.mouseMove(panel.accuracy.viewport(), at)
+    spin(0.02)
+    assert panel._readout.isVisible() and "Epoch 25<" in panel._readout.text()
+    wheel = QWheelEvent(
+        at.toPointF(),
+        panel.accuracy.viewport().mapToGlobal(at).toPointF(),
+        QPoint(),
+        QPoint(0, 240),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    qapp.sendEvent(panel.accuracy.viewport(), wheel)
+    (left, right), _ = panel.accuracy.view.viewRange()
+    assert left > 1 and right < 50 and not panel.controls.follow.isChecked()
+    assert panel.loss.view.viewRange()[0] == pytest.approx([left, right])
+
+
+def test_crosshair_is_the_same_in_all_charts(panel):
+    at = record("at", fall=0.1)
+    panel.set_runs([at])
+    panel.gap.hovered.emit(30.4)
+    assert [chart.crosshair.value() for chart in panel.charts] == [30] * 4
+    text = panel._readout.text()
+    assert "Epoch 30" in text and "10.0 %" in text and "1.00 nats" in text and "0.05" in text
+    assert panel._readout.isVisible()
+    QTest.keyClick(panel.accuracy, Qt.Key.Key_Right)
+    assert "Epoch 31" in panel._readout.text()
+    QTest.keyClick(panel.accuracy, Qt.Key.Key_Escape)
+    assert not panel._readout.isVisible() and not panel.loss.crosshair.isVisible()
+    panel.set_runs([at, record("slr")])
+    panel.accuracy.hovered.emit(10)
+    assert "at · AT" in panel._readout.text() and "slr · SLR" in panel._readout.text()
+
+
+def test_crosshair_stops_at_evaluated_epochs(panel):
+    sparse = record("at", epochs=0)
+    sparse.epochs = [epoch(n, rated=n % 5 == 0) for n in range(1, 21)]
+    panel.set_runs([sparse])
+    QTest.keyClick(panel.accuracy, Qt.Key.Key_Left)
+    assert "Epoch 20<" in panel._readout.text()
+    QTest.keyClick(panel.accuracy, Qt.Key.Key_Left)
+    assert "Epoch 15<" in panel._readout.text()
+
+
+def test_smoothing_keeps_the_measured_values(panel):
+    panel.set_runs([record("at", fall=0.1)])
+    assert not curves_of(panel.accuracy, "raw")
+    press("charts.smoother", panel)
+    raw = curves_of(panel.accuracy, "raw")["/runs/at", "val_robust_accuracy"]
+    smooth = curves_of(panel.accuracy)["/runs/at", "val_robust_accuracy"]
+    assert raw.getData()[1][24] == pytest.approx(10)
+    assert smooth.getData()[1][24] == pytest.approx((20 + 20 + 10) / 3)
+    press("charts.rougher", panel)
+    assert not curves_of(panel.accuracy, "raw")
+
+
+def test_hard_labels_are_said_to_be_hard(panel):
+    panel.set_runs([record("at", entropy=0.0)])
+    assert panel.softness._notice_text == HARD and panel.softness.notice.isVisible()
+    panel.set_runs([record("slr")])
+    assert not panel.softness.notice.isVisible()
+    assert ("/runs/slr", "label_agreement") in curves_of(panel.softness)
+
+
+def test_data_export(panel, tmp_path):
+    panel.set_runs([record("at", epochs=3), record("slr", epochs=2)])
+    panel.export_csv(tmp_path / "data.csv")
+    with open(tmp_path / "data.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    robust = [row for row in rows if row["series"] == "val_robust_accuracy"]
+    assert [(row["run"], row["epoch"]) for row in robust] == [
+        *(("at · AT", str(n)) for n in (1, 2, 3)),
+        *(("slr · SLR", str(n)) for n in (1, 2)),
+    ]
+    assert {float(row["value"]) for row in robust} == {0.2}
+    assert not [row for row in rows if row["series"] == "val_accuracy"]  # hidden with two runs
+    assert {"robust_gap", "label_entropy", "loss"} <= {row["series"] for row in rows}
+
+
+def test_figure_export(panel, tmp_path):
+    panel.set_runs([record("at", fall=0.1)])
+    panel.accuracy.hovered.emit(10)
+    panel.export_figure(tmp_path / "figure.png")
+    panel.export_figure(str(tmp_path / "figure.svg"))
+    image = QImage(str(tmp_path / "figure.png"))
+    assert image.width() >= 1600 and image.pixelColor(2, 2).name() == "#ffffff"
+    seen = {
+        image.pixelColor(x, y).name()
+        for x in range(0, image.width(), 2)
+        for y in range(200, 900, 3)
+    }
+    assert theme.LIGHT.robust in seen and theme.LIGHT.clean in seen
+    svg = ET.parse(tmp_path / "figure.svg").getroot()
+    words = " ".join("".join(node.itertext()) for node in svg.iter())
+    for text in ("Robust, validation", "Accuracy", "overfitting since", "epoch", "Training loss"):
+        assert text in words
+    assert panel._readout.isVisible()  # the crosshair is back
+    with pytest.raises(ValueError, match=".png or .svg"):
+        panel.export_figure(tmp_path / "figure.gif")
+    with pytest.raises(OSError):
+        panel.export_figure(tmp_path / "nowhere" / "figure.png")
+
+
+def test_failed_export_says_why(panel, tmp_path, monkeypatch):
+    panel.set_runs([record("at")])
+    said, saved = [], []
+    monkeypatch.setattr(charts_module.QMessageBox, "warning", lambda *args: said.append(args[2]))
+    panel.message.connect(saved.append)
+    target = str(tmp_path / "nowhere" / "data.csv")
+    dialog = charts_module.QFileDialog
+    monkeypatch.setattr(dialog, "getSaveFileName", lambda *a: (target, "CSV table (*.csv)"))
+    panel.ask_csv()
+    assert "No such file" in said[0] and "Choose another" in said[0] and not saved
+    good = str(tmp_path / "figure")
+    monkeypatch.setattr(dialog, "getSaveFileName", lambda *a: (good, "SVG drawing (*.svg)"))
+    panel.ask_figure()
+    assert saved == [f"Saved {good}.svg."] and (tmp_path / "figure.svg").stat().st_size > 1000
+    monkeypatch.setattr(dialog, "getSaveFileName", lambda *a: ("", ""))
+    panel.ask_figure()
+    assert len(saved) == 1 and len(said) == 1
+
+
+def test_colours_follow_the_theme(panel, qapp, spin, monkeypatch):
+    panel.set_runs([record("at")])
+    before = qapp.palette()
+    monkeypatch.setattr(theme, "_current", theme.DARK)
+    dark = QPalette(before)
+    dark.setColor(QPalette.ColorRole.Window, theme.DARK.background)
+    try:
+        qapp.setPalette(dark)
+        spin(0.02)
+        curve = curves_of(panel.accuracy)["/runs/at", "val_robust_accuracy"]
+        assert curve.opts["pen"].color().name() == theme.DARK.robust
+        assert panel.accuracy.backgroundBrush().color().name() == theme.DARK.surface
+        assert panel._series_legend.entries[0].colour == theme.DARK.robust
+    finally:
+        qapp.setPalette(before)
+
+
+def test_items_do_not_pile_up(panel):
+    live = record("at", epochs=3, fall=0.1)
+    others = [record(f"run{number}") for number in range(3)]
+    panel.set_runs([live, *others])
+    panel.set_runs([live])
+    panel._draw()
+
+    def count():
+        return [len(chart.scene().items()) for chart in panel.charts]
+
+    for number in range(25, 55):  # through the drop of the rate and the onset
+        panel.epoch("/runs/at", epoch(number, 0.1))
+        panel.batch(BatchEnded(number, 1, 2, 1.0, None, None, None))
+        panel._draw()
+    before = count()
+    for number in range(55, 355):
+        panel.epoch("/runs/at", epoch(number, 0.1))
+        panel.batch(BatchEnded(number, 1, 2, 1.0, None, None, None))
+        panel._draw()
+    assert count() == before
+    for _ in range(5):
+        panel.set_runs([live, *others])
+        panel.set_runs([live])
+    assert count() == before
+
+
+def test_state_comes_back_and_nonsense_is_passed_over(panel, spin):
+    panel.set_runs([record("at")])
+    press("charts.series_2", panel)
+    press("charts.smoother", panel)
+    other = ChartsPanel()
+    other.restore({"hidden": 3, "smoothing": "x", "rows": [1], "columns": None})
+    other.restore(panel.state())
+    other.set_runs([record("at")])
+    assert other.state()["hidden"] == ["train_robust_accuracy"] and other.state()["smoothing"] == 1
+    other.deleteLater()
+    spin()
+
+
+def test_the_menu_speaks_plainly_and_works(panel, spin):
+    panel.set_runs([record("at")])
+    panel.accuracy.menu_wanted.emit(QPoint(10, 10))
+    menu = panel.findChildren(charts_module.QMenu)[-1]
+    texts = [action.text() for action in menu.actions() if action.text()]
+    assert texts[0] == "Show all epochs and follow" and "Robust, training" in texts
+    next(a for a in menu.actions() if a.text() == "Robust, training").trigger()
+    assert ("/runs/at", "train_robust_accuracy") not in curves_of(panel.accuracy)
+    menu.close()
+    spin()
+
+
+def test_actions_wait_for_runs(panel):
+    table = panel.actions_table()
+    assert not any(action.enabled() for action in table)
+    panel.set_runs([record("at")])
+    assert all(action.enabled() and action.menu == "Charts" and action.help for action in table)
+    assert len({action.name for action in table}) == len(table)
+    assert len({action.shortcut for action in table}) == len(table)
+
+
+def test_one_epoch_and_odd_values_do_no_harm(panel):
+    lonely = record("at", epochs=0)
+    lonely.epochs = [dataclasses.replace(epoch(1), loss=None, label_entropy=None)]
+    panel.set_runs([lonely])
+    assert "1 done" in panel._headline.text()
+    panel.accuracy.hovered.emit(1)
+    assert "–" in panel._readout.text()
+    (left, right), (low, high) = panel.loss.view.viewRange()
+    assert all(map(math.isfinite, (left, right, low, high)))

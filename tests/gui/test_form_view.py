@@ -1,0 +1,235 @@
+"""The form on screen: what is typed reaches the model, and what the model says is seen."""
+
+import dataclasses
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QLineEdit,
+    QWidget,
+)
+
+from gui.models.form import Form
+from gui.views.form import FormView
+from slr_keras import config
+from slr_keras.config import RunConfig, TrainSettings
+from slr_keras.schema import setting
+
+
+@pytest.fixture
+def view(qapp, wait_until):
+    view = FormView(Form())
+    view.said = []
+    view.message.connect(lambda text: view.said.append(text))
+    view.resize(380, 800)
+    view.show()
+    view.activateWindow()
+    wait_until(view.isActiveWindow)
+    yield view
+    view.close()
+
+
+def row(view, key):
+    return next(r for s in view.sections for r in s.rows if r.row.key == key)
+
+
+def type_into(view, key, text):
+    control = row(view, key).control
+    control.setFocus()
+    control.selectAll()
+    QTest.keyClicks(control, text) if text else QTest.keyClick(control, Qt.Key.Key_Delete)
+
+
+def visible_keys(view):
+    return {r.row.key for s in view.sections for r in s.rows if r.isVisible()}
+
+
+def test_controls_fit_their_settings(view):
+    kinds = {
+        "seed": QLineEdit,
+        "train.export": QCheckBox,
+        "method.name": QComboBox,
+        "precision": QComboBox,
+        "data.name": QLineEdit,
+        "schedule.milestones@step": QLineEdit,
+    }
+    for key, kind in kinds.items():
+        assert isinstance(row(view, key).control, kind), key
+    assert row(view, "model.name").control.isEditable()
+    assert not row(view, "method.name").control.isEditable()
+
+
+def test_a_new_field_gets_a_control(qapp):
+    @dataclasses.dataclass(frozen=True)
+    class More(TrainSettings):
+        warm_restarts: int = setting(3, help="how often it starts warm", at_least=1)
+
+    @dataclasses.dataclass(frozen=True)
+    class Run(RunConfig):
+        train: More = setting(More(), help="training")
+
+    view = FormView(Form(Run))
+    new = row(view, "train.warm_restarts")
+    assert (new.label.text(), new.control.text()) == ("Warm restarts", "3")
+    assert "How often it starts warm." in new.control.toolTip()
+
+
+def test_typing_reaches_the_configuration(view):
+    type_into(view, "train.epochs", "12")
+    type_into(view, "attack.eps@pgd", "8/255")
+    row(view, "train.tensorboard").control.click()
+    row(view, "schedule.name").control.setCurrentText("cosine")
+    made = view.form.config
+    assert (made.train.epochs, made.attack.eps) == (12, 8 / 255)
+    assert (made.train.tensorboard, made.schedule.name) == (False, "cosine")
+
+
+def test_bad_input_is_said_under_its_row(view):
+    type_into(view, "train.epochs", "ten")
+    bad = row(view, "train.epochs")
+    assert bad.note.isVisible() and bad.note.text().startswith("Expected a whole number")
+    assert bad.note.property("role") == "bad" and bad.icon.isVisible()
+    section = next(s for s in view.sections if s.section == "train")
+    assert section.count.text() == "1 error"
+    type_into(view, "train.epochs", "10")
+    assert not bad.note.isVisible()
+
+
+def test_what_is_typed_is_not_rewritten_under_the_cursor(view):
+    type_into(view, "attack.eps@pgd", "0.0")
+    assert row(view, "attack.eps@pgd").control.text() == "0.0"
+    QTest.keyClicks(row(view, "attack.eps@pgd").control, "3")
+    assert view.form.config.attack.eps == 0.03
+
+
+def test_only_rows_of_the_chosen_variant_are_seen(view):
+    assert "attack.steps@pgd" in visible_keys(view)
+    row(view, "attack.name").control.setCurrentText("fgsm")
+    assert "attack.steps@pgd" not in visible_keys(view)
+    assert "attack.eps@fgsm" in visible_keys(view)
+    row(view, "model.name").control.setCurrentText("/tmp/a.keras")
+    assert not {key for key in visible_keys(view) if key.startswith("model.width")}
+
+
+def test_search_filters_and_opens_folded_sections(view):
+    view.fold(["data"])
+    assert "data.label_noise" not in visible_keys(view)
+    view.search.setText("label noise")
+    assert "data.label_noise" in visible_keys(view) and "seed" not in visible_keys(view)
+    view.search.setText("no such thing")
+    assert not visible_keys(view) and view.empty.isVisible()
+    view.search.clear()
+    assert "seed" in visible_keys(view) and "data.label_noise" not in visible_keys(view)
+    assert view.folded() == ["data"] and not view.empty.isVisible()
+
+
+def test_changed_rows_are_marked_and_reset(view):
+    seed = row(view, "seed")
+    assert not seed.undo.isVisible()
+    type_into(view, "seed", "7")
+    assert seed.undo.isVisible() and seed.label.font().bold()
+    seed.undo.click()
+    assert seed.control.text() == "0" and not seed.undo.isVisible()
+
+
+def test_presets(view):
+    names = [view.presets.itemData(i) for i in range(view.presets.count())]
+    assert [p.name for p in names[:-1]] == ["", *config.preset_names()] and names[-1] is None
+    view.presets.activated.emit(2)
+    assert view.form.config == config.load(config.preset_names()[1])
+    assert view.presets.currentIndex() == 2 and view.description.text()
+    type_into(view, "seed", "3")
+    assert view.presets.currentIndex() == 2
+    assert view.description.text().startswith("With changes.")
+    view.form.reset()
+    assert view.presets.currentIndex() == 0
+    type_into(view, "seed", "3")
+    assert view.presets.currentText() == "Settings of your own"
+
+
+def test_help_of_the_focused_row(view):
+    row(view, "attack.eps@pgd").control.setFocus()
+    assert "Radius of the ball" in view.help.text() and "8/255" in view.help.text()
+
+
+def test_warnings_are_seen(view):
+    assert not view.notes.isVisible()
+    type_into(view, "method.start_epoch@slr", "99")
+    assert view.notes.isVisible() and "never refined" in view.notes.text()
+
+
+def test_import_and_export(view, tmp_path, monkeypatch):
+    path = tmp_path / "run.toml"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    type_into(view, "seed", "7")
+    view.export_toml()
+    view.form.reset()
+    view.import_toml()
+    assert view.form.config.seed == 7
+    path.write_text("[train]\nepoch = 3\n")
+    view.import_toml()
+    assert "Did you mean 'epochs'?" in view.said[-1] and view.form.config.seed == 7
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path), ""))
+    view.export_toml()
+    assert "could not be written" in view.said[-1]
+    type_into(view, "seed", "x")
+    view.export_toml()
+    assert view.said[-1].startswith("Nothing was exported")
+
+
+def test_copy_as_command(view):
+    type_into(view, "seed", "7")
+    view.copy_command()
+    assert QGuiApplication.clipboard().text() == "python -m slr_keras.train --seed 7"
+    type_into(view, "seed", "x")
+    view.copy_command()
+    assert "seed" in view.said[-1]
+
+
+def test_choosing_files_and_folders(view, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "/data/sets")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("/tmp/mine.keras", ""))
+    buttons = row(view, "data.dir").findChildren(QAbstractButton)
+    next(b for b in buttons if "folder" in b.accessibleName()).click()
+    buttons = row(view, "model.name").findChildren(QAbstractButton)
+    next(b for b in buttons if "file" in b.accessibleName()).click()
+    assert view.form.config.data.dir == "/data/sets"
+    assert view.form.config.model.path == "/tmp/mine.keras"
+
+
+def test_the_first_error_gets_the_focus(view):
+    view.fold(["train"])
+    view.search.setText("seed")
+    view.form.set_text("train.epochs", "x")
+    view.show_first_error()
+    assert view.focusWidget() is row(view, "train.epochs").control
+    assert "train.epochs" in visible_keys(view)
+
+
+def test_every_control_has_a_name(view):
+    kinds = (QAbstractButton, QComboBox, QLineEdit)
+    for kind in kinds:
+        for widget in view.findChildren(kind):
+            if not isinstance(widget.parent(), (QComboBox, QLineEdit)):
+                text = widget.text() if isinstance(widget, QAbstractButton) else ""
+                assert text or widget.accessibleName(), widget
+    assert not [w for w in view.findChildren(QWidget) if w.isVisible() and w.width() > view.width()]
+
+
+def test_tab_goes_from_top_to_bottom(view):
+    row(view, "attack.name").control.setCurrentText("fgsm")  # rows that are made late
+    row(view, "attack.name").control.setFocus()
+    seen = []
+    for _ in range(3):
+        QTest.keyClick(view.focusWidget(), Qt.Key.Key_Tab)
+        while not isinstance(view.focusWidget(), (QLineEdit, QComboBox, QCheckBox)):
+            QTest.keyClick(view.focusWidget(), Qt.Key.Key_Tab)
+        seen.append(view._of_control[view.focusWidget()].key)
+    assert seen == ["attack.norm@fgsm", "attack.eps@fgsm", "attack.targeted@fgsm"]

@@ -1,0 +1,93 @@
+"""Light and dark: applied, remembered, following the system."""
+
+import dataclasses
+
+import pytest
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QWidget
+
+from gui import theme
+
+
+@pytest.fixture(autouse=True)
+def restored(qapp, settings):
+    yield
+    theme.choose("light", settings)
+
+
+def contrast(a: str, b: str) -> float:
+    """Ratio of WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        parts = [x if x <= 0.03928 else ((x + 0.055) / 1.055) ** 2.4 for x in _rgb(colour)]
+        parts = [p / 12.92 if p <= 0.03928 else p for p in parts]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    light, dark = sorted((luminance(a), luminance(b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _rgb(colour: str) -> tuple[float, ...]:
+    return QColor(colour).getRgbF()[:3]
+
+
+@pytest.mark.parametrize("palette", [theme.LIGHT, theme.DARK])
+def test_text_can_be_read(palette):
+    for name in ("text", "muted", "accent", "good", "warn", "bad"):
+        for ground in (palette.background, palette.surface):
+            assert contrast(getattr(palette, name), ground) >= 4.5, (name, ground)
+
+
+@pytest.mark.parametrize("palette", [theme.LIGHT, theme.DARK])
+def test_curves_can_be_seen(palette):
+    for colour in (palette.clean, palette.robust, *palette.series):
+        assert contrast(colour, palette.surface) >= 2.0, colour
+    assert len(set(palette.series)) >= 8
+
+
+def test_every_colour_is_written_out(qapp):
+    for palette in (theme.LIGHT, theme.DARK):
+        for value in dataclasses.asdict(palette).values():
+            for colour in [value] if isinstance(value, str) else value:
+                assert QColor(colour).isValid() and len(colour) == 7
+
+
+def test_choice_is_applied_and_remembered(qapp, settings):
+    theme.choose("dark", settings)
+    assert theme.colours() is theme.DARK and theme.choice() == "dark"
+    assert qapp.palette().color(QPalette.ColorRole.Window).name() == theme.DARK.background
+    assert settings.value(theme.KEY) == "dark"
+    theme.install(qapp, settings)
+    assert theme.colours() is theme.DARK
+
+
+def test_unknown_choice_in_the_settings_means_system(qapp, settings):
+    settings.setValue(theme.KEY, "purple")
+    theme.install(qapp, settings)
+    assert theme.choice() == "system"
+
+
+def test_widgets_hear_of_the_change(qapp, settings, wait_until):
+    class Ear(QObject):
+        heard = 0
+
+        def eventFilter(self, watched, event):
+            self.heard += event.type() == QEvent.Type.PaletteChange
+            return False
+
+    theme.choose("light", settings)
+    widget, ear = QWidget(), Ear()
+    widget.installEventFilter(ear)
+    theme.choose("dark", settings)
+    wait_until(lambda: ear.heard)
+
+
+def test_follows_the_system_only_when_told(qapp, settings, monkeypatch):
+    theme.choose("light", settings)
+    theme._system_changed()
+    assert theme.colours() is theme.LIGHT
+    theme.choose("system", settings)
+    assert theme.choice() == "system"
+    expected = theme.DARK if qapp.styleHints().colorScheme() == Qt.ColorScheme.Dark else theme.LIGHT
+    assert theme.colours() is expected
