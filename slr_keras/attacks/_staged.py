@@ -64,13 +64,12 @@ class Staged(Attack):
 
     def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
         """All rounds at once; drawn from a Keras ``SeedGenerator`` (the plan: from seed 0)."""
-        best, fooled = x, objective.fooled(x)
+        best = x
         for rank in self.rounds():
             rival = wrong_class(objective, x, rank) if rank else None
             aim = self.aim(objective.logits, objective.labels, rival)
             state = self._round(aim, x, random.normal(ops.shape(x), seed=seed))
-            best = where(fooled, best, self.result(x, state))
-            fooled = ops.maximum(fooled, state["fooled"])
+            best = self.better(objective, best, self.result(x, state))
         return best
 
     def _round(self, aim: Objective, x: Tensor, noise: Tensor) -> State:
