@@ -20,7 +20,12 @@ from slr_keras.checks import check_classifier, check_images, check_labels, class
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.norms import NORMS
 
-VERSIONS = ("standard", "plus", "rand")
+ORDER = {
+    "standard": ("apgd-ce", "apgd-t", "fab-t", "square"),
+    "plus": ("apgd-ce", "apgd-dlr", "fab", "square", "apgd-t", "fab-t"),
+    "rand": ("apgd-ce", "apgd-dlr"),
+}
+VERSIONS = tuple(ORDER)
 _TOLERANCE = 1e-5  # of a distance that is measured again in float64, in parts of eps
 
 
@@ -80,19 +85,18 @@ def attacks_of(
     ball: dict[str, Any] = {"norm": norm, "eps": eps}
     eot, restarts = (20 if version == "rand" else 1), (5 if version == "plus" else 1)
     targets = min(9 if norm != "l1" else 5, classes - 1)
-    ce = APGD(**ball, restarts=5 if norm == "l1" else restarts, eot=eot)
-    dlr = APGD(**ball, loss="dlr", restarts=restarts, eot=eot)
-    apgd_t = APGD(**ball, loss="dlr" if classes >= 4 else "ce", targets=targets)
-    fab_t, square = FAB(**ball, targets=min(9, classes - 1)), {}
+    found: dict[str, Staged] = {
+        "apgd-ce": APGD(**ball, restarts=5 if norm == "l1" else restarts, eot=eot),
+        "apgd-dlr": APGD(**ball, loss="dlr", restarts=restarts, eot=eot),
+        "apgd-t": APGD(**ball, loss="dlr" if classes >= 4 else "ce", targets=targets),
+        "fab": FAB(**ball, restarts=restarts, random=True),
+        "fab-t": FAB(**ball, targets=min(9, classes - 1)),
+    }
     if norm != "l1":
-        square = {"square": Square(**ball)}
-    if version == "rand":
-        return {"apgd-ce": ce} | ({"apgd-dlr": dlr} if classes >= 3 else {})
-    if version == "standard":
-        return {"apgd-ce": ce, "apgd-t": apgd_t, "fab-t": fab_t, **square}
-    first = {"apgd-ce": ce} | ({"apgd-dlr": dlr} if classes >= 3 else {})
-    fab = FAB(**ball, restarts=restarts, random=True)
-    return {**first, "fab": fab, **square, "apgd-t": apgd_t, "fab-t": fab_t}
+        found["square"] = Square(**ball)
+    if classes < 3:
+        del found["apgd-dlr"]
+    return {name: found[name] for name in ORDER[version] if name in found}
 
 
 def autoattack(

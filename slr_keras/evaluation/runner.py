@@ -10,6 +10,8 @@ import numpy as np
 
 from slr_keras import backend, losses
 from slr_keras.attacks._base import Attack, Objective, seeded
+from slr_keras.attacks._packing import Packed
+from slr_keras.attacks._staged import Staged
 from slr_keras.backend import keras, ops
 from slr_keras.data import as_float
 from slr_keras.inference import InferenceNetwork
@@ -59,31 +61,41 @@ class Evaluator:
         self.inference = InferenceNetwork(self.network) if is_keras else None
         self.seeds = seeded(seed)
         self._step: Any = None
+        self._packed = None
+        if isinstance(attack, Staged):
+            self._packed = Packed(self.network, attack, batch_size=batch_size, seed=seed)
 
     def _logits(self, x: Tensor) -> Tensor:
         z = self.network(x) if self.inference is None else self.network(x, training=False)
         return ops.cast(z, "float32")
 
     def _attack_and_judge(self, x: Tensor, y: Tensor, true: Tensor) -> tuple[Tensor, ...]:
-        clean = losses.correct(self._logits(x), true)
         if self.attack is None:
+            clean = losses.correct(self._logits(x), true)
             return clean, clean, x
         logits = self.inference.snapshot() if self.inference else self._logits
         found = self.attack.run(Objective(logits, y, self.attack.targeted), x, self.seeds)
-        return clean, losses.correct(self._logits(found), true), found
+        return self._judge(x, found, true)
+
+    def _judge(self, x: Tensor, found: Tensor, true: Tensor) -> tuple[Tensor, ...]:
+        hits = (losses.correct(self._logits(images), true) for images in (x, found))
+        return (*hits, found)
 
     def batches(self, x: Any, y: Any, true: Any = None) -> Iterator[tuple[np.ndarray, ...]]:
         """Per batch: clean hits, hits under attack, adversarial images."""
         self.seeds.state.assign([self.seed, 0])
         if self._step is None:
-            labels = ((None,), "int32")
-            image_shape = ((None, *x.shape[1:]), "float32")
-            self._step = backend.compiled(self._attack_and_judge, image_shape, labels, labels)
+            labels, images = ((None,), "int32"), ((None, *x.shape[1:]), "float32")
+            body = self._judge if self._packed else self._attack_and_judge
+            self._step = backend.compiled(body, images, images if self._packed else labels, labels)
         for first in range(0, len(x), self.batch_size):
             part = slice(first, first + self.batch_size)
             image, label = as_float(x[part]), np.asarray(y[part], "int32")
             real = label if true is None else np.asarray(true[part], "int32")
-            out = self._step(*map(ops.convert_to_tensor, (image, label, real)))
+            second = label
+            if self._packed is not None:
+                second, _ = self._packed.run(image, label, first + np.arange(len(image)))
+            out = self._step(*map(ops.convert_to_tensor, (image, second, real)))
             yield tuple(np.asarray(value) for value in out)
 
     def run(self, x: Any, y: Any, on_batch: Callable[[int], None] | None = None) -> Evaluation:
