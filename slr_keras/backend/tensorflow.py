@@ -26,6 +26,7 @@ def input_gradient_and_values(
     function: Callable[[Tensor], tuple[Tensor, Any]], x: Tensor
 ) -> tuple[Tensor, Tensor, Any]:
     """Gradient of ``sum(function(x)[0])`` with respect to ``x``, and what ``function`` returned."""
+    x = tf.convert_to_tensor(x)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         value, more = function(x)
