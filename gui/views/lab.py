@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QMimeData, QSignalBlocker, QStandardPaths, Qt, QTimer
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
+from PySide6.QtCore import QEvent, QMimeData, QSignalBlocker, QStandardPaths, Qt, QTimer
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -39,8 +39,9 @@ from gui.presenters.lab import LabPresenter
 from gui.views import lab_figure, no_wheel
 from gui.views.images import MODES
 from gui.views.lab_charts import SweepChart, TrajectoryChart
-from gui.views.lab_settings import AttackPanel, ImageSource, ModelPicker, available, best_source
+from gui.views.lab_settings import AttackPanel
 from gui.views.lab_slot import Panel, SlotRow
+from gui.views.lab_sources import ImageSource, ModelPicker, available, best_source
 from gui.views.screen import Screen
 
 IMAGE_FILES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -82,7 +83,7 @@ class LabScreen(Screen):
         self.pickers = {slot: ModelPicker(slot) for slot in SLOTS}
         self.swap = QToolButton()
         self.swap.setText("⇄")
-        self.swap.setFixedWidth(40)
+        self.swap.setFixedSize(40, 26)
         self.swap.setAccessibleName("Swap the models")
         self.swap.setToolTip("Swap the models A and B.")
         self.source, self.attack = ImageSource(), AttackPanel()
@@ -92,6 +93,9 @@ class LabScreen(Screen):
         self.notes.setWordWrap(True)
         theme.role(self.notes, "warn")
         self.rows = {slot: SlotRow(slot) for slot in SLOTS}
+        self.warnings = QLabel()
+        self.warnings.setWordWrap(True)
+        theme.role(self.warnings, "warn")
         self._make_bar()
         self._make_charts()
         self._make_status()
@@ -286,7 +290,7 @@ class LabScreen(Screen):
         centre.addLayout(bar)
         for row in self.rows.values():
             centre.addWidget(row, 5)
-            row.setMinimumHeight(140)
+        centre.addWidget(self.warnings)
         centre.addWidget(self.pixel)
         centre.addLayout(self._charts(), 3)
         return centre
@@ -542,6 +546,8 @@ class LabScreen(Screen):
         for slot, row in self.rows.items():
             row.setVisible(bench.slots[slot].source is not None)
             row.show_bench(bench, self.step, self.factor.currentData(), lab.busy)
+        self.warnings.setText(bench.warnings_text())
+        self.warnings.setVisible(bool(self.warnings.text()))
         self._show_charts()
         self._show_scrubber()
         if not self.pixel.text():
@@ -702,7 +708,13 @@ class LabScreen(Screen):
             for name, text, run, keys, enabled in rows
         ]
 
-    def keyPressEvent(self, event: Any) -> None:
+    def changeEvent(self, event: QEvent) -> None:
+        """Words with colours in them follow the theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and "_timer" in self.__dict__:
+            self._later()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """T switches between clean and adversarial."""
         if event.key() == Qt.Key.Key_T and not event.modifiers():
             self.toggle()

@@ -20,7 +20,7 @@ from gui.models import pictures
 from gui.models.lab import Source
 from gui.views.images import CompareView, ImageView, to_qimage
 from gui.views.lab import LabScreen
-from gui.views.lab_settings import available, best_source
+from gui.views.lab_sources import available, best_source
 from slr_keras import events
 from tests.gui import fake_lab
 from tests.gui.lab_tools import asked, fake_command, settled
@@ -313,6 +313,8 @@ def test_refusals_stand_where_they_belong(screen, wait_until, spin, tmp_path):
     wait_until(lambda: screen.lab.bench.slots["b"].problem)
     spin(0.05)
     assert "cannot be read" in screen.rows["b"].verdict.text()
+    assert not screen.rows["b"].clean.isVisible()
+    assert screen.rows["b"].height() < screen.rows["a"].height()
     assert not screen.rows["a"].adversarial.dimmed
 
 
@@ -320,7 +322,7 @@ def test_a_warning_of_the_lab_is_shown(screen, wait_until, spin):
     screen.attack.editors["eps"].slider.setValue(0)
     wait_until(lambda: settled(screen.lab))
     spin(0.05)
-    assert "may be failing" in screen.rows["a"].warnings.text()
+    assert screen.warnings.isVisible() and "may be failing" in screen.warnings.text()
 
 
 # -- taking it along ----------------------------------------------------------------------------
