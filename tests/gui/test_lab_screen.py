@@ -413,6 +413,21 @@ def test_models_of_other_screens_come_to_a(make_screen, wait_until):
     assert screen.lab.bench.slots["a"].source == Source("/runs/robust", "final")
 
 
+def test_a_model_that_is_sent_leaves_the_rest_of_the_last_session(
+    make_screen, wait_until, tmp_path
+):
+    (tmp_path / "b.keras").touch()
+    sources = {"a": ["/gone", "best"], "b": [str(tmp_path / "b.keras"), "final"]}
+    screen = make_screen()
+    screen.restore({"sources": sources, "seed": 3, "index": 4})
+    screen.context.attack_model.emit("/runs/robust", "best")
+    screen.shown()
+    wait_until(lambda: settled(screen.lab))
+    slots = screen.lab.bench.slots
+    assert slots["a"].source == Source("/runs/robust") and slots["b"].source.is_file
+    assert screen.lab.bench.seed == 3 and screen.lab.bench.image.index == 4
+
+
 def test_the_running_run_is_followed(screen, wait_until, monkeypatch):
     monkeypatch.setattr(screen, "_training", lambda: "/runs/standard")
     screen._list_runs()
