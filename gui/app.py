@@ -68,14 +68,12 @@ def runs_folder(asked: pathlib.Path | None, settings: QSettings) -> pathlib.Path
 
 def application(arguments: Sequence[str] = ()) -> QApplication:
     """Qt's application with everything that must be set before the first widget."""
-    import pyqtgraph
     from PySide6.QtWidgets import QApplication
 
     app = QApplication(["slr-keras", *arguments])
     app.setOrganizationName("slr-keras")
     app.setApplicationName("slr-keras")
     app.setDesktopFileName("slr-keras")
-    pyqtgraph.setConfigOption("imageAxisOrder", "row-major")
     return app
 
 
@@ -105,7 +103,9 @@ class Session:
         theme.install(app, settings)
         self.claim: FolderClaim = FolderClaim(runs_dir)
         sentence = self.claim.take()
-        self.context: Context = Context(runs_dir, settings, programs or Programs())
+        self.context: Context = Context(
+            runs_dir, settings, programs or Programs(), alone=not sentence
+        )
         self.window: Window = Window(self.context)
         self._seen: dict[str, int] = {}
         self._hook = sys.excepthook

@@ -42,11 +42,17 @@ class Context(QObject):
     edit_config = Signal(str)
     message = Signal(str)
 
-    def __init__(self, runs_dir: pathlib.Path, settings: QSettings, programs: Programs):
+    def __init__(
+        self,
+        runs_dir: pathlib.Path,
+        settings: QSettings,
+        programs: Programs,
+        alone: bool = True,
+    ):
         super().__init__()
         self.runs_dir, self.settings, self.programs = runs_dir, settings, programs
         self.store = RunStore(runs_dir)
-        self.trainer = Trainer(self.store, programs.trainer, parent=self)
+        self.trainer = Trainer(self.store, programs.trainer, parent=self, keeps_queue=alone)
         self.lab = LabPresenter(programs.lab, parent=self)
         folders = {"Runs": runs_dir.absolute(), "Settings": pathlib.Path(settings.fileName())}
         self.diagnostics = Diagnostics(folders, parent=self)

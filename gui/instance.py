@@ -2,7 +2,8 @@
 
 Both work: each shows all runs, wherever they were started, and each may start runs of its own.
 A single run belongs to one program at a time; its ``run.lock`` refuses the second, so nothing is
-ever written twice. The second window only says that it is not alone.
+ever written twice. The second window says that it is not alone, and leaves the saved queue to the
+first.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class FolderClaim:
         if self._lock.error() == QLockFile.LockError.LockFailedError:
             return (
                 "Another window is using this runs folder. Both windows show all runs, but a run "
-                "can be continued by one of them only."
+                "can be continued by one of them only, and this window's queue ends with it."
             )
         return (
             f"The runs folder {self._runs_dir} cannot be written. Its runs can be looked at; "

@@ -56,7 +56,7 @@ def draw(runs: pathlib.Path, out: pathlib.Path, scale: int) -> int:
     from gui import theme
 
     app = app_module.application()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="slr_keras-", dir=pathlib.Path.home()) as folder:
         settings = QSettings(f"{folder}/settings.ini", QSettings.Format.IniFormat)
         session = app_module.Session(app, settings, runs)
         window = session.window

@@ -155,8 +155,10 @@ class BarReporter(PlainReporter):
         self.bar.reset(self.task, total=total, completed=done, status="")
 
     def on_phase(self, event: events.PhaseStarted) -> None:
-        """The phase stands before the bar."""
-        name = f"epoch {event.epoch}/{self.epochs}" if event.phase == "epoch" else event.phase
+        """Epoch and phase stand before the bar."""
+        name = f"epoch {event.epoch}/{self.epochs}" if event.epoch else event.phase
+        if event.epoch and event.phase != "epoch":
+            name += f", {event.phase}"
         self.bar.update(self.task, description=name)
 
     def on_batch_end(self, event: events.BatchEnded) -> None:

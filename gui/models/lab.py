@@ -400,6 +400,14 @@ class Bench:
             found += [warning for warning in sweep.warnings if warning not in found]
         return found
 
+    def warnings_text(self) -> str:
+        """The warnings of both slots, each once, with the slots they are about."""
+        about: dict[str, list[str]] = {}
+        for slot in SLOTS:
+            for warning in self.warnings(slot):
+                about.setdefault(warning, []).append(slot.upper())
+        return "\n".join(f"{' and '.join(names)}: {text}" for text, names in about.items())
+
     def mismatch(self, slot: str) -> str:
         """Why the image cannot be given to the slot's model; empty if it can."""
         model = self.slots[slot].model
@@ -409,7 +417,7 @@ class Bench:
         wanted = "×".join("any" if n is None else str(n) for n in model.input_shape)
         return (
             f"The image is {mine} and this model takes {wanted}. "
-            "Pick an image again, it is then fitted to the model."
+            "Load a model for images of the same size."
         )
 
 

@@ -45,12 +45,14 @@ class Queue:
     Attributes:
         jobs: first in, first out, unless a user moves them.
         problem: why the file could not be read or written; empty when all is well.
+        kept: whether there is a file; a second window on the folder must not write the first's.
     """
 
-    def __init__(self, runs_dir: pathlib.Path):
+    def __init__(self, runs_dir: pathlib.Path, kept: bool = True):
         self.runs_dir = runs_dir
         self.problem = ""
-        self.jobs: list[Job] = self._load()
+        self.kept = kept
+        self.jobs: list[Job] = self._load() if kept else []
 
     def new_job(self, config: RunConfig, taken: str = "") -> Job:
         """A job for a configuration, in a folder that neither exists nor is promised.
@@ -103,6 +105,8 @@ class Queue:
         return job
 
     def _save(self) -> None:
+        if not self.kept:
+            return
         rows = [
             {"path": job.path, "config": to_dict(job.config) if job.config else None}
             for job in self.jobs

@@ -8,7 +8,6 @@ import importlib.metadata
 import os
 import pathlib
 import platform
-import re
 import time
 from collections.abc import Mapping
 
@@ -16,6 +15,7 @@ import psutil
 from PySide6.QtCore import QObject, QSysInfo, Signal
 
 from gui.models.log import Log
+from gui.models.places import shown, without_home
 from gui.worker import Death, Worker
 from slr_keras import __version__, events, lab_events
 
@@ -165,7 +165,6 @@ class Diagnostics(QObject):
         memory = psutil.virtual_memory()
         return {
             "System": f"{QSysInfo.prettyProductName()}, {platform.machine()}",
-            "Kernel": f"{platform.system()} {platform.release()}",
             "Processors": str(os.cpu_count() or "unknown"),
             "Memory": f"{memory.total / 2**30:.1f} GB, {memory.available / 2**30:.1f} GB free",
             "Devices": ", ".join(sorted(set(self.devices.values()))) or "not known yet",
@@ -173,20 +172,20 @@ class Diagnostics(QObject):
 
     def folders(self) -> dict[str, str]:
         """Where things are, and how much room is left there."""
-        return {name: f"{_home(str(path))}{_room(path)}" for name, path in self._folders.items()}
+        return {name: f"{shown(path)}{_room(path)}" for name, path in self._folders.items()}
 
     def report(self) -> str:
         """Everything above and the last run's settings as one text, without the home folder."""
         parts = [
             f"slr_keras diagnostics, {time.strftime('%Y-%m-%d %H:%M:%S %z')}",
             _table("Versions", self.versions()),
-            _table("System", self.system()),
+            _table("System", self.system() | {"Kernel": platform.release()}),
             _table("Folders", self.folders()),
             _table("Processes", {s.name: _process(s) for s in self.states()}),
             f"Settings of the last run\n{self._config()}",
             "Log\n" + "\n".join(f"  {entry.line()}" for entry in self.log),
         ]
-        return _home("\n\n".join(parts)) + "\n"
+        return without_home("\n\n".join(parts)) + "\n"
 
     def _config(self) -> str:
         if not self._run_dir:
@@ -230,11 +229,3 @@ def _room(path: pathlib.Path) -> str:
     with contextlib.suppress(OSError):
         return f" ({psutil.disk_usage(str(there)).free / 2**30:.1f} GB free)"
     return ""
-
-
-def _home(text: str) -> str:
-    """The home folder, which names its owner, becomes ``~``."""
-    home = str(pathlib.Path.home()).rstrip("/\\")
-    if len(home) < 3:
-        return text
-    return re.sub(re.escape(home) + r"(?![\w.-])", "~", text)

@@ -66,12 +66,10 @@ class LabPresenter(QObject):
 
     Signals:
         changed: something that is shown changed.
-        loaded: a model came into a slot (its name).
         message: a sentence for the bar at the window's foot.
     """
 
     changed = Signal()
-    loaded = Signal(str)
     message = Signal(str)
 
     def __init__(self, command: Sequence[str], parent: QObject | None = None):
@@ -223,6 +221,7 @@ class LabPresenter(QObject):
     def swap(self) -> None:
         """Exchange the two models."""
         self.bench.swap()
+        self._fit_image("a")
         self._advance()
         self.changed.emit()
 
@@ -426,7 +425,6 @@ class LabPresenter(QObject):
         if self.bench.target is not None and self.bench.target >= len(names):
             self.bench.target = None
         self._fit_image(name)
-        self.loaded.emit(name)
         return None
 
     def _fit_image(self, name: str) -> None:

@@ -82,10 +82,16 @@ class Trainer(QObject):
     ended = Signal(str, object)
     message = Signal(str)
 
-    def __init__(self, store: Runs, command: Sequence[str], parent: QObject | None = None):
+    def __init__(
+        self,
+        store: Runs,
+        command: Sequence[str],
+        parent: QObject | None = None,
+        keeps_queue: bool = True,
+    ):
         super().__init__(parent)
         self._command = list(command)
-        self._queue = Queue(pathlib.Path(store.runs_dir))
+        self._queue = Queue(pathlib.Path(store.runs_dir), keeps_queue)
         self.queue_problem = self._queue.problem
         self.worker = Worker("trainer", self)
         self.state = "idle"
@@ -112,6 +118,11 @@ class Trainer(QObject):
     def busy(self) -> bool:
         """Whether a run goes on (or waits in a pause)."""
         return self.current is not None
+
+    @property
+    def keeps_queue(self) -> bool:
+        """Whether the queue outlives the window."""
+        return self._queue.kept
 
     @property
     def queue(self) -> list[Job]:

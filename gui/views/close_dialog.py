@@ -87,7 +87,8 @@ class CloseDialog(QDialog):
         if not count:
             return ""
         runs = "The run in the queue waits" if count == 1 else f"The {count} runs in the queue wait"
-        return f" {runs} for the next time the app is open."
+        kept = self._trainer.keeps_queue
+        return f" {runs} for the next time the app is open." if kept else f" {runs} no longer."
 
     def _show_buttons(self, asking: bool) -> None:
         self.keep.setVisible(asking)

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QMimeData, QSignalBlocker, QStandardPaths, Qt, QTimer
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QComboBox,
-    QFileDialog,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QSizePolicy,
-    QSlider,
-    QStackedWidget,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QEvent, QMimeData, QSignalBlocker, QStandardPaths, Qt, QTimer
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QKeyEvent
+from PySide6.QtWidgets import QFileDialog
 
 from gui import theme
 from gui.actions import Action
@@ -36,29 +19,16 @@ from gui.models import pictures
 from gui.models.attack_code import from_test_set, snippet
 from gui.models.lab import SLOTS, Result, Source
 from gui.presenters.lab import LabPresenter
-from gui.views import lab_figure, no_wheel
+from gui.views import lab_figure
 from gui.views.images import MODES
-from gui.views.lab_charts import SweepChart, TrajectoryChart
-from gui.views.lab_settings import AttackPanel, ImageSource, ModelPicker, available, best_source
-from gui.views.lab_slot import Panel, SlotRow
-from gui.views.screen import Screen
+from gui.views.lab_layout import LabLayout
+from gui.views.lab_sources import available, best_source
 
-IMAGE_FILES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+IMAGE_FILES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 REPAINT_MS = 15
-STYLE = """
-#card { background: palette(base); border: 1px solid palette(mid); border-radius: 6px; }
-#badge { background: palette(highlight); color: palette(highlighted-text); border-radius: 9px;
-         min-width: 18px; max-width: 18px; min-height: 18px; max-height: 18px; font-weight: 600; }
-#lab QScrollArea, #lab QGraphicsView { border: none; background: transparent; }
-#verdict { font-size: 11pt; font-weight: 600; }
-"""
-EMPTY = (
-    "Train a model first, or open a .keras file. Then pick an image, drag epsilon, and watch "
-    "what the attack does to the prediction."
-)
 
 
-class LabScreen(Screen):
+class LabScreen(LabLayout):
     """Models above, image and attack at the left, what came of it in the middle."""
 
     name = "lab"
@@ -70,247 +40,9 @@ class LabScreen(Screen):
         self.step: int | None = None
         self._recalled: dict[str, Any] | None = None
         self.setAcceptDrops(True)
-        self.setStyleSheet(STYLE)
-        self._make_parts()
-        self._lay_out()
+        self.build()
         self._connect()
         self.refresh()
-
-    # -- parts --------------------------------------------------------------------------------
-
-    def _make_parts(self) -> None:
-        self.pickers = {slot: ModelPicker(slot) for slot in SLOTS}
-        self.swap = QToolButton()
-        self.swap.setText("⇄")
-        self.swap.setFixedWidth(40)
-        self.swap.setAccessibleName("Swap the models")
-        self.swap.setToolTip("Swap the models A and B.")
-        self.source, self.attack = ImageSource(), AttackPanel()
-        self.as_trained = QPushButton("As in training")
-        self.as_trained.setToolTip("Take the attack that model A was trained with.")
-        self.notes = QLabel()
-        self.notes.setWordWrap(True)
-        theme.role(self.notes, "warn")
-        self.rows = {slot: SlotRow(slot) for slot in SLOTS}
-        self._make_bar()
-        self._make_charts()
-        self._make_status()
-        self._make_empty()
-
-    def _make_bar(self) -> None:
-        self.modes = QButtonGroup(self)
-        self.mode_buttons: dict[str, QToolButton] = {}
-        hints = {
-            "adversarial": "The attacked image.",
-            "clean": "The clean image in the same place: switch to and fro with the key T.",
-            "swipe": "Both, with a divider to drag (or the keys , and .).",
-            "difference": "How far each value moved, amplified, black where it did not.",
-        }
-        for mode, text in MODES.items():
-            button = QToolButton()
-            button.setText(text)
-            button.setCheckable(True)
-            button.setToolTip(hints[mode])
-            self.modes.addButton(button)
-            self.mode_buttons[mode] = button
-        self.mode_buttons["adversarial"].setChecked(True)
-        self.factor = QComboBox()
-        self.factor.setAccessibleName("Amplification of the perturbation")
-        self.factor.setToolTip("How much the perturbation is amplified; Fit fills the range.")
-        self.factor.addItem("Fit to epsilon", None)
-        for factor in pictures.FACTORS:
-            self.factor.addItem(f"{factor} times", float(factor))
-        no_wheel.guard(self.factor)
-        self.pixel = QLabel()
-        self.pixel.setMinimumWidth(1)
-        theme.role(self.pixel, "muted")
-        self.save, self.copy = QPushButton("Save figure…"), QPushButton("Copy as Python")
-        self.save.setToolTip("Write the comparison as PNG or SVG.")
-        self.copy.setToolTip("Copy a program that runs this attack.")
-
-    def _make_charts(self) -> None:
-        self.trajectory = TrajectoryChart("Loss and margin over the steps")
-        self.scrubber = QSlider(Qt.Orientation.Horizontal)
-        self.scrubber.setAccessibleName("Step of the attack")
-        self.scrubber.setToolTip("Show the image as it was after this step.")
-        no_wheel.guard(self.scrubber)
-        self.sweep_chart = SweepChart("Probability of the true class over epsilon")
-        self.sweep_chart.setToolTip("Click a place to take its epsilon.")
-        self.sweep = QPushButton("Sweep epsilon")
-        self.sweep.setToolTip("Attack at a row of radii, from 0 to twice the present epsilon.")
-        self.step_text = QLabel()
-        theme.role(self.step_text, "muted")
-
-    def _make_status(self) -> None:
-        self.status = QLabel()
-        theme.role(self.status, "muted")
-        self.busy = QProgressBar()
-        self.busy.setRange(0, 0)
-        self.busy.setTextVisible(False)
-        self.busy.setFixedSize(64, 6)
-        self.busy.setAccessibleName("The lab is at work")
-        self.cancel = QPushButton("Cancel")
-        self.cancel.setToolTip("Give up what is being computed.")
-        self.trouble = QFrame()
-        self.trouble.setObjectName("card")
-        self.trouble_text = QLabel()
-        self.trouble_text.setWordWrap(True)
-        theme.role(self.trouble_text, "bad")
-        self.restart = QPushButton("Restart the lab")
-        self.trouble_log = QLabel()
-        theme.role(self.trouble_log, "muted")
-        self.trouble_log.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-
-    def _make_empty(self) -> None:
-        title, text = QLabel("No model on the bench"), QLabel(EMPTY)
-        theme.role(title, "title")
-        theme.role(text, "muted")
-        self.empty_problem = QLabel()
-        theme.role(self.empty_problem, "bad")
-        self.empty_newest = QPushButton("Open the newest run")
-        self.empty_open = QPushButton("Open a .keras file…")
-        self.empty_train = QPushButton("Train a model")
-        block = QWidget()
-        block.setFixedWidth(470)
-        column, buttons = QVBoxLayout(block), QHBoxLayout()
-        column.setSpacing(10)
-        for label in (title, text, self.empty_problem):
-            label.setWordWrap(True)
-            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            column.addWidget(label)
-        buttons.addStretch()
-        for button in (self.empty_newest, self.empty_open, self.empty_train):
-            buttons.addWidget(button)
-        buttons.addStretch()
-        column.addLayout(buttons)
-        self.empty = QWidget()
-        row, layout = QHBoxLayout(), QVBoxLayout(self.empty)
-        row.addStretch()
-        row.addWidget(block)
-        row.addStretch()
-        layout.addStretch(2)
-        layout.addLayout(row)
-        layout.addStretch(3)
-
-    # -- layout -------------------------------------------------------------------------------
-
-    def _lay_out(self) -> None:
-        self.pages = QStackedWidget()
-        self.pages.addWidget(self.empty)
-        self.pages.addWidget(self._bench_page())
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 10, 12, 10)
-        layout.setSpacing(8)
-        layout.addLayout(self._top())
-        layout.addWidget(self._trouble_card())
-        layout.addWidget(self.pages, 1)
-
-    def _top(self) -> QHBoxLayout:
-        top = QHBoxLayout()
-        top.setSpacing(10)
-        top.addWidget(self.pickers["a"], 1)
-        top.addWidget(self.swap, 0, Qt.AlignmentFlag.AlignTop)
-        top.addWidget(self.pickers["b"], 1)
-        state = QVBoxLayout()
-        state.setSpacing(4)
-        line = QHBoxLayout()
-        line.addStretch()
-        line.addWidget(self.busy)
-        line.addWidget(self.cancel)
-        state.addLayout(line)
-        state.addWidget(self.status, 0, Qt.AlignmentFlag.AlignRight)
-        side = QWidget()
-        side.setLayout(state)
-        side.setFixedWidth(150)
-        state.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.busy, self.cancel):  # their place stays when they are hidden
-            policy = widget.sizePolicy()
-            policy.setRetainSizeWhenHidden(True)
-            widget.setSizePolicy(policy)
-        top.addWidget(side)
-        return top
-
-    def _trouble_card(self) -> QFrame:
-        row = QHBoxLayout(self.trouble)
-        words = QVBoxLayout()
-        words.addWidget(self.trouble_text)
-        words.addWidget(self.trouble_log)
-        row.addLayout(words, 1)
-        row.addWidget(self.restart, 0, Qt.AlignmentFlag.AlignTop)
-        return self.trouble
-
-    def _bench_page(self) -> QWidget:
-        page = QWidget()
-        layout = QHBoxLayout(page)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(12)
-        layout.addWidget(self._left())
-        layout.addLayout(self._centre(), 1)
-        return page
-
-    def _left(self) -> QWidget:
-        inner = QWidget()
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, 6, 0)
-        column.setSpacing(8)
-        along = QHBoxLayout()
-        along.addWidget(self.copy, 1)
-        along.addWidget(self.save, 1)
-        attack = _card("Attack", [self.attack, self.notes])
-        below = QHBoxLayout()
-        below.addWidget(self.as_trained, 1)
-        below.addWidget(self.sweep, 1)
-        attack.addLayout(below)
-        column.addWidget(_framed(_card("Image", [self.source])))
-        column.addWidget(_framed(attack))
-        column.addLayout(along)
-        column.addStretch()
-        area = QScrollArea()
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inner)
-        area.setFixedWidth(268)
-        return area
-
-    def _centre(self) -> QVBoxLayout:
-        bar = QHBoxLayout()
-        bar.setSpacing(4)
-        for button in self.mode_buttons.values():
-            bar.addWidget(button)
-        bar.addStretch()
-        bar.addWidget(QLabel("Amplify"))
-        bar.addWidget(self.factor)
-        centre = QVBoxLayout()
-        centre.setSpacing(8)
-        centre.addLayout(bar)
-        for row in self.rows.values():
-            centre.addWidget(row, 5)
-            row.setMinimumHeight(140)
-        centre.addWidget(self.pixel)
-        centre.addLayout(self._charts(), 3)
-        return centre
-
-    def _charts(self) -> QHBoxLayout:
-        self.path_panel = Panel("Path of the attack", self.trajectory)
-        self.sweep_panel = Panel("True class over ε (/255)", self.sweep_chart)
-        scrub = QHBoxLayout()
-        scrub.addWidget(self.scrubber, 1)
-        scrub.addWidget(self.step_text)
-        charts = QHBoxLayout()
-        charts.setSpacing(8)
-        for panel, foot in ((self.path_panel, scrub), (self.sweep_panel, None)):
-            card = QFrame()
-            card.setObjectName("card")
-            card.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-            inside = QVBoxLayout(card)
-            inside.setContentsMargins(10, 6, 10, 6)
-            inside.setSpacing(4)
-            inside.addWidget(panel, 1)
-            if foot is not None:
-                inside.addLayout(foot)
-            charts.addWidget(card, 1)
-        return charts
 
     # -- connections --------------------------------------------------------------------------
 
@@ -542,6 +274,8 @@ class LabScreen(Screen):
         for slot, row in self.rows.items():
             row.setVisible(bench.slots[slot].source is not None)
             row.show_bench(bench, self.step, self.factor.currentData(), lab.busy)
+        self.warnings.setText(bench.warnings_text())
+        self.warnings.setVisible(bool(self.warnings.text()))
         self._show_charts()
         self._show_scrubber()
         if not self.pixel.text():
@@ -702,29 +436,18 @@ class LabScreen(Screen):
             for name, text, run, keys, enabled in rows
         ]
 
-    def keyPressEvent(self, event: Any) -> None:
+    def changeEvent(self, event: QEvent) -> None:
+        """Words with colours in them follow the theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and "_timer" in self.__dict__:
+            self._later()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """T switches between clean and adversarial."""
         if event.key() == Qt.Key.Key_T and not event.modifiers():
             self.toggle()
         else:
             super().keyPressEvent(event)
-
-
-def _card(title: str, widgets: Sequence[QWidget]) -> QVBoxLayout:
-    heading, inside = QLabel(title), QVBoxLayout()
-    theme.role(heading, "heading")
-    inside.setContentsMargins(10, 8, 10, 10)
-    inside.setSpacing(6)
-    for widget in (heading, *widgets):
-        inside.addWidget(widget)
-    return inside
-
-
-def _framed(layout: QVBoxLayout) -> QFrame:
-    card = QFrame()
-    card.setObjectName("card")
-    card.setLayout(layout)
-    return card
 
 
 def _dropped(data: QMimeData) -> pathlib.Path | None:

@@ -28,6 +28,7 @@ TITLES = {
     "swipe": "Clean | adversarial",
     "clean": "Clean, in its place",
 }
+LOWEST = 150  # height that images and words need
 GREY_MAP = "Blue is darker, red is brighter, white is unchanged."
 COLOUR_MAP = "Grey is unchanged; a channel that rose is brighter, one that fell is darker."
 
@@ -98,9 +99,6 @@ class SlotRow(QFrame):
         self.budget.setRange(0, 1000)
         self.budget.setAccessibleName(f"Distance against the budget, {name}")
         self.budget.setFixedSize(214, 17)
-        self.warnings = QLabel()
-        self.warnings.setWordWrap(True)
-        theme.role(self.warnings, "warn")
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -127,7 +125,7 @@ class SlotRow(QFrame):
             grid.setColumnStretch(column, 4 if panel.view is not self.bars else 5)
             grid.setColumnMinimumWidth(column, 100)
         grid.setRowStretch(2, 1)
-        grid.addWidget(self.warnings, 3, 0, 1, 4)
+        self._show_panels(only_words=False)
 
     # -- what it shows ------------------------------------------------------------------------
 
@@ -143,6 +141,18 @@ class SlotRow(QFrame):
             self._show_result(bench, result, step, factor, dimmed=not current)
         if not current:
             self._show_live(bench, factor)
+        self._show_panels(bool(self._problem(bench)) and result is None)
+
+    def _problem(self, bench: Bench) -> str:
+        return bench.slots[self.slot].problem or bench.mismatch(self.slot)
+
+    def _show_panels(self, only_words: bool) -> None:
+        """A slot that has nothing but a problem needs no room for images."""
+        for widget in (*self.panels.values(), self.budget):
+            widget.setVisible(not only_words)
+        vertical = QSizePolicy.Policy.Maximum if only_words else QSizePolicy.Policy.Preferred
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, vertical)
+        self.setMinimumHeight(0 if only_words else LOWEST)
 
     def _show_clean(self, bench: Bench) -> None:
         image = bench.image
@@ -159,7 +169,7 @@ class SlotRow(QFrame):
 
     def _show_head(self, bench: Bench, result: Result | None, current: bool, busy: bool) -> None:
         slot = bench.slots[self.slot]
-        problem = slot.problem or bench.mismatch(self.slot)
+        problem = self._problem(bench)
         verdict = bench.verdict(self.slot)
         if problem:
             text, role = problem, "bad"
@@ -177,9 +187,6 @@ class SlotRow(QFrame):
         self.transfer.setText(bench.transfer(self.slot) if current else "")
         self.transfer.setVisible(bool(self.transfer.text()) and not problem)
         self.transfer.setToolTip(self.transfer.text())
-        warnings = bench.warnings(self.slot)
-        self.warnings.setText("\n".join(warnings))
-        self.warnings.setVisible(bool(warnings))
         self._show_budget(result, current)
 
     def _show_budget(self, result: Result | None, current: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
@@ -10,6 +12,33 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QV
 from gui import theme
 from gui.views.icons import icon
 from gui.views.screen import Screen
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A place of the rail: a screen that is imported when it is first needed.
+
+    Attributes:
+        name, title: those of the screen.
+        module, cls: where its class is.
+        plots: whether it draws with pyqtgraph, whose import takes longer than the window.
+    """
+
+    name: str
+    title: str
+    module: str
+    cls: str
+    plots: bool = False
+
+    def screen(self) -> type[Screen]:
+        """The class of the screen."""
+        if self.plots:
+            import pyqtgraph
+
+            pyqtgraph.setConfigOption("imageAxisOrder", "row-major")
+        found = getattr(importlib.import_module(self.module), self.cls)
+        assert issubclass(found, Screen)
+        return found
 
 
 class Rail(QFrame):
@@ -23,7 +52,7 @@ class Rail(QFrame):
     chosen = Signal(str)
     search = Signal()
 
-    def __init__(self, screens: Sequence[type[Screen]]):
+    def __init__(self, screens: Sequence[Place]):
         super().__init__()
         self.setObjectName("rail")
         self._group = QButtonGroup(self)

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QPlainTextEdit, QTextBrowser, QVBoxLayout,
 
 from gui import theme
 from gui.models import run_words as words
+from gui.models.places import shown
 from gui.models.run_store import RunRecord
 
 TYPING_MS = 800
@@ -132,7 +133,7 @@ def _one(record: RunRecord) -> str:
         f"<h3>{_safe(record.name)}</h3>",
         f'<p><span style="color:{getattr(colours, state.colour)}">'
         f"{_safe(words.status_text(record))}</span><br>{_muted(times, '')}<br>"
-        f"{_muted(_breakable(record.path), '')}</p>",
+        f"{_muted(_breakable(shown(record.path)), '')}</p>",
         *(_box(text, "bad") for text in (record.failure, record.problem) if text),
         *_figures(record),
         *_warnings(record),

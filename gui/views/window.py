@@ -25,20 +25,21 @@ from gui import theme
 from gui.actions import MENUS, Action
 from gui.context import Context
 from gui.views.close_dialog import CloseDialog
-from gui.views.diagnostics import DiagnosticsScreen
 from gui.views.icons import icon
-from gui.views.lab import LabScreen
 from gui.views.message_bar import MessageBar
 from gui.views.palette import Palette, Shortcuts
-from gui.views.rail import Rail
-from gui.views.runs import RunsScreen
+from gui.views.rail import Place, Rail
 from gui.views.screen import Screen
 from gui.views.status import Status
-from gui.views.train import TrainScreen
 from slr_keras import __version__
 
-SCREENS: tuple[type[Screen], ...] = (RunsScreen, TrainScreen, LabScreen, DiagnosticsScreen)
-NAMES = [cls.name for cls in SCREENS]
+SCREENS = (
+    Place("runs", "Runs", "gui.views.runs", "RunsScreen"),
+    Place("train", "Train", "gui.views.train", "TrainScreen", plots=True),
+    Place("lab", "Attack lab", "gui.views.lab", "LabScreen", plots=True),
+    Place("diagnostics", "Diagnostics", "gui.views.diagnostics", "DiagnosticsScreen"),
+)
+NAMES = [place.name for place in SCREENS]
 MAIN = pathlib.Path(__file__).resolve().parents[2] / "main.py"
 ABOUT = f"""<h3>slr_keras {__version__}</h3>
 <p>Adversarial training for Keras that does not overfit: Self-Guided Label Refinement
@@ -49,8 +50,8 @@ ABOUT = f"""<h3>slr_keras {__version__}</h3>
 class Window(QMainWindow):
     """One window on one runs folder.
 
-    The screen in front is built at once, the others by :meth:`complete` after the first paint:
-    hundreds of form fields need not be there for the list of runs to be read.
+    The list of runs is built at once, the other screens by :meth:`complete` after the first
+    paint: hundreds of form fields and pyqtgraph need not be there for the window to appear.
 
     Signals:
         painted: the window is on screen for the first time.
@@ -65,6 +66,7 @@ class Window(QMainWindow):
         self._was_painted = False
         self.closing: CloseDialog | None = None
         self._made: list[QObject] = []  # menus and their actions, made anew with new screens
+        self._wanted, self._wanted_shown = NAMES[0], False  # of the last session
         self._owners: dict[str, str] = {}  # action to screen
         self.setWindowIcon(icon("app", theme.LIGHT.accent, size=64))
         self.setMinimumSize(900, 600)
@@ -123,9 +125,11 @@ class Window(QMainWindow):
 
         In one go: no signal of one screen can be missed by another that is built later.
         """
-        missing = [cls for cls in SCREENS if cls.name not in self.screens]
-        for cls in missing:
-            self._guarded(partial(self._build, cls))
+        missing = [place for place in SCREENS if place.name not in self.screens]
+        for place in sorted(missing, key=lambda place: place.name != self._wanted):
+            self._guarded(partial(self._build, place))
+        if not self._wanted_shown:
+            self.show_screen(self._wanted)
         if missing:
             for name in filter(self.screens.__contains__, NAMES):
                 table = self.screens[name].actions_table()
@@ -133,10 +137,10 @@ class Window(QMainWindow):
                 self.actions_table += table
             self._make_menus()
 
-    def _build(self, cls: type[Screen]) -> None:
-        screen = self.screens[cls.name] = cls(self.context)
+    def _build(self, place: Place) -> None:
+        screen = self.screens[place.name] = place.screen()(self.context)
         self.stack.addWidget(screen)
-        self._guarded(partial(screen.restore, self._state_of(cls.name)))
+        self._guarded(partial(screen.restore, self._state_of(place.name)))
 
     def show_screen(self, name: str) -> None:
         """Bring a screen to the front."""
@@ -147,6 +151,7 @@ class Window(QMainWindow):
         screen = self.screens.get(name)
         if screen is None:
             return
+        self._wanted_shown = True
         self.stack.setCurrentWidget(screen)
         self.rail.mark(name)
         self._share_keys()
@@ -274,7 +279,7 @@ class Window(QMainWindow):
             item = self.findChild(QAction, action.name)
             if action.shortcut and isinstance(item, QAction):
                 groups.setdefault(action.shortcut, []).append(item)
-        front = self.current.name
+        front = self.current.name if self.stack.count() else ""
         for key, items in groups.items():
             if len(items) > 1:
                 of_front = [i for i in items if self._owners.get(i.objectName()) == front]
@@ -355,8 +360,12 @@ class Window(QMainWindow):
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
             self.resize(1360, 860)
         wanted = str(settings.value("window/screen", ""))
-        self.show_screen(wanted if wanted in NAMES else NAMES[0])
-        self.current.setFocus()
+        self._wanted = wanted if wanted in NAMES else NAMES[0]
+        if SCREENS[NAMES.index(self._wanted)].plots:
+            self.rail.mark(self._wanted)  # its page comes after the first paint
+        else:
+            self.show_screen(self._wanted)
+        self.stack.setFocus()
 
     def _state_of(self, name: str) -> dict[str, object]:
         try:
@@ -369,7 +378,7 @@ class Window(QMainWindow):
         """Keep geometry, screen and the screens' states for the next session."""
         settings = self.context.settings
         settings.setValue("window/geometry", self.saveGeometry())
-        settings.setValue("window/screen", self.current.name)
+        settings.setValue("window/screen", self.current.name if self.stack.count() else "")
         settings.setValue("runs_dir", str(self.context.runs_dir.absolute()))
         for screen in self.screens.values():
             self._guarded(partial(self._save_state, screen))

@@ -219,8 +219,10 @@ def test_warnings_are_those_of_what_is_current(bench):
     assert bench.warnings("a") == ["The loss is flat.", "Too easy."]
     bench.change("eps", 1 / 255)
     assert bench.warnings("a") == ["The loss is flat.", "Too easy."]
+    bench.slots["b"].sweep = SweepResult(bench.key("b").without_eps(), warnings=("Too easy.",))
+    assert bench.warnings_text() == "A: The loss is flat.\nA and B: Too easy."
     bench.change("steps", 1)
-    assert bench.warnings("a") == []
+    assert bench.warnings("a") == [] and bench.warnings_text() == ""
 
 
 def test_articles_and_classes_shown():

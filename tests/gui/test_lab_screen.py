@@ -20,7 +20,7 @@ from gui.models import pictures
 from gui.models.lab import Source
 from gui.views.images import CompareView, ImageView, to_qimage
 from gui.views.lab import LabScreen
-from gui.views.lab_settings import available, best_source
+from gui.views.lab_sources import available, best_source
 from slr_keras import events
 from tests.gui import fake_lab
 from tests.gui.lab_tools import asked, fake_command, settled
@@ -313,6 +313,8 @@ def test_refusals_stand_where_they_belong(screen, wait_until, spin, tmp_path):
     wait_until(lambda: screen.lab.bench.slots["b"].problem)
     spin(0.05)
     assert "cannot be read" in screen.rows["b"].verdict.text()
+    assert not screen.rows["b"].clean.isVisible()
+    assert screen.rows["b"].height() < screen.rows["a"].height()
     assert not screen.rows["a"].adversarial.dimmed
 
 
@@ -320,7 +322,7 @@ def test_a_warning_of_the_lab_is_shown(screen, wait_until, spin):
     screen.attack.editors["eps"].slider.setValue(0)
     wait_until(lambda: settled(screen.lab))
     spin(0.05)
-    assert "may be failing" in screen.rows["a"].warnings.text()
+    assert screen.warnings.isVisible() and "may be failing" in screen.warnings.text()
 
 
 # -- taking it along ----------------------------------------------------------------------------
@@ -409,6 +411,21 @@ def test_models_of_other_screens_come_to_a(make_screen, wait_until):
     screen.context.attack_model.emit("/runs/robust", "final")
     wait_until(lambda: settled(screen.lab))
     assert screen.lab.bench.slots["a"].source == Source("/runs/robust", "final")
+
+
+def test_a_model_that_is_sent_leaves_the_rest_of_the_last_session(
+    make_screen, wait_until, tmp_path
+):
+    (tmp_path / "b.keras").touch()
+    sources = {"a": ["/gone", "best"], "b": [str(tmp_path / "b.keras"), "final"]}
+    screen = make_screen()
+    screen.restore({"sources": sources, "seed": 3, "index": 4})
+    screen.context.attack_model.emit("/runs/robust", "best")
+    screen.shown()
+    wait_until(lambda: settled(screen.lab))
+    slots = screen.lab.bench.slots
+    assert slots["a"].source == Source("/runs/robust") and slots["b"].source.is_file
+    assert screen.lab.bench.seed == 3 and screen.lab.bench.image.index == 4
 
 
 def test_the_running_run_is_followed(screen, wait_until, monkeypatch):

@@ -25,7 +25,7 @@ from gui.instance import FolderClaim
 from gui.views.diagnostics import DiagnosticsScreen
 from gui.views.message_bar import MessageBar
 from gui.views.palette import Palette, Shortcuts
-from gui.views.window import NAMES
+from gui.views.window import NAMES, SCREENS
 from gui.worker import ROOT
 from slr_keras.run_folder import RunFolder
 from tests.gui.fake_programs import FAKE_LAB, FAKE_TRAINER, quick_config
@@ -113,6 +113,18 @@ def test_screens_send_to_each_other(window):
     assert window.current.name == "diagnostics"
     window.context.chart_runs.emit([])
     assert window.current.name == "train"
+
+
+def test_places_say_what_the_screens_say(window):
+    for place in SCREENS:
+        assert (place.name, place.title) == (place.screen().name, place.screen().title)
+
+
+def test_a_window_that_was_left_on_the_charts_comes_back_there(open_session, settings, wait_until):
+    settings.setValue("window/screen", "train")
+    window = open_session(whole=False).window
+    wait_until(lambda: list(window.screens), 10)
+    assert window.current.name == "train" and window.rail.button("train").isChecked()
 
 
 def test_lab_starts_after_the_window_is_there(open_session, wait_until):
@@ -337,15 +349,21 @@ def test_a_defect_in_a_timer_does_not_flood(shared, window, spin, capsys, monkey
 # -- two windows, bad folders ---------------------------------------------------------------------
 
 
-def test_two_windows_on_one_folder(open_session):
+def test_two_windows_on_one_folder(open_session, tmp_path):
     first = open_session(whole=False)
     assert first.window.messages.text() == ""
     second = open_session(whole=False)
     assert "Another window" in second.window.messages.text()
-    second.window.close()
-    first.window.close()
-    second.end()
-    first.end()
+    for session, kept in ((first, True), (second, False)):
+        trainer = session.context.trainer
+        trainer.enqueue(quick_config(epochs=300))
+        trainer.enqueue(quick_config(epochs=200 + kept))
+        assert trainer.keeps_queue is kept
+    (waiting,) = json.loads((tmp_path / "runs" / "queue.json").read_text())
+    assert waiting["config"]["train"]["epochs"] == 201  # the second window did not write it
+    for session in (first, second):
+        end(session)
+    (tmp_path / "runs" / "queue.json").unlink()
     assert open_session(whole=False).window.messages.text() == ""
 
 

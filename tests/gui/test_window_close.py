@@ -9,12 +9,12 @@ import types
 
 import psutil
 import pytest
-from tests.gui.fake_programs import FAKE_TRAINER, quick_config
 
 from gui.presenters.trainer import Trainer
 from gui.views.close_dialog import CloseDialog
 from gui.worker import ROOT, abandoned
 from slr_keras.run_folder import RunFolder
+from tests.gui.fake_programs import FAKE_TRAINER, quick_config
 
 
 @pytest.fixture

@@ -93,8 +93,9 @@ def test_a_bar_in_a_terminal_and_control_c(tmp_path, flags):
     command = [sys.executable, "-m", "slr_keras.train", *flags(train__epochs=10_000)]
     shown, code = in_terminal([*command, "--run-dir", str(run)], "epoch   3/10000")
     assert code == 130
-    for word in ("batch 5/5", "images/s", "clean", "robust", "epoch 2/10000", "loss"):
+    for word in ("batch 5/5", "images/s", "clean", "robust", "loss"):
         assert word in shown
+    assert re.search(r"epoch \d+/10000", shown)
     assert re.search(r"\d:\d\d", shown)  # the time left
     assert "stopped by SIGINT, state saved" in shown
     assert f"--resume {run}" in shown.replace("\r\n", "")
