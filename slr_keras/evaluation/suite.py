@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from slr_keras import backend, schema
 from slr_keras.attacks._base import Attack
+from slr_keras.evaluation.intervals import wilson
 from slr_keras.evaluation.runner import Evaluator
 
 WORST = "worst case"
@@ -28,14 +28,6 @@ class Row:
     accuracy: float
     interval: tuple[float, float]
     seconds: float
-
-
-def wilson(hits: int, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927): holds near 0 and 1, where the normal one fails."""
-    share, weight = hits / count, z * z / count
-    centre = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / count + weight / count / 4)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def evaluate(
