@@ -17,7 +17,8 @@ from slr_keras.schema import setting
 
 Tensor = Any
 STAGE = 100  # queries between two stops
-HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of 10,000 queries: equation 2 ff.
+SCHEDULED = 10_000  # queries that HALVINGS were chosen for
+HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # section 3.2 and appendix
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Square(Staged):
     ``z_y - max_{i != y} z_i``. The window covers a share ``p`` of the image that starts at
     ``p_init`` and is halved as queries go on. L-infinity: every channel of the window is set to
     plus or minus ``eps``. L2: the weight of a second window moves into the first one. The image
-    itself costs no query, the first candidate one.
+    itself costs no query, the first candidate one. Windows reach every pixel, as the paper has it;
+    those of its authors' code never touch the last row and column. AutoAttack does not rescale.
 
     Example:
         >>> Square(eps=8/255).queries
@@ -40,6 +42,9 @@ class Square(Staged):
 
     queries: int = setting(5000, help="forward passes for each image", at_least=1)
     p_init: float = setting(0.8, help="share of the image that the first windows cover", above=0)
+    rescale: bool = setting(
+        True, help="halve the windows at the same shares of any number of queries as of 10,000"
+    )
 
     def validate(self) -> None:
         """Norms with windows."""
@@ -53,7 +58,8 @@ class Square(Staged):
 
     def share(self, query: int) -> float:
         """The share of the image that the window of a query covers."""
-        return self.p_init / 2 ** sum(query > bound for bound in HALVINGS)
+        place = query * SCHEDULED // self.queries if self.rescale else query
+        return self.p_init / 2 ** sum(place > bound for bound in HALVINGS)
 
     def aim(self, logits: Any, labels: Tensor, rival: Tensor | None = None) -> Objective:
         """The margin is raised."""
@@ -171,7 +177,7 @@ def _signs(rng: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _place(rng: Any, side: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    top, left = (int(rng.integers(0, max(size - side, 1))) for size in shape[:2])
+    top, left = (int(rng.integers(0, size - side + 1)) for size in shape[:2])
     return slice(top, top + side), slice(left, left + side)
 
 

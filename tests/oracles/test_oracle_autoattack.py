@@ -185,9 +185,25 @@ def test_square_asks_exactly_as_often_as_told(norm, queries, rng):
 
 
 def test_square_windows_shrink_as_the_paper_says():
-    attack = Square()
+    attack = Square(rescale=False)
     queries = [1, 10, 11, 51, 201, 501, 1001, 2001, 4001]
     assert [attack.share(q) for q in queries] == [0.8 / 2**k for k in (0, 0, 1, 2, 3, 4, 5, 6, 7)]
+
+
+def test_square_windows_shrink_at_the_same_shares_of_fewer_queries():
+    attack = Square(queries=1000)
+    assert [attack.share(q) for q in (1, 2, 6, 801)] == [0.8 / 2**k for k in (0, 1, 2, 9)]
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_square_windows_reach_every_pixel_and_stay_in_the_image(norm):
+    shape = (7, 9, 1)
+    plan = Square(norm=norm, queries=400).plan(0, 400, shape, 0)
+    drawn = plan["window"][..., 0] > 0
+    assert drawn.any(0).all(), "pixels that no window covers"
+    for window in drawn:
+        rows, columns = np.flatnonzero(window.any(1)), np.flatnonzero(window.any(0))
+        assert len(rows) == len(columns) == np.sqrt(window.sum()), "not a whole square"
 
 
 def test_square_never_raises_the_margin_and_uses_no_gradient(rng):

@@ -1,0 +1,8 @@
+"""Our attacks against implementations by others: same weights, same images, one command each.
+
+    python -m benchmarks.referees.torchattacks_autoattack   # AutoAttack, each attack and in total
+    python -m benchmarks.referees.foolbox_attacks           # PGD, DeepFool, Carlini and Wagner
+    python -m benchmarks.referees.art_attacks               # APGD, Square
+
+Referees are optional: ``pip install -r benchmarks/requirements.txt``.
+"""
