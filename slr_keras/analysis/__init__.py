@@ -1,0 +1,1 @@
+"""What a report is made of: calibration, confusion, gallery, figures and the page itself."""

@@ -1,0 +1,210 @@
+"""Diagrams as inline SVG: their ink and colours follow the page, light or dark."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from slr_keras.analysis.calibration import Calibration
+from slr_keras.evaluation.curves import CLEAN, ROBUST, SOFT, draw_accuracy, mark_drops
+
+INK, QUIET = "#123456", "#654321"  # stand-ins, replaced by the page's colours
+# Okabe-Ito, told apart with any colour vision; the page has a lighter set on dark ground.
+SERIES = (CLEAN, ROBUST, SOFT, "#cc79a7", "#e69f00", "#56b4e9")
+COLOURS = {
+    INK: "currentColor",
+    QUIET: "var(--quiet)",
+    CLEAN: "var(--clean)",
+    ROBUST: "var(--robust)",
+    SOFT: "var(--soft)",
+}
+ABOVE = {"ncols": 5, "fontsize": 8, "columnspacing": 1.2, "handlelength": 1.8, "borderpad": 0.2}
+DASHES = ("-", "--", "-.", ":")
+STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": QUIET,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": QUIET,
+    "legend.frameon": False,
+}
+
+
+def curves(record: Any, key: str) -> str:
+    """Clean and robust accuracy on training and validation images, and the labels' entropy."""
+    soft = any(epoch.label_entropy for epoch in record.epochs)
+
+    def draw(figure: Any) -> None:
+        ratios = (4, 1) if soft else (1,)
+        axes = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios, squeeze=False)
+        upper, lower = axes[0, 0], axes[-1, 0]
+        draw_accuracy(upper, record.epochs)
+        upper.legend(loc="lower left", bbox_to_anchor=(0, 1), **ABOVE)
+        mark_drops(upper, record.config)
+        if soft:
+            entropy = [e.label_entropy for e in record.epochs]
+            lower.plot([e.epoch for e in record.epochs], entropy, color=SOFT)
+            lower.set(ylabel="label entropy\n(nats)", ylim=(0, None))
+            lower.grid(alpha=0.25)
+        lower.set(xlabel="epoch")
+
+    return _svg(draw, (7.6, 4.4 if soft else 3.6), _curve_words(record), key)
+
+
+def _curve_words(record: Any) -> str:
+    robust = [(e.epoch, v) for e in record.epochs if (v := e.val_robust_accuracy) is not None]
+    if not robust:
+        return f"Accuracy over {len(record.epochs)} epochs; none was evaluated yet."
+    best = max(robust, key=lambda point: point[1])
+    return (
+        f"Clean and robust accuracy on training and validation images over {robust[-1][0]} epochs. "
+        f"Robust validation accuracy is highest at epoch {best[0]}, {100 * best[1]:.1f} percent, "
+        f"and {100 * robust[-1][1]:.1f} percent at epoch {robust[-1][0]}."
+    )
+
+
+def comparison(records: Sequence[Any], key: str) -> str:
+    """Robust validation accuracy of several runs over their epochs, the best of each marked."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for number, record in enumerate(records):
+            colour, dash = SERIES[number % len(SERIES)], DASHES[number % len(DASHES)]
+            points = [
+                (e.epoch, 100 * v)
+                for e in record.epochs
+                if (v := e.val_robust_accuracy) is not None
+            ]
+            if points:
+                axes.plot(
+                    *zip(*points, strict=True), color=colour, linestyle=dash, label=record.title
+                )
+                axes.plot(*max(points, key=lambda point: point[1]), "o", color=colour)
+        axes.set(xlabel="epoch", ylabel="robust accuracy,\nvalidation (%)", ylim=(0, None))
+        axes.grid(alpha=0.25)
+        if axes.lines:
+            axes.legend()
+
+    names = ", ".join(record.title for record in records)
+    words = f"Robust validation accuracy over the epochs of {names}; figures in the table."
+    return _svg(draw, (7.6, 3.4), words, key)
+
+
+def epsilon_curve(points: Sequence[Mapping[str, Any]], eps: Sequence[float], key: str) -> str:
+    """Accuracy against the radius of the ball, with its 95 % intervals where they are known."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        shares = [100 * point["accuracy"] for point in points]
+        if all(point.get("interval") for point in points):
+            low, high = zip(*(point["interval"] for point in points), strict=True)
+            axes.fill_between(
+                eps, 100 * np.array(low), 100 * np.array(high), color=ROBUST, alpha=0.18, lw=0
+            )
+        axes.plot(eps, shares, "o-", color=ROBUST, markersize=4)
+        axes.set_xticks(eps, [str(point["eps"]) for point in points])
+        axes.set(xlabel="epsilon", ylabel="accuracy (%)", ylim=(0, 100))
+        axes.grid(alpha=0.25)
+
+    words = ", ".join(f"{100 * p['accuracy']:.1f} percent at {p['eps']}" for p in points)
+    return _svg(draw, (7.6, 3.0), f"Accuracy against epsilon: {words}.", key)
+
+
+def reliability(clean: Calibration, adversarial: Calibration, key: str) -> str:
+    """Accuracy over confidence for clean and attacked images, with the number of images below."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1))
+        one = ("clean", clean, CLEAN), ("under attack", adversarial, ROBUST)
+        for column, (name, result, colour) in enumerate(one):
+            _reliability(axes[0, column], axes[1, column], name, result, colour)
+        axes[0, 0].set(ylabel="accuracy (%)")
+        axes[1, 0].set(ylabel="images")
+
+    return _svg(
+        draw,
+        (7.6, 3.9),
+        f"Reliability diagrams. Clean: mean confidence {100 * clean.confidence:.1f} percent, "
+        f"accuracy {100 * clean.accuracy:.1f} percent. Under attack: confidence "
+        f"{100 * adversarial.confidence:.1f} percent, accuracy "
+        f"{100 * adversarial.accuracy:.1f} percent.",
+        key,
+    )
+
+
+def _reliability(upper: Any, lower: Any, name: str, result: Calibration, colour: str) -> None:
+    width = 100 / len(result.bins)
+    left = [100 * b.low for b in result.bins]
+    heights = [100 * (b.accuracy or 0) for b in result.bins]
+    upper.bar(left, heights, width, align="edge", color=colour, alpha=0.75)
+    known = [b for b in result.bins if b.count]
+    upper.plot(
+        [100 * b.confidence for b in known],  # type: ignore[operator]
+        [100 * b.accuracy for b in known],  # type: ignore[operator]
+        ".",
+        color=INK,
+    )
+    upper.plot([0, 100], [0, 100], color=QUIET, linestyle="--", linewidth=1)
+    upper.set(title=f"{name}, ECE {100 * result.ece:.1f} %", xlim=(0, 100), ylim=(0, 100))
+    lower.bar(left, [b.count for b in result.bins], width, align="edge", color=colour, alpha=0.4)
+    lower.set(xlabel="confidence (%)")
+
+
+def heat_map(matrix: np.ndarray, title: str, key: str) -> str:
+    """A confusion matrix of many classes, rows (true classes) scaled to 1."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+        drawn = axes.pcolormesh(share, cmap="cividis", vmin=0, vmax=1, rasterized=True)
+        axes.invert_yaxis()
+        axes.set(xlabel="predicted class", ylabel="true class", title=title, aspect="equal")
+        figure.colorbar(drawn, label="share of the class")
+
+    return _svg(draw, (5, 4.2), f"Confusion matrix of {len(matrix)} classes, {title}.", key)
+
+
+def _svg(draw: Any, size: tuple[float, float], words: str, key: str) -> str:
+    """A figure as an ``<svg>`` element that is at home in a page.
+
+    Args:
+        draw: draws on a matplotlib figure.
+        words: what it shows, for those who do not see it.
+        key: unique in the page; every id begins with it.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": key}):  # type: ignore[dict-item]
+        figure, file = Figure(figsize=size, layout="constrained"), io.StringIO()
+        draw(figure)
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    return _at_home(file.getvalue(), key, words)
+
+
+def _at_home(text: str, key: str, words: str) -> str:
+    """No fixed size, no rules or ids that reach out of it, the page's font and colours."""
+    head, body = text[text.index("<svg") :].split(">", 1)
+    box = re.search(r'viewBox="[^"]+"', head)
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.S)
+    body = re.sub(r'\bid="', f'id="{key}-', body).replace("url(#", f"url(#{key}-")
+    body = body.replace('xlink:href="#', f'href="#{key}-').replace("xlink:href=", "href=")
+    body = re.sub(r"font-family: [^;\"]+", "font-family: system-ui, sans-serif", body)
+    for stand_in, colour in COLOURS.items():
+        body = body.replace(stand_in.lower(), colour)
+    return f'<svg {box[0] if box else ""} role="img" aria-label="{html.escape(words)}">{body}'

@@ -1,0 +1,220 @@
+"""The report as one HTML file that needs nothing beside itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import slr_keras
+from slr_keras import schema
+from slr_keras.analysis import figures, words
+from slr_keras.analysis.measure import Measured
+from slr_keras.analysis.record import Record, changed_settings
+from slr_keras.evaluation.intervals import newcombe, wilson
+
+MOST_CLASSES = 20  # up to here a confusion matrix is a table, beyond a picture
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A run on the page; ``measured`` is None where its model was not asked."""
+
+    record: Record
+    measured: Measured | None = None
+
+
+def render(subjects: Sequence[Subject], now: datetime.datetime | None = None) -> str:
+    """The page for one run, or for several with a comparison of them at the top."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("slr_keras.analysis", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    named = ("percent", "interval", "points", "points_interval", "duration", "day", "value")
+    environment.filters |= {name: getattr(words, name) for name in (*named, "settings")}
+    environment.filters["svg"] = Markup
+    records = [subject.record for subject in subjects]
+    return environment.get_template("report.html.j2").render(
+        title=" · ".join(record.title for record in records),
+        made=(now or datetime.datetime.now()).strftime("%Y-%m-%d %H:%M"),
+        version=slr_keras.__version__,
+        runs=[_view(subject, f"run{number}") for number, subject in enumerate(subjects, 1)],
+        comparison=figures.comparison(records, "all") if len(records) > 1 else None,
+        differences=_differences(records),
+        command_line=_command("report", *(record.folder.path for record in records)),
+    )
+
+
+def _command(job: str, *arguments: Any) -> str:
+    return shlex.join(["python", "-m", f"slr_keras.{job}", *map(str, arguments)])
+
+
+def _view(subject: Subject, key: str) -> dict[str, Any]:
+    """What the template shows of a run."""
+    record, measured = subject.record, subject.measured
+    path = record.folder.path
+    evaluation = record.evaluation or {"results": [], "curve": [], "checks": []}
+    return {
+        "key": key,
+        "record": record,
+        "run": record.config,
+        "measured": measured,
+        "ball": words.ball(record),
+        "summary": words.summary(record),
+        "verdict": record.verdict,
+        "scores": _scores(record),
+        "curves": figures.curves(record, f"{key}-curves"),
+        "evaluation": evaluation,
+        "checks": evaluation["checks"],
+        "other_model": _other_model(record, measured),
+        "epsilon": _epsilon(evaluation["curve"], key),
+        "evaluate": _command(
+            "evaluate", path, "--attacks", "clean", "pgd-20", "autoattack", "--num-samples", "1000"
+        ),
+        "curve_command": _command("evaluate", path, "--curve", "0:16/255:9"),
+        "report": _command("report", path),
+        "train": _command("train", path / "config.toml", "--run-dir", f"{path}-again"),
+        "changed": changed_settings(record.config),
+        "facts": _facts(record, measured),
+        **(_pictures(measured, key) if measured else {}),
+    }
+
+
+def _scores(record: Record) -> list[dict[str, Any]]:
+    """Clean and robust accuracy of best and final with intervals, and how they changed."""
+    if record.summary is None:
+        return _validation_scores(record)
+    count, rows = record.summary["test_samples"], []
+    for which in ("best", "final"):
+        if which in record.summary:
+            row = dict(record.summary[which], name=which)
+            for name in ("accuracy", "robust_accuracy"):
+                row[f"{name}_interval"] = wilson(row[name] * count, count)
+            rows.append(row)
+    if len(rows) == 2:
+        change: dict[str, Any] = {"name": "change"}
+        for name in ("accuracy", "robust_accuracy"):
+            best, final = rows[0][name], rows[1][name]
+            change[name], change[f"{name}_interval"] = final - best, newcombe(final, best, count)
+        rows.append(change)
+    return rows
+
+
+def _validation_scores(record: Record) -> list[dict[str, Any]]:
+    """The same of a run that is not finished, on validation images and without intervals."""
+    rated = [epoch for epoch in record.epochs if epoch.val_robust_accuracy is not None]
+    if not rated:
+        return []
+    best = max(rated, key=lambda epoch: epoch.val_robust_accuracy or 0)
+    return [
+        {
+            "name": name,
+            "epoch": epoch.epoch,
+            "accuracy": epoch.val_accuracy,
+            "robust_accuracy": epoch.val_robust_accuracy,
+            "accuracy_interval": None,
+            "robust_accuracy_interval": None,
+        }
+        for name, epoch in (("best so far", best), ("latest", rated[-1]))
+    ]
+
+
+def _other_model(record: Record, measured: Measured | None) -> bool:
+    """Whether evaluation.json speaks of the same epoch but of other weights."""
+    evaluation = record.evaluation
+    if evaluation is None or measured is None or evaluation.get("which") != record.which:
+        return False
+    return evaluation.get("model_digest", measured.digest) != measured.digest
+
+
+def _epsilon(curve: list[dict[str, Any]], key: str) -> str | None:
+    """The diagram; None where there is no curve, or its radii are no numbers."""
+    try:
+        eps = [_number(point["eps"]) for point in curve]
+    except ValueError:
+        return None
+    return figures.epsilon_curve(curve, eps, f"{key}-epsilon") if curve else None
+
+
+def _number(eps: Any) -> float:
+    """``"8/255"`` as 0.031."""
+    top, _, bottom = str(eps).partition("/")
+    try:
+        return float(top) / float(bottom or 1)
+    except ZeroDivisionError:
+        raise ValueError(eps) from None
+
+
+def _pictures(measured: Measured, key: str) -> dict[str, Any]:
+    both = {"clean": measured.clean, "under attack": measured.adversarial}
+    few = len(measured.class_names) <= MOST_CLASSES
+    return {
+        "reliability": figures.reliability(
+            measured.clean.calibration, measured.adversarial.calibration, f"{key}-reliability"
+        ),
+        "answers": both,
+        "heat_maps": None
+        if few
+        else [
+            figures.heat_map(one.matrix, name, f"{key}-confusion{number}")
+            for number, (name, one) in enumerate(both.items())
+        ],
+        "classes": [
+            {"name": name, "count": count, "clean": clean, "adversarial": adversarial}
+            for name, count, clean, adversarial in zip(
+                measured.class_names,
+                measured.counts,
+                measured.clean.per_class,
+                measured.adversarial.per_class,
+                strict=True,
+            )
+        ],
+    }
+
+
+def _facts(record: Record, measured: Measured | None) -> list[tuple[str, str]]:
+    """Seed, model, device, versions and dates, where they are known."""
+    evaluation, started = record.evaluation or {}, record.started
+    same = evaluation.get("which") == record.which
+    digest = measured.digest if measured else evaluation.get("model_digest") if same else None
+    versions = {"slr_keras": slr_keras.__version__, **(started.versions if started else {})}
+    if started and "tensorflow" not in versions and measured:
+        versions["tensorflow (this report)"] = importlib.metadata.version("tensorflow")
+    rows = [
+        ("Seed", str(record.config.seed)),
+        ("Model file", f"{record.file.name}" if record.file else ""),
+        ("SHA-256 of the file", record.file_digest() or ""),
+        ("Digest of the weights", digest or ""),
+        ("Trained on", started.device if started else ""),
+        ("Training took", words.duration(record.epochs[-1].seconds)),
+        ("Last written", words.day(record.ended)),
+        ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def _differences(records: Sequence[Record]) -> list[tuple[str, list[Any]]]:
+    """Settings in which the runs differ, with the value of each (None: it has no such)."""
+    tables = [_flat(schema.to_dict(record.config)) for record in records]
+    paths = list(dict.fromkeys(path for table in tables for path in table))
+    rows = [(path, [table.get(path) for table in tables]) for path in paths if path != "run_dir"]
+    return [row for row in rows if any(value != row[1][0] for value in row[1])]
+
+
+def _flat(table: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": one for inner, one in value.items()}
+        else:
+            flat[name] = value
+    return flat

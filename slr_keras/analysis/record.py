@@ -1,0 +1,207 @@
+"""What a run folder says of its run, read and checked; loads no framework."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import pathlib
+from typing import Any
+
+from slr_keras import config as configs
+from slr_keras import events, schema
+from slr_keras.analysis.verdict import Verdict, judge
+from slr_keras.errors import RunError
+from slr_keras.run_folder import RunFolder
+
+WHICH = ("best", "final")
+NOWHERE = ("run_dir", "overwrite")  # settings that say nothing of the result
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One run: its configuration and everything that was measured of it.
+
+    Attributes:
+        title: the folder's name.
+        started: the last start of the run; None if events.jsonl holds none.
+        ended: seconds since 1970 of the last event.
+        summary: summary.json; None while the run is not finished.
+        evaluation: evaluation.json, None without one; its ``results``, ``curve``
+            and ``checks`` are there and checked, if empty.
+        file: the model that is looked at, and which of the two it is; None without one.
+    """
+
+    folder: RunFolder
+    title: str
+    config: configs.RunConfig
+    toml: str
+    epochs: list[events.EpochEnded]
+    started: events.RunStarted | None
+    ended: float | None
+    status: str
+    summary: dict[str, Any] | None
+    evaluation: dict[str, Any] | None
+    file: pathlib.Path | None
+    which: str | None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Robust overfitting at the end; None where there is no best or no final epoch."""
+        summary = self.summary
+        if summary is None or not all(which in summary for which in WHICH):
+            return None
+        best, final = (summary[which]["robust_accuracy"] for which in WHICH)
+        return judge(best, final, summary["test_samples"], summary["best"]["epoch"], self.epochs)
+
+    def file_digest(self) -> str | None:
+        """The first 16 digits of the SHA-256 of the model file."""
+        return hashlib.sha256(self.file.read_bytes()).hexdigest()[:16] if self.file else None
+
+
+def read(path: str) -> Record:
+    """The record of the run folder at ``path``.
+
+    Raises:
+        RunError: it is none, has no epoch yet, or a file in it is damaged.
+    """
+    folder = RunFolder.open(path)
+    config = folder.config()
+    happened = _events(folder["events.jsonl"])
+    epochs = [event for _, event in happened if isinstance(event, events.EpochEnded)]
+    if not epochs:
+        raise RunError(
+            f"{path} has no history: no epoch has ended yet (events.jsonl). "
+            f"Train on with python -m slr_keras.train --resume {path}"
+        )
+    starts = [event for _, event in happened if isinstance(event, events.RunStarted)]
+    which = next((w for w in WHICH if folder[f"{w}.keras"].is_file()), None)
+    return Record(
+        folder=folder,
+        title=folder.path.resolve().name,
+        config=config,
+        toml=folder["config.toml"].read_text(encoding="utf-8"),
+        epochs=epochs,
+        started=starts[-1] if starts else None,
+        ended=happened[-1][0],
+        status=folder.status(),
+        summary=_summary(folder["summary.json"]),
+        evaluation=_evaluation(folder["evaluation.json"]),
+        file=folder[f"{which}.keras"] if which else None,
+        which=which,
+    )
+
+
+def _events(path: pathlib.Path) -> list[tuple[float | None, events.Event]]:
+    found = []
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
+        try:
+            event, time = events.decode(line), json.loads(line).get("time")
+        except ValueError:  # cut off by a crash
+            continue
+        if event is not None:
+            found.append((time, event))
+    return found
+
+
+def _load(path: pathlib.Path) -> Any:
+    """The content of a JSON file, None where there is no such file."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise _damaged(path, f"no JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise _damaged(path, f"expected a table, received {type(content).__name__}")
+    return content
+
+
+def _damaged(path: pathlib.Path, what: str) -> RunError:
+    again = "python -m slr_keras.evaluate makes it anew" if "evaluation" in path.name else ""
+    return RunError(f"{path} is damaged ({what}); remove it{again and '; ' + again}")
+
+
+def _summary(path: pathlib.Path) -> dict[str, Any] | None:
+    content = _load(path)
+    if content is None:
+        return None
+    samples = content.get("test_samples")
+    if not isinstance(samples, int) or samples < 1:
+        raise _damaged(path, f"test_samples: expected a number of images, received {samples!r}")
+    for which in WHICH:
+        if which in content:
+            row = content[which]
+            if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
+                raise _damaged(path, f"{which}: expected epoch and accuracies, received {row!r}")
+            for name in ("accuracy", "robust_accuracy"):
+                if not _is_share(row.get(name)):
+                    raise _damaged(path, f"{which}.{name}: {row.get(name)!r} is no accuracy")
+    return content
+
+
+def _evaluation(path: pathlib.Path) -> dict[str, Any] | None:
+    content = _load(path)
+    if content is None:
+        return None
+    if not content.get("results") and not content.get("curve"):
+        raise _damaged(path, "it holds no results")
+    for name, naming in (("results", "attack"), ("curve", "eps")):
+        rows = content.setdefault(name, [])
+        if not isinstance(rows, list):
+            raise _damaged(path, f"{name}: expected a list, received {type(rows).__name__}")
+        for number, row in enumerate(rows):
+            where = f"{name}[{number}]"
+            if not isinstance(row, dict) or naming not in row or not _is_share(row.get("accuracy")):
+                raise _damaged(path, f"{where}: expected {naming} and an accuracy in [0, 1]")
+            _check_interval(path, where, row)
+    checks = content.setdefault("checks", [])
+    wanted = {"name", "verdict", "says"}
+    if not isinstance(checks, list) or not all(_has(check, wanted) for check in checks):
+        raise _damaged(path, f"checks: expected tables with {', '.join(sorted(wanted))}")
+    return content
+
+
+def _has(table: Any, names: set[str]) -> bool:
+    return isinstance(table, dict) and names <= set(table)
+
+
+def _check_interval(path: pathlib.Path, where: str, row: dict[str, Any]) -> None:
+    interval = row.get("interval")
+    if interval is None:
+        return
+    pair = isinstance(interval, list) and len(interval) == 2
+    if not pair or not all(map(_is_share, interval)):
+        raise _damaged(path, f"{where}.interval: expected two accuracies, received {interval!r}")
+
+
+def _is_share(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value) and 0 <= value <= 1
+
+
+def changed_settings(config: configs.RunConfig) -> list[tuple[str, Any, Any]]:
+    """(setting, value, default) where they differ; the default is that of the chosen variant."""
+    rows: list[tuple[str, Any, Any]] = []
+    standard = configs.RunConfig()
+    for field in dataclasses.fields(config):
+        value, default = getattr(config, field.name), getattr(standard, field.name)
+        if not isinstance(value, schema.Settings):
+            values = {field.name: schema.show(value, field.metadata["facts"])}
+            defaults = {field.name: schema.show(default, field.metadata["facts"])}
+        else:
+            values = _flat(field.name, value)
+            defaults = _flat(field.name, default)
+            if isinstance(value, schema.Variant) and value.name != default.name:
+                own = _flat(field.name, type(value)())
+                defaults = own | {f"{field.name}.name": default.name}
+        rows += [(path, v, defaults.get(path)) for path, v in values.items() if path not in NOWHERE]
+    return [row for row in rows if row[1] != row[2]]
+
+
+def _flat(section: str, settings: Any) -> dict[str, Any]:
+    return {f"{section}.{name}": value for name, value in schema.to_dict(settings).items()}
