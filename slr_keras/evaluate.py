@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
+import datetime
+import io
 import json
 import pathlib
+import platform
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from slr_keras import cli, schema
+from slr_keras import __version__, cli, schema
 from slr_keras.attacks._base import Attack
 from slr_keras.errors import UserError
-from slr_keras.evaluation.specs import Ball, make_attack
+from slr_keras.evaluation.specs import AUTOATTACK, CLEAN, Ball, Step, make_steps
 from slr_keras.schema import PIXELS, Facts
 
-DEFAULT_ATTACKS = ["clean", "fgsm", "pgd-20"]
+DEFAULT_ATTACKS = [CLEAN, "fgsm", "pgd-20"]
+CURVE = "curve"
+FORMAT = 2
+MARKS = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,18 +36,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if cli.answer_lists(options) else 2
     if not options.target:
         raise UserError("expected a run folder or a .keras file (see --help)")
-    _check_numbers(options)
+    _check_options(options)
     return _evaluate(options)
 
 
-def _check_numbers(options: argparse.Namespace) -> None:
+def _check_options(options: argparse.Namespace) -> None:
     for name, low in (("num_samples", 1), ("batch_size", 1), ("eval_seed", 0)):
         number = getattr(options, name)
         if number is not None and not low <= number < 2**31:
             flag = "--" + name.replace("_", "-")
             raise UserError(f"{flag}: expected a whole number >= {low}, received {number}")
-    if options.out and not pathlib.Path(options.out).absolute().parent.is_dir():
-        raise UserError(f"--out: no such folder: {pathlib.Path(options.out).parent}")
+    for flag in ("out", "save_adversarial"):
+        path = getattr(options, flag)
+        if path and not pathlib.Path(path).absolute().parent.is_dir():
+            raise UserError(
+                f"--{flag.replace('_', '-')}: no such folder: {pathlib.Path(path).parent}"
+            )
+    if options.save_adversarial and pathlib.Path(options.save_adversarial).suffix != ".npz":
+        raise UserError(
+            f"--save-adversarial: expected a file ending in .npz, "
+            f"received {options.save_adversarial}"
+        )
 
 
 def _parser() -> cli.Parser:
@@ -48,17 +66,32 @@ def _parser() -> cli.Parser:
     add(
         "--attacks",
         nargs="+",
-        default=DEFAULT_ATTACKS,
         metavar="NAME",
-        help="clean, fgsm, pgd, pgd-20 (20 steps), ... [clean fgsm pgd-20]",
+        help="clean, fgsm, pgd-20 (20 steps), apgd-ce, apgd-t, fab-t, square-1000 (queries), "
+        "cw-linf, autoattack, ... [clean fgsm pgd-20]",
     )
+    add("--version", choices=("standard", "plus", "rand"), help="of autoattack [standard]")
     add("--num-samples", type=int, metavar="N", help="images; the first N of the split [all]")
     add("--which", choices=("best", "final"), help="epoch [best if there is one]")
     add("--split", choices=("test", "val", "train"), default="test", help="[test]")
-    add("--norm", choices=("linf", "l2"), help="norm of the ball [as in the run]")
+    add("--norm", choices=("linf", "l2", "l1"), help="norm of the ball [as in the run]")
     add("--eps", metavar="EPS", help=f"radius, {PIXELS} [as in the run]")
     add("--step-size", metavar="STEP", help="step size [as in the run, or a quarter of eps]")
     add("--restarts", type=int, default=1, metavar="N", help="random starts [1]")
+    add(
+        "--curve",
+        metavar="A:B:N",
+        help="accuracy at N radii from A to B, as 0:16/255:9; without --attacks that alone",
+    )
+    add("--curve-attack", metavar="NAME", default="pgd-20", help="attack of the curve [pgd-20]")
+    add(
+        "--checks",
+        choices=("basic", "all", "none"),
+        default="basic",
+        help="whether the figures can be believed; all attacks a few images more [basic]",
+    )
+    add("--per-class", action="store_true", help="print accuracy in each class as well")
+    add("--save-adversarial", metavar="FILE.npz", help="keep adversarial images")
     add("--batch-size", type=int, default=250, metavar="N", help="images at once [250]")
     add("--eval-seed", type=int, default=0, metavar="SEED", help="of the attack's starts [0]")
     add("--out", metavar="FILE", help="result file [evaluation.json in the run folder]")
@@ -67,44 +100,69 @@ def _parser() -> cli.Parser:
     return parser
 
 
-def _evaluate(options: argparse.Namespace) -> int:
-    from slr_keras import targets
+# -- what is asked for ------------------------------------------------------------------------
 
-    which = options.which or targets.newest(options.target)
-    target = targets.find(options.target, which, cli.values_of(options))
-    ball = _ball(options, target.config.attack)
-    attacks = {spec: make_attack(spec, ball) for spec in options.attacks}
-    cli.import_framework()
-    from slr_keras import data
-    from slr_keras.evaluation import suite
 
-    net = target.network()
-    loaded = data.load(target.config.data, target.config.seed)
-    x, y = _split(loaded, options)
-    check_fit(net, loaded, options.target)
-    with _Progress(len(y)) as progress:
-        rows = suite.evaluate(
-            net,
-            x,
-            y,
-            attacks,
-            seed=options.eval_seed,
-            batch_size=options.batch_size,
-            on_batch=progress.update,
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """What is to be measured; ``steps`` depends on the number of classes."""
+
+    names: list[str]
+    ball: Ball
+    version: str
+    radii: list[float]
+    curve_attack: str
+
+    @classmethod
+    def of(cls, options: argparse.Namespace, attack: Attack) -> _Plan:
+        """Read the flags; raises :class:`UserError` before any framework is loaded."""
+        names = options.attacks or ([CLEAN] if options.curve else DEFAULT_ATTACKS)
+        if options.version and AUTOATTACK not in names:
+            raise UserError("--version is of autoattack: add --attacks autoattack")
+        radii = _radii(options.curve) if options.curve else []
+        if options.curve_attack in (CLEAN, AUTOATTACK):
+            raise UserError(f"--curve-attack: expected one attack, received {options.curve_attack}")
+        version = options.version or "standard"
+        plan = cls(names, _ball(options, attack), version, radii, options.curve_attack)
+        plan.table(10)
+        plan.curve(10)
+        return plan
+
+    def table(self, classes: int) -> list[Step]:
+        """The steps of the table."""
+        return make_steps(self.names, self.ball, self.version, classes)
+
+    def curve(self, classes: int) -> list[Step]:
+        """The steps of the curve, one for each radius."""
+        steps = []
+        for radius in self.radii:
+            ball = dataclasses.replace(self.ball, eps=radius, step_size=None)
+            name = self.curve_attack if radius else CLEAN
+            (step,) = make_steps([name], ball, classes=classes)
+            shown = schema.show(radius, Facts("radius", unit=PIXELS))
+            steps.append(dataclasses.replace(step, name=f"{self.curve_attack} at {shown}"))
+        return steps
+
+
+def _radii(text: str) -> list[float]:
+    facts = Facts("radius", unit=PIXELS, at_least=0)
+    parts = text.split(":")
+    if len(parts) != 3 or not parts[2].isdecimal() or not 2 <= int(parts[2]) <= 1000:
+        raise UserError(
+            f"--curve: expected first:last:number of radii, as 0:16/255:9, received {text!r}"
         )
-    facts = {
-        "model": str(target.file),
-        "which": which if target.folder else None,
-        "data": target.config.data.name,
-        "split": options.split,
-        "seed": options.eval_seed,
-    }
-    _show(rows, options.split)
-    result = suite.as_json(rows, net, **facts)
-    return _write(result, options.out or (target.folder and target.folder["evaluation.json"]))
+    low, high = (schema.check("--curve", float, facts, part) for part in parts[:2])
+    if not low < high:
+        raise UserError(f"--curve: expected a first radius below the last, received {text!r}")
+    count = int(parts[2]) - 1
+    return [round((low + (high - low) * i / count) * 255, 9) / 255 for i in range(count + 1)]
 
 
 def _ball(options: argparse.Namespace, attack: Attack) -> Ball:
+    if options.eps is None and options.norm not in (None, attack.norm) and not options.curve:
+        raise UserError(
+            f"--norm {options.norm}: the radius of the run is one in {attack.norm}, give --eps"
+        )
     number = Facts("radius", unit=PIXELS, at_least=0)
     eps = attack.eps if options.eps is None else schema.check("--eps", float, number, options.eps)
     step = getattr(attack, "step_size", None) if options.eps is None else None
@@ -113,6 +171,81 @@ def _ball(options: argparse.Namespace, attack: Attack) -> Ball:
             "--step-size", float, Facts("step", unit=PIXELS, above=0), options.step_size
         )
     return Ball(options.norm or attack.norm, eps, step, options.restarts)
+
+
+# -- the evaluation ---------------------------------------------------------------------------
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from slr_keras import targets
+
+    which = options.which or targets.newest(options.target)
+    target = targets.find(options.target, which, cli.values_of(options))
+    plan = _Plan.of(options, target.config.attack)
+    cli.import_framework()
+    from slr_keras import data
+    from slr_keras.evaluation import suite
+
+    net = target.network()
+    loaded = data.load(target.config.data, target.config.seed)
+    x, y = _split(loaded, options)
+    check_fit(net, loaded, options.target)
+    classes = int(net.output_shape[-1])
+    table, curve = plan.table(classes), plan.curve(classes)
+    for step in (*table, *curve):
+        suite.check_step(step, classes)
+    facts = _facts(options, target, net, x, y)
+    path = pathlib.Path(options.out) if options.out else _default_path(target)
+    with _Progress() as progress, _signals() as code:
+        measured = _measurement(options, net, x, y, [*table, *curve], facts, path, progress)
+        try:
+            measured.run()
+            result = _result(options, measured, len(table), target, facts)
+        except KeyboardInterrupt:
+            progress.line(f"stopped; the same command goes on from {measured.store.path}")
+            return code[0]
+    _show(result, options, loaded)
+    _write(result, measured, path, options)
+    return 0
+
+
+def _measurement(
+    options: argparse.Namespace,
+    net: Any,
+    x: Any,
+    y: Any,
+    steps: list[Step],
+    facts: dict[str, Any],
+    path: pathlib.Path,
+    progress: _Progress,
+) -> Any:
+    from slr_keras.evaluation import suite
+    from slr_keras.evaluation.measurement import Measurement
+    from slr_keras.evaluation.tally import Store
+
+    names = ("model_digest", "data_digest", "seed", "versions")
+    keep = bool(options.save_adversarial)
+    decisive = {key: facts[key] for key in names} | {"keep": keep, "batch": options.batch_size}
+    measured = Measurement(
+        net,
+        x,
+        y,
+        steps,
+        seed=options.eval_seed,
+        batch_size=options.batch_size,
+        keep_images=keep,
+        store=Store(path, suite.settings_digest(steps, **decisive), progress.warn),
+        on_progress=progress,
+    )
+    if measured.resumed:
+        progress.line(f"going on from {measured.store.path}")  # type: ignore[union-attr]
+    return measured
+
+
+def _default_path(target: Any) -> pathlib.Path:
+    if target.folder:
+        return target.folder["evaluation.json"]
+    return target.file.with_name(f"{target.file.stem}.evaluation.json")
 
 
 def _split(loaded: Any, options: argparse.Namespace) -> tuple[Any, Any]:
@@ -135,16 +268,132 @@ def check_fit(net: Any, loaded: Any, where: str) -> None:
         )
 
 
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """SIGTERM stops like Ctrl-C; the list holds the exit code."""
+    code = [130]
+
+    def stop(*_: Any) -> None:
+        code[0] = 143
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# -- what comes of it -------------------------------------------------------------------------
+
+
+def _facts(options: argparse.Namespace, target: Any, net: Any, x: Any, y: Any) -> dict[str, Any]:
+    """What every figure of the result rests on."""
+    from slr_keras import backend
+    from slr_keras.evaluation import suite
+
+    which = target.file.stem if target.folder else None
+    frameworks = {"keras": backend.keras.__version__} | backend.versions()
+    return {
+        "format": FORMAT,
+        "model": str(target.file),
+        "model_digest": suite.network_digest(net),
+        "which": which,
+        "epoch": _recorded(target).get("epoch"),
+        "data": target.config.data.name,
+        "data_digest": suite.data_digest(x, y),
+        "split": options.split,
+        "samples": len(y),
+        "seed": options.eval_seed,
+        "batch_size": options.batch_size,
+        "device": backend.describe_device(),
+        "versions": {"slr_keras": __version__, "python": platform.python_version(), **frameworks},
+        "time": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+
+
+def _recorded(target: Any) -> dict[str, Any]:
+    """What summary.json says of this model; empty without one."""
+    try:
+        summary = json.loads(target.folder["summary.json"].read_bytes())
+        return {"samples": summary["test_samples"], **summary[target.file.stem]}
+    except (TypeError, OSError, ValueError, KeyError):
+        return {}
+
+
+def _result(
+    options: argparse.Namespace, measured: Any, count: int, target: Any, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """The content of evaluation.json."""
+    from slr_keras.evaluation import checks, suite
+
+    rows = [dataclasses.asdict(row) for row in suite.rows_of(measured, count)]
+    curve = suite.curve_of(measured, count)
+    recorded = _recorded(target)
+    same = recorded and options.split == "test" and not cli.values_of(options)
+    found = checks.run(
+        measured,
+        options.checks,
+        recorded=(recorded["accuracy"], recorded["samples"]) if same else None,
+        curve=[point["accuracy"] for point in curve],
+        seed=options.eval_seed,
+    )
+    more: dict[str, Any] = {
+        "checks": [dataclasses.asdict(check) for check in found],
+        "results": rows,
+    }
+    more["seconds"] = round(float(measured.tally.seconds.sum()), 2)
+    return facts | more | {"per_class": suite.per_class(measured, count), "curve": curve}
+
+
+def _write(
+    result: dict[str, Any], measured: Any, path: pathlib.Path, options: argparse.Namespace
+) -> None:
+    """evaluation.json, the curve's picture and the images; then what was kept may go."""
+    from slr_keras.run_folder import write_atomically
+
+    write_atomically(path, (json.dumps(result, indent=2) + "\n").encode())
+    print(f"written to {path}")
+    if result["curve"]:
+        from slr_keras.evaluation.curves import draw_radii
+
+        picture = path.with_name(f"{path.stem}_curve.png")
+        draw_radii(result["curve"], picture)
+        print(f"written to {picture}")
+    if options.save_adversarial:
+        import numpy as np
+
+        from slr_keras.evaluation import suite
+
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **suite.adversarials(measured))  # type: ignore[arg-type]
+        write_atomically(pathlib.Path(options.save_adversarial), buffer.getvalue())
+        print(f"written to {options.save_adversarial}")
+    measured.store.remove()
+
+
+# -- the terminal -----------------------------------------------------------------------------
+
+
 class _Progress:
-    """A bar per attack on stderr; silent where that is no terminal."""
+    """A bar on stderr with attack, images still robust and time left; silent elsewhere."""
 
-    def __init__(self, count: int):
+    def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import Progress
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.count, self.tasks = count, {}  # type: ignore[var-annotated]
-        err = Console(stderr=True)
-        self.bar = Progress(console=err, transient=True, disable=not err.is_terminal)
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[status]}"),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.bar.add_task("clean", total=1.0, status="")
+        self.step = 0
 
     def __enter__(self) -> _Progress:
         self.bar.start()
@@ -153,36 +402,74 @@ class _Progress:
     def __exit__(self, *_: Any) -> None:
         self.bar.stop()
 
-    def update(self, attack: str, done: int) -> None:
-        """So many images are done."""
-        if attack not in self.tasks:
-            self.tasks[attack] = self.bar.add_task(attack, total=self.count)
-        self.bar.update(self.tasks[attack], completed=done)
+    def __call__(self, progress: Any) -> None:
+        """So much is done."""
+        if progress.step != self.step:
+            self.step = progress.step
+            self.bar.reset(self.task, total=1.0)
+        self.bar.update(
+            self.task,
+            completed=progress.share,
+            description=f"{progress.name} ({progress.step} of {progress.steps})",
+            status=f"{progress.robust} of {progress.samples} robust",
+        )
+
+    def line(self, text: str) -> None:
+        """Print above the bar."""
+        self.console.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print a warning above the bar."""
+        self.line(f"warning: {text}")
 
 
-def _show(rows: Any, split: str) -> None:
+def _show(result: dict[str, Any], options: argparse.Namespace, loaded: Any) -> None:
     from rich.console import Console
+
+    console = Console()
+    title = f"Accuracy on {result['samples']} {options.split} images"
+    console.print(_table(title, "attack", "attack", result["results"]))
+    if options.per_class:
+        console.print(_class_table(result["per_class"], loaded))
+    if result["curve"]:
+        title = f"Accuracy against epsilon, {options.curve_attack}"
+        console.print(_table(title, "epsilon", "eps", result["curve"]))
+    for check in result["checks"]:
+        mark = f"[{MARKS[check['verdict']]}]{check['verdict']:4}[/]"
+        console.print(f"{mark}  {check['name']:13}  {check['says']}", highlight=False)
+
+
+def _table(title: str, head: str, key: str, rows: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     from slr_keras.console import percent
 
-    table = Table(title=f"Accuracy on {rows[0].samples} {split} images")
-    for column in ("attack", "accuracy %", "95 % interval", "seconds"):
+    table = Table(title=title)
+    for column in (head, "accuracy %", "95 % interval", "seconds"):
         table.add_column(column, justify="left" if column == "attack" else "right")
     for row in rows:
-        low, high = map(percent, row.interval)
-        table.add_row(row.attack, percent(row.accuracy), f"{low} - {high}", f"{row.seconds:.1f}")
-    Console().print(table)
+        low, high = map(percent, row["interval"])
+        shown = f"{row[key]:.4g}" if isinstance(row[key], float) else row[key]
+        cells = percent(row["accuracy"]), f"{low} - {high}", f"{row['seconds']:.1f}"
+        table.add_row(shown, *cells)
+    return table
 
 
-def _write(result: dict[str, Any], path: Any) -> int:
-    if path is None:
-        return 0
-    from slr_keras.run_folder import write_atomically
+def _class_table(classes: list[dict[str, Any]], loaded: Any) -> Any:
+    from rich.table import Table
 
-    write_atomically(pathlib.Path(path), (json.dumps(result, indent=2) + "\n").encode())
-    print(f"written to {path}")
-    return 0
+    from slr_keras.console import percent
+
+    table = Table(title="Accuracy in each class")
+    for column in ("class", "images", "clean %", "worst case %"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    names = getattr(loaded, "class_names", None) or ()
+    for row in classes:
+        number = row["class"]
+        name = names[number] if number < len(names) else str(number)
+        shares = percent(row["clean"]), percent(row["robust"])
+        table.add_row(str(name), str(row["samples"]), *shares)
+    return table
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ so the network is compiled three times at most, whatever the number of images.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,8 +19,47 @@ from slr_keras.backend import keras, ops
 from slr_keras.inference import InferenceNetwork
 
 Tensor = Any
+Kept = dict[str, np.ndarray]
 WINDOW = 4  # batches whose images are packed together
 SHRINK = (1, 4, 16)  # the sizes of batch, as parts of the largest
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """Where the attack on a window stands at a stop; nothing in it changes afterwards.
+
+    Attributes:
+        best: images (N, H, W, C): adversarial where ``fooled`` (N,), else the attack's best tries.
+        round, stop: rounds that are over, and stops passed in the one that goes on.
+        left, state: rows still attacked in the round, and their state; none between two rounds.
+        share: the part of the work that is done, if nobody were to leave any more.
+    """
+
+    best: np.ndarray
+    fooled: np.ndarray
+    round: int = 0
+    stop: int = 0
+    left: Any = None
+    state: Kept = dataclasses.field(default_factory=dict)
+    share: float = 0.0
+
+    def replace(self, **changes: Any) -> Stop:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def keep(self) -> Kept:
+        """All of it as arrays, for :meth:`restore`."""
+        kept = {"best": self.best, "fooled": self.fooled, "at": np.array([self.round, self.stop])}
+        if self.state:
+            kept |= {"left": self.left} | {f"state.{key}": v for key, v in self.state.items()}
+        return kept
+
+    @classmethod
+    def restore(cls, kept: Kept) -> Stop:
+        """The inverse of :meth:`keep`."""
+        state = {k.removeprefix("state."): v for k, v in kept.items() if k.startswith("state.")}
+        round_, stop = map(int, kept["at"])
+        return cls(kept["best"], kept["fooled"], round_, stop, kept.get("left"), state)
 
 
 class Packed:
@@ -69,64 +109,86 @@ class Packed:
 
     # -- on the host --------------------------------------------------------------------------
 
+    @property
+    def window(self) -> int:
+        """Images that are attacked together, at most."""
+        return WINDOW * self.sizes[-1]
+
     def run(
         self,
         x: np.ndarray,
         y: np.ndarray,
         number: np.ndarray | None = None,
-        on_stop: Callable[[int, int], None] = lambda *_: None,
+        on_stop: Callable[[Stop], None] = lambda _: None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Attack images (N, H, W, C), float32 in [0, 1], with labels (N,).
 
         Args:
             number: what the images are called for drawing; 0 to N - 1 if left out.
-            on_stop: called after each stop with images finished in all and robust in the window.
+            on_stop: called after each stop.
 
         Returns:
             Adversarial images, or the attack's best tries, and (N,) bool: fooled.
         """
         number = np.arange(len(x)) if number is None else number
-        best, fooled, done = x.copy(), np.zeros(len(x), bool), 0
-        window = WINDOW * self.sizes[-1]
-        for first in range(0, len(x), window):
-            part = np.arange(first, min(first + window, len(x)))
-            for round_, rank in enumerate(self.attack.rounds()):
-                left = part[~fooled[part]]
-                for which, images, hit in self._round(x, y, number, left, round_, rank):
-                    best[which], fooled[which] = images, hit
-                    on_stop(done, int((~fooled[part]).sum()))
-            done += len(part)
+        best, fooled = x.copy(), np.zeros(len(x), bool)
+        for first in range(0, len(x), self.window):
+            part = slice(first, first + self.window)
+            best[part], fooled[part] = self.run_window(x[part], y[part], number[part], on_stop)
         return best, fooled
 
-    def _round(
-        self, x: Any, y: Any, number: Any, left: np.ndarray, round_: int, rank: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-        """One round on the images ``left``; yields those that are fooled, stop by stop, then the
-        others."""
-        if not len(left):
-            return
+    def run_window(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        number: np.ndarray,
+        on_stop: Callable[[Stop], None] = lambda _: None,
+        kept: Kept | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """:meth:`run` on images that fit into one window; goes on from ``kept``, of a stop."""
+        at = Stop.restore(kept) if kept else Stop(x.copy(), np.zeros(len(x), bool))
+        while at.round < len(self.attack.rounds()) and not at.fooled.all():
+            at = self._to_next_stop(x, y, number, at)
+            on_stop(at)
+        return at.best, at.fooled
+
+    def _to_next_stop(self, x: Any, y: Any, number: Any, at: Stop) -> Stop:
+        stops = self.attack.stops()
+        if not at.state:
+            left = np.flatnonzero(~at.fooled)
+            state, at = self._begin_all(x, y, number, left, at.round), at.replace(left=left, stop=0)
+        else:
+            span = stops[at.stop - 1] if at.stop else 0, stops[at.stop]
+            state, at = (
+                self._advance_all(x, y, at.left, at.state, span),
+                at.replace(stop=at.stop + 1),
+            )
+        at = self._let_go(x, at.replace(state=state), last=at.stop == len(stops))
+        passed = (at.round + at.stop / len(stops)) / len(self.attack.rounds())
+        return at.replace(share=1.0 if at.fooled.all() else passed)
+
+    def _let_go(self, x: np.ndarray, at: Stop, last: bool) -> Stop:
+        """The images that are fooled leave; after the last stop of a round the others as well."""
+        hit = at.state["fooled"] > 0
+        best, fooled = at.best.copy(), at.fooled.copy()
+        tries = np.asarray(self.attack.result(x[at.left], at.state)) if last else at.state["best"]
+        leaving = np.ones_like(hit) if last else hit
+        best[at.left[leaving]], fooled[at.left[hit]] = tries[leaving], True
+        at = at.replace(best=best, fooled=fooled)
+        if last or hit.all():
+            return at.replace(left=None, state={}, round=at.round + 1, stop=0)
+        state = {key: value[~hit] for key, value in at.state.items()}
+        return at.replace(left=at.left[~hit], state=state)
+
+    def _begin_all(self, x: Any, y: Any, number: Any, left: Any, round_: int) -> Any:
         noise = self._noise(x.shape[1:], number[left], round_)
+        rank = self.attack.rounds()[round_]
         ranks = ops.convert_to_tensor(rank, "int32") if rank else None
-        state = self._in_batches(
-            lambda rows, pad: self._begin(
-                pad(x[left[rows]]), pad(y[left[rows]]), pad(noise[rows]), ranks
-            ),
-            len(left),
-        )
-        first = 0
-        for last in self.attack.stops():
-            going = state["fooled"] == 0
-            if not going.all():
-                yield left[~going], state["best"][~going], True
-                left, state = left[going], {key: value[going] for key, value in state.items()}
-            if not len(left):
-                return
-            state = self._advance_all(x, y, left, state, (first, last))
-            first = last
-        tries = np.asarray(self.attack.result(x[left], state))
-        for hit in (True, False):
-            which = (state["fooled"] > 0) == hit
-            yield left[which], tries[which], hit
+
+        def begin(rows: Any, pad: Any) -> Any:
+            return self._begin(pad(x[left[rows]]), pad(y[left[rows]]), pad(noise[rows]), ranks)
+
+        return self._in_batches(begin, len(left))
 
     def _advance_all(self, x: Any, y: Any, left: Any, state: Any, span: tuple[int, int]) -> Any:
         bounds = [ops.convert_to_tensor(bound, "int32") for bound in span]

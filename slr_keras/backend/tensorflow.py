@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 Tensor = Any
+_ZERO = tf.UnconnectedGradients.ZERO  # where rounding or a threshold cuts the path: not None
 
 
 def input_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -19,7 +20,7 @@ def input_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         value = objective(x)
-    return tape.gradient(value, x)
+    return tape.gradient(value, x, unconnected_gradients=_ZERO)
 
 
 def input_gradient_and_values(
@@ -30,7 +31,7 @@ def input_gradient_and_values(
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         value, more = function(x)
-    return tape.gradient(value, x), value, more
+    return tape.gradient(value, x, unconnected_gradients=_ZERO), value, more
 
 
 def loop(first: Any, last: Any, body: Callable[[Tensor, Any], Any], state: Any) -> Any:

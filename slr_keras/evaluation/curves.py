@@ -1,14 +1,16 @@
-"""curves.png: clean and robust accuracy over the epochs, and how the labels soften."""
+"""Pictures: accuracies over the epochs of a run, and accuracy against epsilon."""
 
 from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from slr_keras import schema
 from slr_keras.config import RunConfig
 from slr_keras.events import EpochEnded
+from slr_keras.schema import Facts
 
 # Okabe-Ito: told apart with any colour vision. Hue = clean / robust, dash = training set.
 CLEAN, ROBUST, SOFT = "#0072B2", "#D55E00", "#009E73"
@@ -33,6 +35,35 @@ def draw_curves(epochs: Sequence[EpochEnded], path: pathlib.Path, config: RunCon
     lower.plot([e.epoch for e in epochs], [e.label_entropy for e in epochs], color=SOFT)
     lower.set(xlabel="epoch", ylabel="label entropy\n(nats)", ylim=(0, None))
     upper.set_title(f"{config.method.name} · {config.model.name} · {config.data.name}")
+    _save(figure, path)
+
+
+def draw_radii(points: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
+    """Draw accuracy against epsilon with 95 % intervals, from the ``curve`` of evaluation.json."""
+    from matplotlib.figure import Figure
+
+    radii = [schema.check("eps", float, Facts("radius"), point["eps"]) for point in points]
+    values = [100 * point["accuracy"] for point in points]
+    low, high = ([100 * point["interval"][end] for point in points] for end in (0, 1))
+    settings: Mapping[str, Any] = points[-1]["settings"]
+    pixels = settings.get("norm") == "linf"
+    places = [255 * radius for radius in radii] if pixels else radii
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.fill_between(places, low, high, color=ROBUST, alpha=0.2, linewidth=0)
+    axes.plot(places, values, "o-", color=ROBUST)
+    unit = "L-infinity radius (of 255)" if pixels else f"{settings.get('norm', '')} radius"
+    axes.set(
+        xlabel=unit,
+        ylabel="accuracy (%)",
+        ylim=(0, 100),
+        title=points[-1]["attack"].partition(" at ")[0],
+    )
+    axes.grid(alpha=0.25)
+    _save(figure, path)
+
+
+def _save(figure: Any, path: pathlib.Path) -> None:
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:
         figure.savefig(temporary, dpi=120)

@@ -110,5 +110,6 @@ class Evaluator:
             robust.append(hit_attacked)
             if on_batch:
                 on_batch(sum(map(len, clean)))
-        found = None if self.attack is None else np.concatenate(robust) > 0
-        return Evaluation(np.concatenate(clean) > 0, found)
+        right = np.concatenate(clean) > 0
+        found = None if self.attack is None else right & (np.concatenate(robust) > 0)
+        return Evaluation(right, found)

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from slr_keras import registry
 from slr_keras.attacks._base import Attack
-from slr_keras.attacks.pgd import PGD
-from slr_keras.errors import UserError
+from slr_keras.errors import UserError, did_you_mean
 
 CLEAN = "clean"
-_SPEC = re.compile(r"([a-z][a-z_]*?)(?:-(\d+))?")
+AUTOATTACK = "autoattack"
+NAMES: dict[str, tuple[str, dict[str, Any]]] = {  # names beside those of the registry
+    "apgd-ce": ("apgd", {"loss": "ce"}),
+    "apgd-dlr": ("apgd", {"loss": "dlr"}),
+    "apgd-t": ("apgd", {"loss": "dlr", "targets": 9}),
+    "fab-t": ("fab", {"targets": 9}),
+    "cw-linf": ("cw", {"norm": "linf"}),
+    "cw-l2": ("cw", {"norm": "l2"}),
+}
+COUNTS = ("steps", "queries")  # settings that a number at the end of a name may be
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,26 +34,94 @@ class Ball:
     restarts: int = 1
 
 
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A part of an evaluation: an attack (None: clean) and the name of its row.
+
+    Attacks of one ``suite`` come one after the other, each on what those before left robust.
+    """
+
+    name: str
+    attack: Attack | None = None
+    suite: str = ""
+
+
+def known_names() -> list[str]:
+    """Every name that may be asked for."""
+    return sorted({CLEAN, AUTOATTACK, *registry.variants("attacks"), *NAMES})
+
+
 def make_attack(spec: str, ball: Ball) -> Attack | None:
-    """``"clean"`` (None), ``"fgsm"``, ``"pgd"`` or, with its number of steps, ``"pgd-20"``.
+    """``"clean"`` (None), ``"fgsm"``, or with a number of steps or queries ``"pgd-20"``.
+
+    >>> make_attack("square-1000", Ball()).queries
+    1000
 
     Raises:
-        UserError: no such attack, or steps for one that has none.
+        UserError: no such attack, or a number for one that has none.
     """
     if spec == CLEAN:
         return None
-    match = _SPEC.fullmatch(spec)
+    name, number = _split(spec)
+    kind, settings = NAMES.get(name, (name, {}))
+    if kind not in registry.variants("attacks") and kind.replace("-", "_") != kind:
+        kind = kind.replace("-", "_")
+    if kind not in registry.variants("attacks"):
+        raise UserError(f"unknown attack: {name!r}.{did_you_mean(name, known_names())}")
+    cls = registry.get("attacks", kind)
+    has = {field.name for field in dataclasses.fields(cls)}
+    if settings.get("norm", ball.norm) != ball.norm:
+        raise UserError(f"attack {spec!r} measures in {settings['norm']}, not in {ball.norm}")
+    wanted: dict[str, Any] = {"norm": ball.norm, "eps": ball.eps} | settings
+    if "step_size" in has:
+        wanted["step_size"] = ball.step_size or ball.eps / 4 or 1 / 255
+    if "restarts" in has and ball.restarts != 1:
+        wanted["restarts"] = ball.restarts
+    if number is not None:
+        count = next((key for key in COUNTS if key in has), None)
+        if count is None:
+            raise UserError(f"attack {spec!r}: {name} has no number of steps")
+        wanted[count] = number
+    return cls(**wanted)
+
+
+def _split(spec: str) -> tuple[str, int | None]:
+    """``("pgd", 20)`` of ``"pgd-20"``."""
+    match = re.fullmatch(r"([a-z][a-z0-9_]*(?:-[a-z][a-z0-9_]*)*)(?:-(\d{1,9}))?", spec)
     if not match:
         raise UserError(f"attack {spec!r}: expected a name such as fgsm or pgd-20")
-    cls = registry.get("attacks", match[1])
-    names = {field.name for field in dataclasses.fields(cls)}
-    wanted = {
-        "norm": ball.norm,
-        "eps": ball.eps,
-        "step_size": ball.step_size or ball.eps / 4 or 1 / 255,
-        "restarts": ball.restarts,
-        "steps": int(match[2]) if match[2] else PGD.steps,
-    }
-    if match[2] and "steps" not in names:
-        raise UserError(f"attack {spec!r}: {match[1]} has no number of steps")
-    return cls(**{key: value for key, value in wanted.items() if key in names})
+    return match[1], int(match[2]) if match[2] else None
+
+
+def make_steps(
+    names: Iterable[str], ball: Ball, version: str = "standard", classes: int = 10
+) -> list[Step]:
+    """The parts of an evaluation; ``autoattack`` stands for the attacks of its version."""
+    steps: list[Step] = []
+    for name in dict.fromkeys(names):
+        if name == AUTOATTACK:
+            steps.extend(_suite(ball, version, classes))
+        else:
+            attack = make_attack(name, ball)
+            steps.append(Step(name, attack and fitted(attack, classes)))
+    return steps
+
+
+def _suite(ball: Ball, version: str, classes: int) -> list[Step]:
+    from slr_keras.evaluation.versions import attacks_of
+
+    suite = AUTOATTACK if version == "standard" else f"{AUTOATTACK} {version}"
+    found = attacks_of(version, ball.norm, ball.eps, classes)
+    return [Step(f"{suite}: {name}", attack, suite) for name, attack in found.items()]
+
+
+def fitted(attack: Attack, classes: int) -> Attack:
+    """The attack for a model of so many classes: no more targets than wrong classes, and where
+    the targeted DLR is not defined (below four classes) the cross-entropy instead."""
+    targets = getattr(attack, "targets", 0)
+    changes: dict[str, Any] = {}
+    if targets > classes - 1:
+        changes["targets"] = classes - 1
+    if targets and classes < 4 and getattr(attack, "loss", "") == "dlr":
+        changes["loss"] = "ce"
+    return attack.replace(**changes) if changes else attack

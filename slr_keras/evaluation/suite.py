@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import time
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from slr_keras import backend, schema
-from slr_keras.attacks._base import Attack
+from slr_keras import data, registry
+from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
+from slr_keras.errors import UserError
+from slr_keras.evaluation import checks as own_checks
 from slr_keras.evaluation.intervals import wilson
-from slr_keras.evaluation.runner import Evaluator
+from slr_keras.evaluation.measurement import Measurement, Progress
+from slr_keras.evaluation.specs import Ball, Step, make_steps
 
 WORST = "worst case"
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One line of the table; ``interval`` is the 95 % Wilson interval of ``accuracy``."""
+    """One line of the table.
+
+    Attributes:
+        interval: the 95 % Wilson interval of ``accuracy``.
+        per_class: the accuracy in each class, None where it has no image.
+    """
 
     attack: str
     settings: dict[str, Any]
@@ -28,43 +36,186 @@ class Row:
     accuracy: float
     interval: tuple[float, float]
     seconds: float
+    per_class: list[float | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What an evaluation found.
+
+    Attributes:
+        rows: a row for each attack, the total of a suite and the pointwise worst case.
+        robust: (N,) bool: correct after everything.
+        checks: what the evaluation says of itself.
+    """
+
+    rows: list[Row]
+    robust: np.ndarray
+    checks: list[own_checks.Check]
 
 
 def evaluate(
-    net: Any,
-    x: np.ndarray,
-    y: np.ndarray,
-    attacks: dict[str, Attack | None],
+    model: Any,
+    x: Any,
+    y: Any,
+    attacks: Sequence[str] = ("clean", "pgd-20"),
     *,
+    norm: str = "linf",
+    eps: float = 8 / 255,
+    step_size: float | None = None,
+    version: str = "standard",
+    checks: str = "basic",
+    batch_size: int = 128,
     seed: int = 0,
-    batch_size: int = 250,
-    on_batch: Callable[[str, int], None] = lambda *_: None,
-) -> list[Row]:
-    """A row for each attack, and the pointwise worst case where there are several.
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Report:
+    """Accuracy of a Keras classifier under several attacks, and whether it can be believed.
 
     Args:
-        net: Keras classifier with logits.
-        x, y: images (N, H, W, C), uint8 or float in [0, 1], and labels (N,).
-        attacks: attacks by their name in the table; None is clean accuracy.
-        on_batch: called with the attack and the number of images done.
+        model: Keras classifier with logits.
+        x: images (N, H, W, C), uint8 or float in [0, 1].
+        y: (N,) labels, or one-hot rows.
+        attacks: names, as ``["clean", "pgd-20", "cw-linf", "autoattack"]``.
+        norm, eps: the ball; pixels in [0, 1], as 8/255.
+        step_size: of PGD; a quarter of ``eps`` if left out.
+        version: of AutoAttack: ``"standard"``, ``"plus"`` or ``"rand"``.
+        checks: ``"all"``, ``"basic"`` or ``"none"``.
+        batch_size: images at once.
+        seed: fixes everything that is drawn.
+        on_progress: told how far it is.
+
+    Raises:
+        UserError: unusable images, labels, model, attack or radius.
+
+    Example:
+        >>> report = evaluate(model, x, y, ["pgd-20", "autoattack"])  # doctest: +SKIP
+        >>> report.rows[-1].accuracy                                  # doctest: +SKIP
     """
-    rows, together = [], np.ones(len(y), bool)
-    for name, attack in attacks.items():
-        begun = time.monotonic()
-        evaluator = Evaluator(net, attack, seed=seed, batch_size=batch_size)
-        result = evaluator.run(x, y, lambda done, name=name: on_batch(name, done))  # type: ignore[misc]
-        right = result.clean if result.robust is None else result.robust
-        together &= right
-        settings = {} if attack is None else schema.to_dict(attack)
-        rows.append(_row(name, settings, right, time.monotonic() - begun))
-    if len(rows) > 1:
-        rows.append(_row(WORST, {}, together, sum(row.seconds for row in rows)))
+    net = getattr(model, "net", model)
+    x, y = usable(net, x, y)
+    classes = int(net.output_shape[-1])
+    steps = make_steps(attacks, Ball(norm, eps, step_size), version, classes)
+    for step in steps:
+        check_step(step, classes)
+    if not steps:
+        raise UserError("expected at least one attack, as clean or pgd-20")
+    measured = Measurement(
+        net, x, y, steps, seed=seed, batch_size=batch_size, on_progress=on_progress
+    )
+    measured.run()
+    found = own_checks.run(measured, checks, seed=seed)
+    return Report(rows_of(measured), worst_case(measured), found)
+
+
+def usable(net: Any, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Images and class numbers as arrays; raises :class:`UserError` if they do not fit."""
+    check_classifier(net)
+    x = np.asarray(x)
+    check_images(data.as_float(x[:1]) if x.dtype == np.uint8 else x, net.input_shape)
+    check_labels(y, len(x), int(net.output_shape[-1]))
+    return x, np.asarray(class_numbers(np.asarray(y)))
+
+
+def check_step(step: Step, classes: int) -> None:
+    """Raise :class:`UserError` if the attack is not defined for so few classes."""
+    check = getattr(step.attack, "check_classes", None)
+    if check:
+        check(classes)
+
+
+# -- rows -------------------------------------------------------------------------------------
+
+
+def rows_of(measured: Measurement, count: int | None = None) -> list[Row]:
+    """The rows of the first ``count`` steps (all of them if left out)."""
+    steps = measured.steps[:count]
+    rows = []
+    for number, step in enumerate(steps):
+        rows.append(_step_row(measured, number))
+        following = steps[number + 1].suite if number + 1 < len(steps) else ""
+        if step.suite and following != step.suite:
+            rows.append(_suite_row(measured, number))
+    if len(steps) > 1:
+        names = list(dict.fromkeys(step.suite or step.name for step in steps))
+        seconds = float(measured.tally.seconds[: len(steps)].sum())
+        worst = worst_case(measured, len(steps))
+        rows.append(_row(measured, WORST, {"attacks": names}, worst, seconds))
     return rows
 
 
-def _row(name: str, settings: dict[str, Any], right: np.ndarray, seconds: float) -> Row:
-    hits, count = int(right.sum()), len(right)
-    return Row(name, settings, count, hits / count, wilson(hits, count), round(seconds, 2))
+def worst_case(measured: Measurement, count: int | None = None) -> np.ndarray:
+    """(N,) bool: correct after each of the first ``count`` steps."""
+    return measured.clean & ~(measured.tally.fooled[:count] > 0).any(axis=0)
+
+
+def _step_row(measured: Measurement, number: int) -> Row:
+    step = measured.steps[number]
+    settings = {} if step.attack is None else registry.describe(step.attack)
+    seconds = float(measured.tally.seconds[number])
+    return _row(measured, step.name, settings, measured.robust(number), seconds)
+
+
+def _suite_row(measured: Measurement, last: int) -> Row:
+    suite = measured.steps[last].suite
+    mine = [i for i, step in enumerate(measured.steps) if step.suite == suite]
+    first = registry.describe(measured.steps[mine[0]].attack)
+    settings = {"norm": first["norm"], "eps": first["eps"]}
+    settings["attacks"] = [measured.steps[i].name.partition(": ")[2] for i in mine]
+    seconds = float(measured.tally.seconds[mine].sum())
+    return _row(measured, suite, settings, measured.robust(last), seconds)
+
+
+def _row(
+    measured: Measurement, name: str, settings: dict[str, Any], right: np.ndarray, seconds: float
+) -> Row:
+    hits, count, y = int(right.sum()), len(right), measured.y
+    among = (right[y == k] for k in range(int(measured.net.output_shape[-1])))
+    shares = [float(part.mean()) if len(part) else None for part in among]
+    interval = wilson(hits, count)
+    return Row(name, settings, count, hits / count, interval, round(seconds, 2), shares)
+
+
+def curve_of(measured: Measurement, first: int) -> list[dict[str, Any]]:
+    """The points of accuracy against epsilon: steps from ``first`` on, as rows with ``eps``."""
+    points = []
+    for number in range(first, len(measured.steps)):
+        row = dataclasses.asdict(_step_row(measured, number))
+        points.append(row | {"eps": row["settings"].get("eps", 0.0)})
+    return points
+
+
+def per_class(measured: Measurement, count: int | None = None) -> list[dict[str, Any]]:
+    """For each class: images, clean accuracy, and accuracy after the first ``count`` steps."""
+    worst, y = worst_case(measured, count), measured.y
+    rows: list[dict[str, Any]] = []
+    for k in range(int(measured.net.output_shape[-1])):
+        mine = y == k
+        shares = [
+            float(right[mine].mean()) if mine.any() else None for right in (measured.clean, worst)
+        ]
+        rows.append(
+            {"class": k, "samples": int(mine.sum()), "clean": shares[0], "robust": shares[1]}
+        )
+    return rows
+
+
+def adversarials(measured: Measurement) -> dict[str, np.ndarray]:
+    """Arrays for a file: images ``x_adv`` (the image itself where nothing fooled it), labels ``y``,
+    ``fooled``, the first ``attack`` that did (-1: none), and ``attacks``: its name by that number.
+    """
+    images, hit = measured.tally.adversarial, measured.tally.fooled > 0
+    assert images is not None
+    fooled = hit.any(axis=0) & measured.clean
+    return {
+        "x_adv": images,
+        "y": measured.y.astype("int32"),
+        "fooled": fooled,
+        "attack": np.where(fooled, hit.argmax(axis=0), -1).astype("int32"),
+        "attacks": np.array([step.name for step in measured.steps]),
+    }
+
+
+# -- digests ----------------------------------------------------------------------------------
 
 
 def network_digest(net: Any) -> str:
@@ -75,7 +226,17 @@ def network_digest(net: Any) -> str:
     return total.hexdigest()[:16]
 
 
-def as_json(rows: Iterable[Row], net: Any, **facts: Any) -> dict[str, Any]:
-    """What evaluation.json holds: the rows, and what they were measured on."""
-    head = {"model_digest": network_digest(net), "device": backend.describe_device()}
-    return head | facts | {"results": [dataclasses.asdict(row) for row in rows]}
+def data_digest(x: np.ndarray, y: np.ndarray) -> str:
+    """The first 16 digits of the SHA-256 of images and labels."""
+    total = hashlib.sha256(f"{x.shape} {x.dtype}".encode())
+    total.update(np.ascontiguousarray(x).data)
+    total.update(np.ascontiguousarray(y, "int64").data)
+    return total.hexdigest()[:16]
+
+
+def settings_digest(steps: Sequence[Step], **facts: Any) -> str:
+    """The same of what decides the outcome: steps, and ``facts`` beside them."""
+    described = [(s.name, s.suite, s.attack and registry.describe(s.attack)) for s in steps]
+    exact = [getattr(step.attack, "eps", None) for step in steps]
+    text = json.dumps([described, exact, facts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

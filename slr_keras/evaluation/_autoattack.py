@@ -1,0 +1,124 @@
+"""AutoAttack: Croce & Hein 2020 (arXiv 2003.01690), natively in Keras."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from slr_keras import registry
+from slr_keras.attacks._staged import Staged
+from slr_keras.errors import UserError, did_you_mean
+from slr_keras.evaluation import suite
+from slr_keras.evaluation.measurement import Measurement, Progress
+from slr_keras.evaluation.specs import AUTOATTACK, Step
+from slr_keras.evaluation.versions import attacks_of
+from slr_keras.norms import NORMS
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What one attack of the suite did: images it was given, and how many of them it fooled."""
+
+    attack: str
+    settings: dict[str, Any]
+    given: int
+    fooled: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """The outcome for each image.
+
+    Attributes:
+        clean: (N,) bool, classified correctly as it is.
+        robust: (N,) bool, classified correctly after every attack.
+        adversarial: images like ``x``; the image itself where no attack succeeded.
+        attacks: what each attack did, in order.
+    """
+
+    clean: np.ndarray
+    robust: np.ndarray
+    adversarial: np.ndarray
+    attacks: tuple[Found, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of clean images classified correctly."""
+        return float(self.clean.mean())
+
+    @property
+    def robust_accuracy(self) -> float:
+        """Share of images that no attack fools."""
+        return float(self.robust.mean())
+
+
+def autoattack(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    norm: str = "linf",
+    eps: float = 8 / 255,
+    version: str = "standard",
+    attacks: Mapping[str, Staged] | None = None,
+    batch_size: int = 128,
+    seed: int = 0,
+    on_progress: Callable[[str, int, int], None] = lambda *_: None,
+) -> Result:
+    """The pointwise worst case over several strong attacks.
+
+    Each attack gets the images that are still classified correctly. An adversarial image counts
+    only after it was looked at again: inside the ball and [0, 1], finite, and misclassified by the
+    model itself.
+
+    Args:
+        model: Keras classifier with logits, any dtype policy; the attack runs in float32.
+        x: images (N, H, W, C), uint8 or float in [0, 1].
+        y: (N,) labels, or one-hot rows.
+        norm: ``"linf"``, ``"l2"`` or ``"l1"``.
+        eps: radius, pixels in [0, 1], as 8/255.
+        version: ``"standard"``, ``"plus"`` or ``"rand"`` (for models that draw numbers).
+        attacks: a list of your own in place of a version's, by name.
+        batch_size: images at once.
+        seed: fixes everything that is drawn.
+        on_progress: called with attack, images that are still robust, images in all.
+
+    Raises:
+        UserError: unusable images, labels, model, norm or version.
+
+    Example:
+        >>> autoattack(model, x_test, y_test, eps=8/255).robust_accuracy  # doctest: +SKIP
+    """
+    net = getattr(model, "net", model)
+    if norm not in NORMS:
+        raise UserError(f"unknown norm: {norm!r}.{did_you_mean(norm, NORMS)}")
+    x, y = suite.usable(net, x, y)
+    classes = int(net.output_shape[-1])
+    chosen = dict(attacks) if attacks is not None else attacks_of(version, norm, eps, classes)
+    steps = [Step(name, attack, AUTOATTACK) for name, attack in chosen.items()]
+    for step in steps:
+        suite.check_step(step, classes)
+
+    def tell(progress: Progress) -> None:
+        on_progress(progress.name, progress.robust, progress.samples)
+
+    options: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "keep_images": True}
+    measured = Measurement(net, x, y, steps, on_progress=tell, **options)
+    measured.run()
+    tally = measured.tally
+    found = (
+        Found(
+            step.name,
+            registry.describe(step.attack),
+            int((tally.fooled[number] >= 0).sum()),
+            int((tally.fooled[number] > 0).sum()),
+            round(float(tally.seconds[number]), 2),
+        )
+        for number, step in enumerate(steps)
+    )
+    assert tally.adversarial is not None
+    return Result(measured.clean, suite.worst_case(measured), tally.adversarial, tuple(found))
