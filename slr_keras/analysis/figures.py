@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from slr_keras.analysis.calibration import Calibration
+from slr_keras.analysis.words import value
 from slr_keras.evaluation.curves import CLEAN, ROBUST, SOFT, draw_accuracy, mark_drops
 
 INK, QUIET = "#123456", "#654321"  # stand-ins, replaced by the page's colours
@@ -117,11 +118,11 @@ def epsilon_curve(points: Sequence[Mapping[str, Any]], eps: Sequence[float], key
                 eps, 100 * np.array(low), 100 * np.array(high), color=ROBUST, alpha=0.18, lw=0
             )
         axes.plot(eps, shares, "o-", color=ROBUST, markersize=4)
-        axes.set_xticks(eps, [str(point["eps"]) for point in points])
+        axes.set_xticks(eps, [value(point["eps"]) for point in points])
         axes.set(xlabel="epsilon", ylabel="accuracy (%)", ylim=(0, 100))
         axes.grid(alpha=0.25)
 
-    words = ", ".join(f"{100 * p['accuracy']:.1f} percent at {p['eps']}" for p in points)
+    words = ", ".join(f"{100 * p['accuracy']:.1f} percent at {value(p['eps'])}" for p in points)
     return _svg(draw, (7.6, 3.0), f"Accuracy against epsilon: {words}.", key)
 
 

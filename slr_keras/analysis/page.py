@@ -13,7 +13,7 @@ import slr_keras
 from slr_keras import schema
 from slr_keras.analysis import figures, words
 from slr_keras.analysis.measure import Measured
-from slr_keras.analysis.record import Record, changed_settings
+from slr_keras.analysis.record import NOWHERE, Record, changed_settings, flat
 from slr_keras.evaluation.intervals import newcombe, wilson
 
 MOST_CLASSES = 20  # up to here a confusion matrix is a table, beyond a picture
@@ -61,7 +61,8 @@ def _command(job: str, *arguments: Any) -> str:
 def _view(subject: Subject, key: str) -> dict[str, Any]:
     """What the template shows of a run."""
     record, measured = subject.record, subject.measured
-    path = record.folder.path
+    path, scores = record.folder.path, _scores(record)
+    named = {row["name"]: row for row in scores}
     evaluation = record.evaluation or {"results": [], "curve": [], "checks": []}
     return {
         "key": key,
@@ -71,7 +72,10 @@ def _view(subject: Subject, key: str) -> dict[str, Any]:
         "ball": words.ball(record),
         "summary": words.summary(record),
         "verdict": record.verdict,
-        "scores": _scores(record),
+        "scores": scores,
+        "best": named.get("best", named.get("best so far")),
+        "final": named.get("final", named.get("latest")),
+        "change": named.get("change"),
         "curves": figures.curves(record, f"{key}-curves"),
         "evaluation": evaluation,
         "checks": evaluation["checks"],
@@ -204,17 +208,7 @@ def _facts(record: Record, measured: Measured | None) -> list[tuple[str, str]]:
 
 def _differences(records: Sequence[Record]) -> list[tuple[str, list[Any]]]:
     """Settings in which the runs differ, with the value of each (None: it has no such)."""
-    tables = [_flat(schema.to_dict(record.config)) for record in records]
+    tables = [flat(schema.to_dict(record.config)) for record in records]
     paths = list(dict.fromkeys(path for table in tables for path in table))
-    rows = [(path, [table.get(path) for table in tables]) for path in paths if path != "run_dir"]
+    rows = [(path, [table.get(path) for table in tables]) for path in paths if path not in NOWHERE]
     return [row for row in rows if any(value != row[1][0] for value in row[1])]
-
-
-def _flat(table: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{inner}": one for inner, one in value.items()}
-        else:
-            flat[name] = value
-    return flat

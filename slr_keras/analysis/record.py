@@ -184,24 +184,23 @@ def _is_share(value: Any) -> bool:
     return number and math.isfinite(value) and 0 <= value <= 1
 
 
+def flat(table: dict[str, Any]) -> dict[str, Any]:
+    """Settings by their dotted names, from sections as :func:`schema.to_dict` gives them."""
+    rows: dict[str, Any] = {}
+    for name, value in table.items():
+        inner = value.items() if isinstance(value, dict) else ()
+        rows |= {f"{name}.{key}": one for key, one in inner} if inner else {name: value}
+    return rows
+
+
 def changed_settings(config: configs.RunConfig) -> list[tuple[str, Any, Any]]:
     """(setting, value, default) where they differ; the default is that of the chosen variant."""
-    rows: list[tuple[str, Any, Any]] = []
     standard = configs.RunConfig()
+    defaults = schema.to_dict(standard)
     for field in dataclasses.fields(config):
         value, default = getattr(config, field.name), getattr(standard, field.name)
-        if not isinstance(value, schema.Settings):
-            values = {field.name: schema.show(value, field.metadata["facts"])}
-            defaults = {field.name: schema.show(default, field.metadata["facts"])}
-        else:
-            values = _flat(field.name, value)
-            defaults = _flat(field.name, default)
-            if isinstance(value, schema.Variant) and value.name != default.name:
-                own = _flat(field.name, type(value)())
-                defaults = own | {f"{field.name}.name": default.name}
-        rows += [(path, v, defaults.get(path)) for path, v in values.items() if path not in NOWHERE]
-    return [row for row in rows if row[1] != row[2]]
-
-
-def _flat(section: str, settings: Any) -> dict[str, Any]:
-    return {f"{section}.{name}": value for name, value in schema.to_dict(settings).items()}
+        if isinstance(value, schema.Variant) and value.name != default.name:
+            defaults[field.name] = {"name": default.name} | schema.to_dict(type(value)())
+    known = flat(defaults)
+    rows = [(path, value, known.get(path)) for path, value in flat(schema.to_dict(config)).items()]
+    return [row for row in rows if row[1] != row[2] and row[0] not in NOWHERE]
