@@ -6,8 +6,6 @@ import dataclasses
 import math
 from typing import Any
 
-import numpy as np
-
 from slr_keras import backend, losses
 from slr_keras.attacks._base import Attack, Objective
 from slr_keras.backend import ops, random
@@ -15,7 +13,7 @@ from slr_keras.schema import setting
 
 Tensor = Any
 State = dict[str, Tensor]
-Plan = dict[str, np.ndarray]
+Plan = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,12 +6,10 @@ import dataclasses
 import math
 from typing import Any
 
-import numpy as np
-
 from slr_keras import losses
 from slr_keras.attacks._base import Objective
 from slr_keras.attacks._staged import Plan, Staged, State, iterate, where
-from slr_keras.backend import ops
+from slr_keras.backend import np, ops
 from slr_keras.errors import SettingError
 from slr_keras.schema import setting
 

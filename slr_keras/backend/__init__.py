@@ -1,9 +1,9 @@
 """The seam to the frameworks, loaded on first use.
 
-``ops``, ``random`` and ``keras`` are Keras' own modules behind a lazy proxy, so that settings
-and bodies can share a file and ``--help`` loads no framework. The few things that differ
-between frameworks (``input_gradient``, ``TrainStep``, ...) stand in a module per backend,
-``slr_keras/backend/<name>.py``, and are reached as attributes of this package.
+``ops``, ``random`` and ``keras`` are Keras' own modules behind a lazy proxy, ``np`` is NumPy behind
+one, so that settings and bodies can share a file and ``--help`` loads no framework. The few things
+that differ between frameworks (``input_gradient``, ``TrainStep``, ...) stand in a module per
+backend, ``slr_keras/backend/<name>.py``, and are reached as attributes of this package.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class _Lazy(types.ModuleType):
 keras: Any = _Lazy("keras")
 ops: Any = _Lazy("keras.ops")
 random: Any = _Lazy("keras.random")
+np: Any = _Lazy("numpy")
 
 
 def _prepare() -> None:

@@ -6,6 +6,7 @@ import os
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
+import gc
 import sys
 import time
 import traceback
@@ -79,6 +80,23 @@ def no_exception_in_a_slot(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
     monkeypatch.setattr(sys, "excepthook", remember)
     yield raised
     assert not raised, "an exception was raised in a slot:\n" + "\n".join(raised)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_window_left() -> Iterator[None]:
+    """Windows of one file are no burden for the next: every restyling visits all that live."""
+    yield
+    app = QApplication.instance()
+    if app is None:
+        return
+    ours = [w for w in app.topLevelWidgets() if type(w).__module__.startswith("gui.")]
+    for widget in ours:
+        if widget.parent() is None:
+            widget.hide()
+            widget.deleteLater()
+    spin(0.01)
+    gc.collect()
+    spin(0.01)
 
 
 @pytest.fixture(autouse=True)
