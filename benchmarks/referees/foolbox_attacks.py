@@ -79,7 +79,7 @@ def _peer(case: _common.Case, attack: Any, eps: float | None = None) -> Peer:
     import tensorflow as tf
 
     model = foolbox.TensorFlowModel(case.net, bounds=(0, 1))
-    x, y = tf.constant(case.x), tf.constant(case.y)
+    x, y = tf.constant(case.x), tf.constant(case.y, tf.int64)  # as Foolbox counts classes
     if eps is not None:
         return lambda: attack.run(model, x, y, epsilon=eps).numpy()
     return lambda: attack.run(model, x, y).numpy()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from slr_keras import backend, losses
 from slr_keras.attacks._base import Objective
+from slr_keras.attacks._planes import FAR, nearest_plane, plane_to
 from slr_keras.attacks._staged import Staged, State, iterate, uniform, where
 from slr_keras.backend import ops
 from slr_keras.errors import SettingError, UserError
 from slr_keras.schema import setting
 
 Tensor = Any
-FAR = 1e10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,34 +129,10 @@ class FAB(Staged):
         round with a rival, that class.
         """
         if objective.rival is not None:
-            return _plane_to(objective, x, objective.rival)
-        return self._nearest_plane(objective, x)
-
-    def _nearest_plane(self, objective: Objective, x: Tensor) -> tuple[Tensor, Tensor]:
-        best = None
-        for k in range(objective.logits(x).shape[-1]):
-            target = ops.full_like(objective.labels, k)
-            w, f = _plane_to(objective, x, target)
-            far = ops.abs(f) / (1e-12 + self.ball.dual_size(w))
-            far = ops.where(ops.equal(objective.labels, target), FAR, far)
-            best = (w, f, far) if best is None else _nearer(best, (w, f, far))
-        assert best is not None
-        return best[0], best[1]
-
-
-def _plane_to(objective: Objective, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradient and value of ``z_t - z_y``."""
-
-    def lead(v: Tensor) -> tuple[Tensor, tuple[()]]:
-        return losses.target_gap(objective.logits(v), objective.labels, target), ()
-
-    w, f, _ = backend.input_gradient_and_values(lead, x)
-    return w, f
-
-
-def _nearer(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    mask = ops.cast(b[2] < a[2], "float32")
-    return tuple(where(mask, right, left) for left, right in zip(a, b, strict=True))
+            return plane_to(objective, x, objective.rival)
+        count = objective.logits(x).shape[-1]
+        every = ops.broadcast_to(ops.arange(count, dtype="int32"), (ops.shape(x)[0], count))
+        return nearest_plane(objective, self.ball, x, every)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
