@@ -1,0 +1,99 @@
+"""Adversarial images made on one model and judged on another."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from slr_keras.attacks._base import Attack
+from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
+from slr_keras.data import as_float
+from slr_keras.errors import DataError, UserError
+from slr_keras.evaluation.judge import Judge
+
+
+@dataclasses.dataclass(frozen=True)
+class Transferred:
+    """The outcome for each image.
+
+    Attributes:
+        clean: (N,) bool, the model classifies the image correctly.
+        robust: (N,) bool, it classifies image and adversarial image correctly.
+        source_fooled: (N,) bool, the adversarial image fools the source.
+        adversarial: images like ``x``.
+    """
+
+    clean: np.ndarray
+    robust: np.ndarray
+    source_fooled: np.ndarray
+    adversarial: np.ndarray
+
+    @property
+    def accuracy(self) -> float:
+        """Share of clean images classified correctly."""
+        return float(self.clean.mean())
+
+    @property
+    def robust_accuracy(self) -> float:
+        """Share of images that the transferred attack does not fool."""
+        return float(self.robust.mean())
+
+
+def transfer(
+    attack: Attack,
+    source: Any,
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    seed: int = 0,
+    batch_size: int = 128,
+) -> Transferred:
+    """Attack ``source``, judge on ``model``.
+
+    A model that such images fool more often than an attack on itself hides its gradients.
+
+    Args:
+        attack: an untargeted attack; MI-FGSM was made for this.
+        source: Keras classifier with logits that the attack sees.
+        model: Keras classifier with logits and the same classes, of which it knows nothing.
+        x: images (N, H, W, C), uint8 or float in [0, 1].
+        y: (N,) labels, or one-hot rows.
+        seed: fixes the random starts.
+        batch_size: images at once.
+
+    Raises:
+        UserError: unusable images, labels, attack or models.
+
+    Example:
+        >>> transfer(MIFGSM(eps=8/255), source, model, x, y).robust_accuracy  # doctest: +SKIP
+    """
+    if attack.targeted:
+        raise UserError("expected an untargeted attack, received targeted=True: set it to False")
+    nets = [getattr(net, "net", net) for net in (source, model)]
+    x, y = _checked(nets, x, y)
+    adversarial = attack(nets[0], x, y, seed=seed, batch_size=batch_size)
+    judge = Judge(nets[1], batch_size)
+    clean = judge.right(x, y)
+    ball = attack.norm, attack.eps
+    fooled, source_fooled = (
+        looked.look(x, y, adversarial, *ball).fooled
+        for looked in (judge, Judge(nets[0], batch_size))
+    )
+    return Transferred(clean, clean & ~fooled, source_fooled, adversarial)
+
+
+def _checked(nets: list[Any], x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    x = as_float(np.asarray(x))
+    for net in nets:
+        check_classifier(net)
+        check_images(x, net.input_shape)
+    counts = [int(net.output_shape[-1]) for net in nets]
+    if counts[0] != counts[1]:
+        raise DataError(
+            f"expected models of the same classes, received {counts[0]} (source) and {counts[1]}"
+        )
+    check_labels(y, len(x), counts[0])
+    return x, np.asarray(class_numbers(np.asarray(y)))
