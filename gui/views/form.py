@@ -277,6 +277,17 @@ class SectionView(QWidget):
         return bool(wanted)
 
 
+class _TallArea(QScrollArea):
+    """Scrolls up and down only: as wide as its content needs, so that nothing is cut off."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The content asks for another layout."""
+        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
+            bar = self.verticalScrollBar().sizeHint().width()
+            self.setMinimumWidth(self.widget().minimumSizeHint().width() + bar)
+        return super().eventFilter(watched, event)
+
+
 class FormView(QWidget):
     """Presets, search, sections, help for the focused row, and what is wrong.
 
@@ -361,7 +372,7 @@ class FormView(QWidget):
             section.made.connect(self._watch)
             layout.addWidget(section)
         layout.addStretch(1)
-        self.area = QScrollArea(widgetResizable=True)
+        self.area = _TallArea(widgetResizable=True)
         self.area.setFrameShape(QFrame.Shape.NoFrame)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setWidget(inside)

@@ -12,7 +12,7 @@ from slr_keras.schema import setting
 
 @dataclasses.dataclass(frozen=True)
 class Step(Schedule):
-    """``lr * factor^k`` after k milestones; a drop acts when its epoch *begins*.
+    """``lr * factor^k`` after k milestones; a drop acts when its epoch begins.
 
     Milestones of at least 1 are epochs counted from 1 (the paper: 100 and 150 of 200);
     smaller ones are shares of the run (0.5: from the first epoch of the second half on).
