@@ -76,13 +76,16 @@ def measure(
         dataset: a :class:`~slr_keras.data.Dataset` that fits it.
         attack: an untargeted attack, and its ``name`` on the page.
         on_batch: called with the number of images done.
+
+    Raises:
+        UserError: images or classes do not fit the network.
     """
     from slr_keras import backend
     from slr_keras.data import as_float
     from slr_keras.evaluation.runner import Evaluator
-    from slr_keras.evaluation.suite import network_digest
+    from slr_keras.evaluation.suite import network_digest, usable
 
-    x, y = as_float(dataset.x_test[:samples]), np.asarray(dataset.y_test[:samples], int)
+    x, y = usable(net, as_float(dataset.x_test[:samples]), dataset.y_test[:samples])
     evaluator, found = Evaluator(net, attack, seed=seed, batch_size=batch_size), []
     for *_, images in evaluator.batches(x, y):
         found.append(images)

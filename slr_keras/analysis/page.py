@@ -16,6 +16,8 @@ from slr_keras.analysis.measure import Measured
 from slr_keras.analysis.record import NOWHERE, Record, changed_settings, flat
 from slr_keras.evaluation.intervals import newcombe, wilson
 
+WORST = "worst case"
+FIRST_ATTACKS, FIRST_SAMPLES = ("clean", "pgd-20", "autoattack"), 1000
 MOST_CLASSES = 20  # up to here a confusion matrix is a table, beyond a picture
 
 
@@ -39,8 +41,8 @@ def render(subjects: Sequence[Subject], now: datetime.datetime | None = None) ->
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    named = ("percent", "interval", "points", "points_interval", "duration", "day", "value")
-    environment.filters |= {name: getattr(words, name) for name in (*named, "settings")}
+    named = ("percent", "interval", "points", "points_interval", "duration", "value", "settings")
+    environment.filters |= {name: getattr(words, name) for name in (*named, "measured_on")}
     environment.filters["svg"] = Markup
     records = [subject.record for subject in subjects]
     return environment.get_template("report.html.j2").render(
@@ -49,6 +51,7 @@ def render(subjects: Sequence[Subject], now: datetime.datetime | None = None) ->
         version=slr_keras.__version__,
         runs=[_view(subject, f"run{number}") for number, subject in enumerate(subjects, 1)],
         comparison=figures.comparison(records, "all") if len(records) > 1 else None,
+        measures=_measures(subjects),
         differences=_differences(records),
         command_line=_command("report", *(record.folder.path for record in records)),
     )
@@ -79,18 +82,38 @@ def _view(subject: Subject, key: str) -> dict[str, Any]:
         "curves": figures.curves(record, f"{key}-curves"),
         "evaluation": evaluation,
         "checks": evaluation["checks"],
+        "classes_by_attack": _classes_by_attack(evaluation["results"]),
         "other_model": _other_model(record, measured),
         "epsilon": _epsilon(evaluation["curve"], key),
-        "evaluate": _command(
-            "evaluate", path, "--attacks", "clean", "pgd-20", "autoattack", "--num-samples", "1000"
-        ),
-        "curve_command": _command("evaluate", path, "--curve", "0:16/255:9"),
+        "evaluate": _command("evaluate", path, *_attacks(record)),
+        "curve_command": _command("evaluate", path, *_attacks(record), "--curve", _radii(record)),
         "report": _command("report", path),
         "train": _command("train", path / "config.toml", "--run-dir", f"{path}-again"),
         "changed": changed_settings(record.config),
         "facts": _facts(record, measured),
         **(_pictures(measured, key) if measured else {}),
     }
+
+
+def _attacks(record: Record) -> list[str]:
+    """The flags of an evaluation: that of evaluation.json again, else one to begin with."""
+    evaluation = record.evaluation or {"results": []}
+    rows = [row for row in evaluation["results"] if row["attack"] != WORST]
+    done = list(dict.fromkeys(str(row["attack"]).partition(":")[0] for row in rows))
+    samples = rows[0].get("samples", FIRST_SAMPLES) if rows else FIRST_SAMPLES
+    return ["--attacks", *(done or FIRST_ATTACKS), "--num-samples", str(samples)]
+
+
+def _radii(record: Record) -> str:
+    """Nine radii up to twice that of the run."""
+    twice = schema.show(2 * record.config.attack.eps, schema.Facts("radius", unit=schema.PIXELS))
+    return f"0:{words.value(twice)}:9"
+
+
+def _classes_by_attack(rows: list[dict[str, Any]]) -> list[tuple[str, list[float | None]]]:
+    """(attack, accuracy of each class), of the attacks for which it is known."""
+    known = [(row["attack"], row["per_class"]) for row in rows if row.get("per_class")]
+    return [(name, shares) for name, shares in known if len(shares) == len(known[0][1])]
 
 
 def _scores(record: Record) -> list[dict[str, Any]]:
@@ -204,6 +227,24 @@ def _facts(record: Record, measured: Measured | None) -> list[tuple[str, str]]:
         ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
     ]
     return [row for row in rows if row[1]]
+
+
+def _measures(subjects: Sequence[Subject]) -> list[tuple[str, list[Any]]]:
+    """Attacks and calibration by rows, a cell (figure, interval, images) for each run or None."""
+    columns = []
+    for subject in subjects:
+        rows = (subject.record.evaluation or {"results": []})["results"]
+        column = {
+            str(row["attack"]): (row["accuracy"], row.get("interval"), row.get("samples"))
+            for row in rows
+        }
+        if subject.measured:
+            clean, adversarial = subject.measured.clean, subject.measured.adversarial
+            column["ECE, clean"] = (clean.calibration.ece, None, None)
+            column[f"ECE, {subject.measured.attack}"] = (adversarial.calibration.ece, None, None)
+        columns.append(column)
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [(name, [column.get(name) for column in columns]) for name in names]
 
 
 def _differences(records: Sequence[Record]) -> list[tuple[str, list[Any]]]:

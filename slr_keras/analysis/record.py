@@ -159,11 +159,24 @@ def _evaluation(path: pathlib.Path) -> dict[str, Any] | None:
             if not isinstance(row, dict) or naming not in row or not _is_share(row.get("accuracy")):
                 raise _damaged(path, f"{where}: expected {naming} and an accuracy in [0, 1]")
             _check_interval(path, where, row)
+            _check_parts(path, where, row)
     checks = content.setdefault("checks", [])
     wanted = {"name", "verdict", "says"}
     if not isinstance(checks, list) or not all(_has(check, wanted) for check in checks):
         raise _damaged(path, f"checks: expected tables with {', '.join(sorted(wanted))}")
     return content
+
+
+def _check_parts(path: pathlib.Path, where: str, row: dict[str, Any]) -> None:
+    shares = row.get("per_class") or []
+    if not isinstance(shares, list) or not all(one is None or _is_share(one) for one in shares):
+        raise _damaged(path, f"{where}.per_class: expected accuracies in [0, 1]")
+    if not isinstance(row.get("settings", {}), dict):
+        raise _damaged(path, f"{where}.settings: expected a table")
+    for name in ("samples", "seconds"):
+        number = row.get(name, 0)
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or not number >= 0:
+            raise _damaged(path, f"{where}.{name}: expected a number, received {number!r}")
 
 
 def _has(table: Any, names: set[str]) -> bool:

@@ -23,10 +23,10 @@ def percent(share: float | None) -> str:
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    """A 95 % interval of a share: ``"33.8 – 38.0 %"``."""
+    """A 95 % interval of a share: ``"33.8 to 38.0 %"``."""
     if bounds is None:
         return NONE
-    return f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f} %".replace(" ", SPACE)
+    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %".replace(" ", SPACE)
 
 
 def points(difference: float | None, sign: bool = True) -> str:
@@ -42,7 +42,7 @@ def points_interval(bounds: Sequence[float] | None, sign: bool = True) -> str:
     if bounds is None:
         return NONE
     low, high = (points(bound, sign) for bound in bounds)
-    return f"{low.removesuffix('pp').strip()} to {high}"
+    return f"{low.removesuffix('pp').strip()} to {high}".replace(" ", SPACE)
 
 
 def duration(seconds: float | None) -> str:
@@ -75,8 +75,30 @@ def value(setting: Any) -> str:
 
 
 def settings(table: dict[str, Any]) -> str:
-    """The settings of an attack in a line."""
-    return " · ".join(f"{name} {value(one)}" for name, one in table.items())
+    """The settings of an attack in a line; its name stands elsewhere, untargeted is the rule."""
+    shown = {k: v for k, v in table.items() if k != "name" and (k, v) != ("targeted", False)}
+    return " · ".join(f"{name} {value(one)}" for name, one in shown.items())
+
+
+def measured_on(evaluation: dict[str, Any]) -> str:
+    """On what and with what an evaluation was made, as far as evaluation.json says it."""
+    which, epoch = evaluation.get("which"), evaluation.get("epoch")
+    parts = [f"{which} epoch" + (f" ({epoch})" if epoch else "")] if which else []
+    names = {
+        "split": "split",
+        "model_digest": "weights",
+        "data_digest": "images",
+        "device": "device",
+        "seed": "seed",
+        "time": "time",
+    }
+    known = {
+        name: evaluation[key] for key, name in names.items() if evaluation.get(key) is not None
+    }
+    parts += [f"{name} {one}" for name, one in known.items()]
+    total = evaluation.get("seconds")
+    parts += [f"took {duration(total)}"] if isinstance(total, (int, float)) else []
+    return "From evaluation.json: " + ", ".join(parts) + "." if parts else "From evaluation.json."
 
 
 def summary(record: Record) -> str:

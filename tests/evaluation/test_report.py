@@ -34,6 +34,7 @@ EVALUATION = {
             "accuracy": 0.9148,
             "interval": [0.8788, 0.9409],
             "seconds": 1.26,
+            "per_class": [0.7123, None],
         },
         {
             "attack": "autoattack: apgd-ce",
@@ -154,12 +155,13 @@ def test_every_figure_of_the_files_is_on_the_page(tmp_path):
     for row in EVALUATION["results"] + EVALUATION["curve"]:
         assert shown(row["accuracy"]) in text
         low, high = (f"{100 * bound:.1f}" for bound in row["interval"])
-        assert f"{low} – {high} %" in text
+        assert f"{low} to {high} %" in text
         assert f"{row['samples']}" in text
     for name in ("0123456789abcdef", "CPU (2 threads)", "seed 11", "1.3 s", "12 min 34 s"):
         assert name in text
     assert "norm linf · eps 24/255 · steps 97 · targets 1, 2" in text
     assert all(f" {eps} " in text for eps in ("0", "12/255", "24/255"))
+    assert "0 71.2 % 1 –" in text  # accuracy of each class
     assert "logits warn rows <sum> to one & more" in text
     for which in ("best", "final"):
         assert shown(SUMMARY[which]["accuracy"]) in text
@@ -186,7 +188,13 @@ def test_without_evaluation_the_page_says_how_to_make_one(tmp_path):
     make_run(tmp_path / "a b")
     text = quick(tmp_path / "a b", out=tmp_path / "page.html").text
     assert f"python -m slr_keras.evaluate '{tmp_path}/a b' --attacks" in text
-    assert "--curve" in text and "nan" not in text.lower().replace("finance", "")
+    assert "--curve 0:48/255:9" in text and "autoattack" in text
+
+
+def test_an_evaluation_without_a_curve_is_repeated_with_one(tmp_path):
+    make_run(tmp_path / "a", evaluation=EVALUATION | {"curve": []})
+    text = quick(tmp_path / "a", out=tmp_path / "page.html").text
+    assert "--attacks clean autoattack --num-samples 317 --curve 0:48/255:9" in text
 
 
 def test_settings_and_configuration(tmp_path):
@@ -206,6 +214,7 @@ def test_runs_side_by_side(tmp_path):
     assert "method.name slr at" in page.text and "not finished" in page.text
     assert [a["id"] for a in page.all("article")] == ["run1", "run2"]
     assert "40.0 %" in page.text and "validation" in page.text
+    assert "autoattack: apgd-ce 35.3 % 30.3 to 40.7 %, 317 images –" in page.text
 
 
 def test_a_run_that_goes_on(tmp_path):
@@ -262,6 +271,9 @@ def test_no_run_no_history(tmp_path, capsys):
         ('{"results": [{"attack": "x", "accuracy": 50}]}', "results[0]"),
         ('{"results": [{"attack": "x", "accuracy": NaN}]}', "results[0]"),
         ('{"results": [{"attack": "x", "accuracy": 0.5, "interval": [0.4]}]}', "interval"),
+        ('{"results": [{"attack": "x", "accuracy": 0.5, "settings": 3}]}', "settings"),
+        ('{"results": [{"attack": "x", "accuracy": 0.5, "seconds": "1"}]}', "seconds"),
+        ('{"results": [{"attack": "x", "accuracy": 0.5, "per_class": [2]}]}', "per_class"),
         ('{"curve": [{"accuracy": 0.5}]}', "curve[0]"),
         ('{"curve": [{"eps": "8/255", "accuracy": 0.5}], "checks": [1]}', "checks"),
         ("\udcff", "no JSON"),
@@ -330,3 +342,14 @@ def test_a_real_run(tmp_path, capsys):
     assert len(page.all("img")) % 3 == 0 and page.all("img")
     assert "perturbation × 5" in page.text  # 0.5 / (24/255)
     assert "ECE" in page.text and "first 40 test images" in page.text
+
+
+def test_a_model_that_does_not_fit_the_data(tmp_path, capsys):
+    from slr_keras.backend import keras
+
+    folder = make_run(tmp_path / "a")
+    inputs = keras.Input((8, 8, 1))
+    outputs = keras.layers.Dense(7)(keras.layers.Flatten()(inputs))  # the digits have 10 classes
+    keras.Model(inputs, outputs).save(folder["best.keras"])
+    assert "labels 0 to 6" in refused(capsys, tmp_path / "a", "--num-samples", "20")
+    assert not folder["report.html"].exists()
