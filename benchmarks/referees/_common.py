@@ -40,11 +40,13 @@ class Case:
     norm: str
     eps: float
 
-    def torch_twin(self) -> Any:
-        """The same network with the same weights in PyTorch, in evaluation mode."""
+    def torch_twin(self, twin: Any = None) -> Any:
+        """The same network in PyTorch (a small CNN if left out), given the weights of ours."""
         from benchmarks import torch_reference
 
-        twin = torch_reference.SmallCNN(1, _subjects.CLASSES, self.net.layers[1].filters).eval()
+        if twin is None:
+            twin = torch_reference.SmallCNN(1, _subjects.CLASSES, self.net.layers[1].filters)
+        twin = twin.eval()
         torch_reference.copy_to_torch(self.net, twin)
         ours = np.asarray(self.net(self.x, training=False))
         theirs = twin(torch_reference.to_torch_images(self.x)).detach().numpy()

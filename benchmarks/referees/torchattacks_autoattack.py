@@ -56,11 +56,16 @@ def _total(found: list[_common.Row], theirs: np.ndarray, ours: np.ndarray) -> _c
     return _common.Row("in total", len(theirs), int(theirs.sum()), int(ours.sum()), *seconds)
 
 
-def peers(case: _common.Case, steps: int, queries: int) -> dict[str, Callable[[], np.ndarray]]:
-    """The four attacks of torchattacks with the settings of the paper."""
+def peers(
+    case: _common.Case, steps: int, queries: int, twin: Any = None
+) -> dict[str, Callable[[], np.ndarray]]:
+    """The four attacks of torchattacks with the settings of the paper.
+
+    ``twin``: a PyTorch network of the same layers, which gets the weights (default: small CNN).
+    """
     import torchattacks
 
-    twin, classes = case.torch_twin(), _subjects.CLASSES
+    twin, classes = case.torch_twin(twin), _subjects.CLASSES
     ball: dict[str, Any] = {"norm": NORMS[case.norm], "eps": case.eps, "seed": 0}
     attacks = {
         "apgd-ce": torchattacks.APGD(twin, **ball, steps=steps, loss="ce"),
