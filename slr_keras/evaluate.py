@@ -18,7 +18,15 @@ from typing import Any
 from slr_keras import __version__, cli, schema
 from slr_keras.attacks._base import Attack
 from slr_keras.errors import UserError
-from slr_keras.evaluation.specs import AUTOATTACK, CLEAN, Ball, Step, make_steps
+from slr_keras.evaluation.specs import (
+    AUTOATTACK,
+    CLEAN,
+    Ball,
+    Step,
+    make_attack,
+    make_steps,
+    read_ball,
+)
 from slr_keras.schema import PIXELS, Facts
 
 DEFAULT_ATTACKS = [CLEAN, "fgsm", "pgd-20"]
@@ -123,9 +131,12 @@ class _Plan:
         if options.curve_attack in (CLEAN, AUTOATTACK):
             raise UserError(f"--curve-attack: expected one attack, received {options.curve_attack}")
         version = options.version or "standard"
-        plan = cls(names, _ball(options, attack), version, radii, options.curve_attack)
+        like = attack.replace(norm=options.norm) if options.curve and options.norm else attack
+        ball = read_ball(like, options.norm, options.eps, options.step_size, options.restarts)
+        plan = cls(names, ball, version, radii, options.curve_attack)
         plan.table(10)
-        plan.curve(10)
+        if radii:
+            make_attack(plan.curve_attack, dataclasses.replace(ball, eps=radii[-1]))
         return plan
 
     def table(self, classes: int) -> list[Step]:
@@ -156,21 +167,6 @@ def _radii(text: str) -> list[float]:
         raise UserError(f"--curve: expected a first radius below the last, received {text!r}")
     count = int(parts[2]) - 1
     return [round((low + (high - low) * i / count) * 255, 9) / 255 for i in range(count + 1)]
-
-
-def _ball(options: argparse.Namespace, attack: Attack) -> Ball:
-    if options.eps is None and options.norm not in (None, attack.norm) and not options.curve:
-        raise UserError(
-            f"--norm {options.norm}: the radius of the run is one in {attack.norm}, give --eps"
-        )
-    number = Facts("radius", unit=PIXELS, at_least=0)
-    eps = attack.eps if options.eps is None else schema.check("--eps", float, number, options.eps)
-    step = getattr(attack, "step_size", None) if options.eps is None else None
-    if options.step_size is not None:
-        step = schema.check(
-            "--step-size", float, Facts("step", unit=PIXELS, above=0), options.step_size
-        )
-    return Ball(options.norm or attack.norm, eps, step, options.restarts)
 
 
 # -- the evaluation ---------------------------------------------------------------------------

@@ -94,7 +94,9 @@ def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) 
     Without any, it takes nested tensors and is compiled once for each combination of their shapes.
     """
     signature = [tf.TensorSpec(shape, dtype) for shape, dtype in shapes_and_dtypes]
-    return tf.function(function, input_signature=signature or None, autograph=False)
+    made = tf.function(function, input_signature=signature or None, autograph=False)
+    made._omit_frequent_tracing_warning = True  # a function for each attack is what is wanted
+    return made
 
 
 def batch_norm(

@@ -120,7 +120,7 @@ class _Probe:
         norm, eps = self._ball()
         ball: dict[str, Any] = {"norm": norm, "eps": eps}
         strong = self.robust_under(
-            PGD(**ball, step_size=eps / 4 or 1, steps=20), APGD(**ball, steps=20)
+            PGD(**ball, step_size=eps / 4 or 1, steps=20), APGD(**ball, loss="margin", steps=30)
         )
         if norm == "l1":
             return Check("masking", WARN, "not looked at: no gradient-free attack knows l1")

@@ -20,7 +20,7 @@ class Verdict:
 
     Attributes:
         fooled: inside ball and cube, finite, and misclassified by the model.
-        outside: misclassified, but not inside ball and cube or not finite; does not count.
+        outside: misclassified but not inside ball and cube, or not finite; does not count.
         unsound: the model's logits are NaN or infinite.
     """
 
@@ -62,7 +62,8 @@ class Judge:
         unsound = ~np.isfinite(z).all(-1)
         wrong = (z.argmax(-1) != y) | unsound
         inside = inside_ball(x, adversarial, norm, eps)
-        return Verdict(wrong & inside, wrong & ~inside, unsound)
+        broken = ~np.isfinite(adversarial).reshape(len(x), -1).all(1)
+        return Verdict(wrong & inside, (wrong & ~inside) | broken, unsound)
 
 
 def inside_ball(x: np.ndarray, adversarial: np.ndarray, norm: str, eps: float) -> np.ndarray:

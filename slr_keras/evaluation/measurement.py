@@ -146,6 +146,8 @@ class Measurement:
         left = np.flatnonzero(chosen & (self.tally.fooled[number] < 0))
         count = int(chosen.sum())
         self._tell(number, 1 - len(left) / max(count, 1))
+        if not len(left):
+            return
         search = self._staged if staged else self._in_batches
         self._mark = time.monotonic()
         for which, images, going in search(number, attack, left, count):

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from slr_keras import registry
+from slr_keras import registry, schema
 from slr_keras.attacks._base import Attack
 from slr_keras.errors import UserError, did_you_mean
+from slr_keras.schema import PIXELS, Facts
 
 CLEAN = "clean"
 AUTOATTACK = "autoattack"
@@ -32,6 +33,25 @@ class Ball:
     eps: float = 8 / 255
     step_size: float | None = None
     restarts: int = 1
+
+
+def read_ball(
+    like: Attack, norm: str | None, eps: str | None, step_size: str | None, restarts: int
+) -> Ball:
+    """The ball of flags' texts; what is None is as in the attack ``like``, of the training.
+
+    Raises:
+        UserError: a number that is none, or another norm without a radius.
+    """
+    radius = Facts("radius", unit=PIXELS, at_least=0)
+    if eps is None and norm not in (None, like.norm):
+        raise UserError(f"--norm {norm}: the radius at hand is one in {like.norm}, give --eps")
+    step = getattr(like, "step_size", None) if eps is None else None
+    if step_size is not None:
+        positive = Facts("step", unit=PIXELS, above=0)
+        step = schema.check("--step-size", float, positive, step_size)
+    size = like.eps if eps is None else schema.check("--eps", float, radius, eps)
+    return Ball(norm or like.norm, size, step, restarts)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slr_keras import data
+from slr_keras import data, images
 from slr_keras import lab_events as tell
 from slr_keras.data import DataSettings
-from slr_keras.lab import images
 from tests.jobs._lab import Lab, array
 
 
