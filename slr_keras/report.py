@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -28,9 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     records = [record.read(path) for path in options.runs]
     measured = [None] * len(records) if options.quick else _measure_all(records, options)
     text = page.render([page.Subject(*pair) for pair in zip(records, measured, strict=True)])
-    from slr_keras.run_folder import write_atomically
-
-    write_atomically(out, text.encode())
+    _write(out, text.encode())
     print(f"written to {out} ({len(text.encode()) / 1e6:.1f} MB)")
     return 0
 
@@ -69,9 +69,22 @@ def _place(options: argparse.Namespace) -> pathlib.Path:
     out = pathlib.Path(options.out) if options.out else alone / NAME
     if options.out and not out.absolute().parent.is_dir():
         raise UserError(f"--out: no such folder: {out.parent}")
-    if out.is_dir():
+    if os.path.isdir(out):  # unlike Path.is_dir, no error for a name that is too long
         raise UserError(f"--out: expected the name of a file, received the folder {out}")
+    if out.parent.is_dir() and not os.access(out.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
     return out
+
+
+def _write(out: pathlib.Path, data: bytes) -> None:
+    from slr_keras.run_folder import write_atomically
+
+    try:
+        write_atomically(out, data)
+    except OSError as error:
+        if error.errno in cli.DISK:
+            raise
+        raise UserError(f"cannot write {out}: {error.strerror}; give another --out") from None
 
 
 def _measure_all(records: Sequence[Record], options: argparse.Namespace) -> list[Measured | None]:

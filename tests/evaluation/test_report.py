@@ -298,6 +298,16 @@ def test_a_place_that_cannot_be_written(tmp_path, capsys):
     out = tmp_path / "no" / "page.html"
     assert "no such folder" in refused(capsys, tmp_path / "a", "--quick", "--out", out)
     assert "name of a file" in refused(capsys, tmp_path / "a", "--quick", "--out", tmp_path)
+    out = tmp_path / ("x" * 300)
+    assert "cannot write" in refused(capsys, tmp_path / "a", "--quick", "--out", out)
+
+
+def test_a_folder_without_permission_is_refused_before_anything_is_computed(
+    tmp_path, capsys, monkeypatch
+):
+    make_run(tmp_path / "a")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    assert "Permission denied" in refused(capsys, tmp_path / "a", code=1)
 
 
 def test_a_full_disk(tmp_path, capsys, monkeypatch):
