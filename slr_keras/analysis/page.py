@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import importlib.metadata
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -213,9 +212,6 @@ def _facts(record: Record, measured: Measured | None) -> list[tuple[str, str]]:
     evaluation, started = record.evaluation or {}, record.started
     same = evaluation.get("which") == record.which
     digest = measured.digest if measured else evaluation.get("model_digest") if same else None
-    versions = {"slr_keras": slr_keras.__version__, **(started.versions if started else {})}
-    if started and "tensorflow" not in versions and measured:
-        versions["tensorflow (this report)"] = importlib.metadata.version("tensorflow")
     rows = [
         ("Seed", str(record.config.seed)),
         ("Model file", f"{record.file.name}" if record.file else ""),
@@ -224,9 +220,16 @@ def _facts(record: Record, measured: Measured | None) -> list[tuple[str, str]]:
         ("Trained on", started.device if started else ""),
         ("Training took", words.duration(record.epochs[-1].seconds)),
         ("Last written", words.day(record.ended)),
-        ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
+        ("Trained with", _listed(started.versions if started else None)),
+        ("Evaluated with", _listed(evaluation.get("versions"))),
+        ("Report by", f"slr_keras {slr_keras.__version__}"),
     ]
     return [row for row in rows if row[1]]
+
+
+def _listed(versions: Any) -> str:
+    known = versions if isinstance(versions, dict) else {}
+    return ", ".join(f"{name} {number}" for name, number in known.items())
 
 
 def _measures(subjects: Sequence[Subject]) -> list[tuple[str, list[Any]]]:

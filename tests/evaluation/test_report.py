@@ -7,9 +7,13 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from slr_keras import cli, config, events, report, train
+from slr_keras.analysis.measure import Measured, answers
+from slr_keras.analysis.page import Subject, render
+from slr_keras.analysis.record import read
 from slr_keras.run_folder import RunFolder
 
 VOID = {"meta", "br", "img", "input", "hr", "link", "col"}
@@ -240,6 +244,29 @@ def test_quick_loads_no_framework(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     check_alone((tmp_path / "a" / "report.html").read_text(encoding="utf-8"))
+
+
+def test_many_classes_are_a_picture_and_few_a_table(tmp_path, rng):
+    record = read(str(make_run(tmp_path / "a").path))
+    for classes, tables in ((20, 2), (21, 0)):
+        p, y = rng.dirichlet([1.0] * classes, 90), rng.integers(0, classes, 90)
+        measured = Measured(
+            samples=90,
+            attack="pgd-20",
+            settings={},
+            class_names=tuple(f"class {k}" for k in range(classes)),
+            counts=np.bincount(y, minlength=classes).tolist(),
+            clean=answers(p, y),
+            adversarial=answers(p[::-1], y),
+            exhibits=[],
+            factor=1,
+            digest="0" * 16,
+            device="CPU",
+        )
+        page = check_alone(render([Subject(record, measured)]))
+        assert sum("matrix" in a.get("class", "") for a in page.all("table")) == tables
+        assert len(page.all("svg")) == 4 - tables  # curves, reliability, confusion twice
+        assert f"ECE {100 * measured.clean.calibration.ece:.1f} %" in page.text
 
 
 # -- bad input --------------------------------------------------------------------------------
