@@ -190,6 +190,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     table, curve = plan.table(classes), plan.curve(classes)
     for step in (*table, *curve):
         suite.check_step(step, classes)
+    if classes < 4 and table != plan.table(10):
+        text = f"with {classes} classes attacks have fewer targets and the cross-entropy for DLR"
+        print(f"warning: {text}", file=sys.stderr)
     facts = _facts(options, target, net, x, y)
     path = pathlib.Path(options.out) if options.out else _default_path(target)
     with _Progress() as progress, _signals() as code:

@@ -256,7 +256,8 @@ def masking(white: np.ndarray | None, black: np.ndarray | None) -> Check | None:
         return Check("masking", PASS, text)
     text = f"without gradients {found} more of {left} images are fooled"
     far = found > max(1, SMALL * len(white))
-    return Check("masking", FAIL if far else WARN, f"{text}: gradients are masked")
+    why = "gradients are masked, or the attacks with gradients too weak"
+    return Check("masking", FAIL if far else WARN, f"{text}: {why}")
 
 
 def unbounded(robust: np.ndarray, classes: int) -> Check:
