@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import Any
 
@@ -10,13 +11,14 @@ from slr_keras import backend, losses
 from slr_keras.attacks._base import Objective
 from slr_keras.attacks._staged import Staged, State, iterate, uniform, where
 from slr_keras.backend import ops
-from slr_keras.errors import UserError
+from slr_keras.errors import SettingError, UserError
 from slr_keras.schema import setting
 
 Tensor = Any
 MOMENTUM = 0.75
 RHO = 0.75  # share of steps that must raise the objective, or the step is halved
 SPARSITY = 0.2  # L1: share of pixels that the first steps change
+SHRINKING = ((3.0, 0.3), (2.0, 0.3), (1.0, 0.4))  # radii in parts of eps, shares of the steps
 LOSSES = {"ce": losses.cross_entropy, "dlr": losses.dlr, "margin": losses.margin}
 TARGETED = {
     "ce": lambda logits, labels, rival: -losses.cross_entropy(logits, rival),
@@ -37,7 +39,9 @@ class APGD(Staged):
     ``step = 2 eps``. At the checkpoints ``p_{j+1} = p_j + max(p_j - p_{j-1} - 0.03, 0.06)`` of the
     iterations, from 0 and 0.22, the step is halved and the search goes back to its best point where
     fewer than 75 % of the steps raised the objective, or where neither step nor best objective
-    changed since the last checkpoint. In L1 steps are sparse, and how sparse is adapted.
+    changed since the last checkpoint. In L1 steps are sparse, and how sparse is adapted; with
+    ``shrinking`` the ball is at first three times as large, then twice, and each part of the search
+    begins at the best point of the one before, projected.
 
     Example:
         >>> APGD(eps=8/255, steps=100).stops()[:3]
@@ -56,6 +60,16 @@ class APGD(Staged):
     eot: int = setting(
         1, help="passes averaged for each gradient, for models that draw numbers", at_least=1
     )
+
+    shrinking: bool = setting(
+        False, help="L1: begin with balls of three and two times the radius, as AutoAttack does"
+    )
+
+    def validate(self) -> None:
+        """The ball shrinks in L1 only."""
+        super().validate()
+        if self.shrinking and self.norm != "l1":
+            raise SettingError("shrinking", f"expected norm l1, received {self.norm!r}")
 
     def rounds(self) -> tuple[int, ...]:
         """A round for each target and restart."""
@@ -77,17 +91,45 @@ class APGD(Staged):
         return Objective(logits, labels, self.targeted, loss, rival)
 
     def stops(self) -> tuple[int, ...]:
-        """The checkpoints."""
+        """The checkpoints; with ``shrinking`` those of each part."""
+        bounds = [0, *self._turns(), self.steps]
+        return tuple(
+            first + stop
+            for first, last in itertools.pairwise(bounds)
+            for stop in self._checkpoints(last - first)
+        )
+
+    def _checkpoints(self, steps: int) -> list[int]:
         if self.norm == "l1":
-            gap, shrink, least = max(int(0.04 * self.steps), 1), 0, 1
+            gap, shrink, least = max(int(0.04 * steps), 1), 0, 1
         else:
-            gap, shrink = max(int(0.22 * self.steps), 1), max(int(0.03 * self.steps), 1)
-            least = max(int(0.06 * self.steps), 1)
-        found = [min(gap, self.steps)]
-        while found[-1] < self.steps:
+            gap, shrink = max(int(0.22 * steps), 1), max(int(0.03 * steps), 1)
+            least = max(int(0.06 * steps), 1)
+        found = [min(gap, steps)]
+        while found[-1] < steps:
             gap = max(gap - shrink, least)
-            found.append(min(found[-1] + gap, self.steps))
-        return tuple(found)
+            found.append(min(found[-1] + gap, steps))
+        return found
+
+    def _turns(self) -> tuple[int, ...]:
+        """Iterations at which the ball shrinks."""
+        if not self.shrinking:
+            return ()
+        parts = [math.ceil(share * self.steps) for _, share in SHRINKING[:-1]]
+        return tuple(itertools.accumulate(parts)) if sum(parts) < self.steps else ()
+
+    def _radius(self, i: Any) -> Tensor:
+        """The radius of the ball at iteration ``i``."""
+        radius = ops.convert_to_tensor(self.eps, "float32")
+        for turn, (factor, _) in zip(
+            reversed(self._turns()), reversed(SHRINKING[:-1]), strict=False
+        ):
+            radius = ops.where(i < turn, factor * self.eps, radius)
+        return radius
+
+    def _counts(self, i: Any) -> Tensor:
+        """1.0 where the ball has its final size: what fools in a larger one does not count."""
+        return ops.cast(self._radius(i) <= self.eps, "float32")
 
     # -- begin --------------------------------------------------------------------------------
 
@@ -97,12 +139,12 @@ class APGD(Staged):
 
     def _random_point(self, x: Tensor, noise: Tensor) -> Tensor:
         if self.norm == "l1":
-            return self.inside(x, x + noise)
+            return self.ball.inside(x, x + noise, self._radius(0))
         t = uniform(noise) if self.norm == "linf" else noise
         return ops.clip(x + self.eps * self.ball.normalize(t), 0.0, 1.0)
 
-    def begin_at(self, objective: Objective, x: Tensor, start: Tensor) -> State:
-        """The same from a given start."""
+    def begin_at(self, objective: Objective, x: Tensor, start: Tensor, i: int = 0) -> State:
+        """The same from a given start, before iteration ``i``."""
         gradient, value, z = self._evaluate(objective, start)
         ones = ops.ones_like(value)
         state = {
@@ -110,11 +152,11 @@ class APGD(Staged):
             "before": start,
             "gradient": gradient,
             "best": start,
-            "fooled": objective.hit(z),
+            "fooled": objective.hit(z) * self._counts(i),
             "top": start,
             "top_gradient": gradient,
             "top_value": value,
-            "step": ones * self.eps * (1.0 if self.norm == "l1" else 2.0),
+            "step": ones * self._radius(i) * (1.0 if self.norm == "l1" else 2.0),
             "value": ops.zeros_like(value),
             "raises": ops.zeros_like(value),
             "checked_value": value,
@@ -143,15 +185,28 @@ class APGD(Staged):
         self, objective: Objective, x: Tensor, state: State, first: Any, last: Any, plan: Any
     ) -> State:
         """Steps [first, last), then the checkpoint."""
+        for turn in self._turns():
+            now = ops.cast(ops.equal(first, turn), "int32")
+            state = iterate(0, now, lambda _, s, i=turn: self._turn(objective, x, s, i), state)
         state = iterate(first, last, lambda i, s: self._step(objective, x, s, i), state)
         if self.norm == "l1":
-            return self._check_sparsity(x, state)
+            return self._check_sparsity(x, state, self._radius(first))
         return self._check(state, ops.cast(last - first, "float32"))
+
+    def _turn(self, objective: Objective, x: Tensor, state: State, i: Any) -> State:
+        """The ball has shrunk: the search begins anew at its best point, projected."""
+        start = self.ball.inside(x, state["top"], self._radius(i))
+        count = _changed(start, x)
+        fewer = {"share": count / math.prod(x.shape[1:]) / 1.5, "nonzero": count}
+        return self.begin_at(objective, x, start, i) | fewer
 
     def _step(self, objective: Objective, x: Tensor, state: State, i: Any) -> State:
         moved = self._move(x, state, i)
         gradient, value, z = self._evaluate(objective, moved)
-        fools, better = objective.hit(z), ops.cast(value > state["top_value"], "float32")
+        fools, better = (
+            objective.hit(z) * self._counts(i),
+            ops.cast(value > state["top_value"], "float32"),
+        )
         raised = ops.cast(value > state["value"], "float32")
         return state | {
             "x": moved,
@@ -169,7 +224,8 @@ class APGD(Staged):
     def _move(self, x: Tensor, state: State, i: Any) -> Tensor:
         here, step = state["x"], ops.reshape(state["step"], (-1, *[1] * (len(x.shape) - 1)))
         if self.norm == "l1":
-            return self.inside(x, here + step * self._sparse_direction(state))
+            ahead = here + step * self._sparse_direction(state)
+            return self.ball.inside(x, ahead, self._radius(i))
         ahead = self.inside(x, here + step * self.ball.steepest(state["gradient"]))
         weight = ops.where(i > 0, MOMENTUM, 1.0)
         momentum = (ahead - here) * weight + (here - state["before"]) * (1.0 - weight)
@@ -214,17 +270,21 @@ class APGD(Staged):
             "raises": ops.zeros_like(state["raises"]),
         }
 
-    def _check_sparsity(self, x: Tensor, state: State) -> State:
-        changed = ops.cast(ops.abs(state["top"] - x) > 0, "float32")
-        count = ops.sum(changed, axis=tuple(range(1, len(x.shape))))
+    def _check_sparsity(self, x: Tensor, state: State, longest: Tensor) -> State:
+        count = _changed(state["top"], x)
         fewer = ops.cast(count / ops.maximum(state["nonzero"], 1e-10) < 0.95, "float32")
-        longest = float(self.eps)
         step = ops.where(fewer > 0, longest, state["step"] / 1.5)
         return _back_to_top(fewer, state) | {
             "share": count / math.prod(x.shape[1:]) / 1.5,
             "nonzero": count,
             "step": ops.clip(step, longest / 10.0, longest),
         }
+
+
+def _changed(image: Tensor, x: Tensor) -> Tensor:
+    """How many values differ, (B,)."""
+    axes = tuple(range(1, len(x.shape)))
+    return ops.sum(ops.cast(ops.abs(image - x) > 0, "float32"), axis=axes)
 
 
 def _back_to_top(mask: Tensor, state: State) -> State:

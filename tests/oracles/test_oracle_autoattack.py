@@ -55,6 +55,44 @@ def test_checkpoints_by_hand():
     assert APGD(steps=100).stops() == (22, 41, 57, 70, 80, 87, 93, 99, 100)
 
 
+def test_the_ball_shrinks_after_thirty_and_sixty_steps():
+    attack = APGD(norm="l1", eps=2.0, steps=200, shrinking=True)
+    radii = [float(attack._radius(i)) for i in (0, 59, 60, 119, 120, 199)]
+    assert radii == [6.0, 6.0, 4.0, 4.0, 2.0, 2.0]
+    # parts of 60, 60 and 80 steps, each with a checkpoint every 2, 2 and 3 steps
+    stops = (*range(2, 121, 2), *range(123, 200, 3), 200)
+    assert attack.stops() == stops
+    with pytest.raises(SettingError, match="norm l1"):
+        APGD(shrinking=True)
+
+
+def test_the_search_begins_three_times_while_the_ball_shrinks(rng):
+    """A pass for each step and for each of three beginnings."""
+    asked, w = [], rng.normal(size=SHAPE).astype("float32")
+
+    def logits(x):
+        asked.append(1)
+        return linear(w, 0.0)(x)
+
+    x = rng.random((2, *SHAPE), "float32")
+    attack = APGD(norm="l1", eps=EPS, steps=30, shrinking=True)
+    attack.perturb(Objective(logits, np.zeros(2, "int32")), x, x)
+    assert len(asked) == 30 + 3
+
+
+def test_what_fools_in_the_larger_balls_alone_does_not_count(rng):
+    """The boundary of a linear model lies between one and three radii: nothing counts as found."""
+    w = rng.normal(size=SHAPE).astype("float32")
+    x = np.full((3, *SHAPE), 0.5, "float32")
+    y = np.zeros(3, "int32")
+    for reach, hits in ((1.6, False), (0.7, True)):
+        b = -float((0.5 * w).sum()) - reach * EPS * float(abs(w).max())
+        attack = APGD(norm="l1", eps=EPS, steps=30, shrinking=True)
+        found, fooled = _packing.Packed(linear(w, b), attack).run(x, y)
+        assert (fooled == hits).all()
+        assert (abs(found - x).sum((1, 2, 3)) <= EPS * (1 + 1e-5)).all()
+
+
 def test_apgd_trace_by_hand(rng):
     """The same trajectory as a plain NumPy program of algorithm 1, step sizes halved included."""
     w = rng.normal(size=(3, *SHAPE)).astype("float32")
