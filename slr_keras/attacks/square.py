@@ -28,7 +28,8 @@ class Square(Staged):
     ``p_init`` and is halved as queries go on. L-infinity: every channel of the window is set to
     plus or minus ``eps``. L2: the weight of a second window moves into the first one. The image
     itself costs no query, the first candidate one. Windows reach every pixel, as the paper has it;
-    those of its authors' code never touch the last row and column. AutoAttack does not rescale.
+    those of its authors' code never touch the last row and column. The official AutoAttack does not
+    rescale.
 
     Example:
         >>> Square(eps=8/255).queries
