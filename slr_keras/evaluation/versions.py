@@ -44,7 +44,7 @@ def attacks_of(
         "fab-t": FAB(**ball, targets=min(9, classes - 1)),
     }
     if norm != "l1":
-        found["square"] = Square(**ball)
+        found["square"] = Square(**ball, rescale=False)  # the official schedule: of 10,000 queries
     if classes < 3:
         del found["apgd-dlr"]
     return {name: found[name] for name in ORDER[version] if name in found}
