@@ -122,9 +122,12 @@ class Session:
 
     def _listen_for_signals(self) -> None:
         """Ctrl+C and SIGTERM close the window without a question; a run saves its state."""
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), lambda *_: self.window.leave())
+        numbers = [
+            getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)
+        ]
+        self._handlers = {
+            number: signal.signal(number, lambda *_: self.window.leave()) for number in numbers
+        }
 
     def report(
         self, kind: type[BaseException], value: BaseException, trace: TracebackType | None
@@ -152,6 +155,8 @@ class Session:
         from gui.worker import abandoned
 
         sys.excepthook = self._hook
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
         self.context.lab.close()
         self.context.settings.sync()
         self.claim.release()

@@ -120,6 +120,7 @@ def test_another_command_begins_anew_and_says_so(run, job, wanted, monkeypatch):
     assert table(run / "evaluation.json") == wanted
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on(run, job):
     slow = ("--attacks", "clean", "pgd-3", "square-8000", "--eps", "10/255", "--num-samples", 12)
     slow += ("--checks", "none")

@@ -92,6 +92,7 @@ def test_tensorboard_logs_hold_the_accuracies(finished):
     assert {"epoch_accuracy", "epoch_robust_accuracy"} <= tags["validation"]
 
 
+@pytest.mark.slow
 def test_the_configuration_reproduces_the_run(finished, tmp_path, job, same):
     again = tmp_path / "again"
     assert job(train.main, finished / "config.toml", "--run-dir", again).code == 0
