@@ -7,6 +7,7 @@ import os
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 import gc
+import signal
 import sys
 import time
 import traceback
@@ -16,6 +17,8 @@ import psutil
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 from PySide6.QtWidgets import QApplication
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a window listens to them
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +40,7 @@ def settings(qapp, tmp_path) -> QSettings:
     return QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
 
 
-def wait_until(predicate: Callable[[], object], timeout: float = 5.0) -> None:
+def wait_until(predicate: Callable[[], object], timeout: float = 30.0) -> None:
     """Let Qt work until something holds; fails after ``timeout`` seconds."""
     end = time.monotonic() + timeout
     while not predicate():
@@ -85,7 +88,10 @@ def no_exception_in_a_slot(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
 @pytest.fixture(autouse=True, scope="module")
 def no_window_left() -> Iterator[None]:
     """Windows of one file are no burden for the next: every restyling visits all that live."""
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     app = QApplication.instance()
     if app is None:
         return

@@ -123,7 +123,7 @@ def test_places_say_what_the_screens_say(window):
 def test_a_window_that_was_left_on_the_charts_comes_back_there(open_session, settings, wait_until):
     settings.setValue("window/screen", "train")
     window = open_session(whole=False).window
-    wait_until(lambda: list(window.screens), 10)
+    wait_until(lambda: list(window.screens), 30)
     assert window.current.name == "train" and window.rail.button("train").isChecked()
 
 
@@ -453,7 +453,7 @@ def test_however_the_window_ends_the_run_is_saved_and_nothing_is_orphaned(
     window.send_signal(number)
     assert window.wait(20) == code
     window.stdout.close()
-    wait_until(lambda: not lives(pids[0]), 10)
+    wait_until(lambda: not lives(pids[0]), 30)
     assert time.monotonic() - begun < 15
     (config,) = (tmp_path / "runs").glob("*/config.toml")
     assert RunFolder.open(config.parent).status() == "stopped"

@@ -111,7 +111,7 @@ def test_a_run_that_ends_meanwhile_needs_no_answer(make_trainer, wait_until):
     dialog, left = CloseDialog(trainer), []
     dialog.leave.connect(lambda: left.append(1))
     dialog.open()
-    wait_until(lambda: left, 10)
+    wait_until(lambda: left, 30)
     assert trainer.last.kind == "done"
 
 

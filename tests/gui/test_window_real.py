@@ -47,7 +47,7 @@ def test_train_pause_attack_resume_close(session, wait_until):
     for key, text in {"train.epochs": "30", "data.train_samples": "600", "seed": "3"}.items():
         train.presenter.form.set_text(key, text)
     train.start.click()
-    wait_until(lambda: trainer.worker.pid, 5)
+    wait_until(lambda: trainer.worker.pid, 30)
     pid = trainer.worker.pid
     assert trainer.busy and trainer.status_text
     train.pause_after_this_epoch()

@@ -217,7 +217,7 @@ sys.stdout.write('ing", "message": "whole"}\\n{"v": 1, "eve'); sys.stdout.flush(
 
 def test_long_message_in_pieces(worker, ears, wait_until):
     start(worker, 'say(v=1, event="warning", message="x" * 20_000_000)')
-    wait_until(lambda: ears.deaths, 15)
+    wait_until(lambda: ears.deaths, 30)
     assert len(ears.events[0].message) == 20_000_000
 
 
