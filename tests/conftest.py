@@ -5,6 +5,8 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -23,3 +25,10 @@ def digits():
     x, y = (raw.images[:96, ..., None] / 16).astype("float32"), raw.target[:96].astype("int32")
     x.flags.writeable = y.flags.writeable = False
     return x, y
+
+
+@pytest.fixture(autouse=True)
+def signals_as_in_a_fresh_process():
+    """Whatever a test before this one listened to: the handlers that Python starts with."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
