@@ -7,8 +7,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import signal
 
+import hypothesis
 import numpy as np
 import pytest
+
+hypothesis.settings.register_profile("the same examples every time", derandomize=True)
+hypothesis.settings.load_profile("the same examples every time")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from benchmarks import _subjects, _timing
 TRAINING_IMAGES = 1000  # of the digits; the other 797 are attacked
 EPOCHS = 12
 POINTS = 0.3  # how many points fewer than the referee still count as agreement
-RADII = {"linf": 40 / 255, "l2": 0.8, "l1": 3.0}
+RADII = {"linf": 40 / 255, "l2": 0.8, "l1": 1.5}
 ROUNDING = 1e-5  # of a distance, in parts of the radius
 
 Attacked = Callable[[], np.ndarray]
@@ -52,6 +52,15 @@ class Case:
         theirs = twin(torch_reference.to_torch_images(self.x)).detach().numpy()
         np.testing.assert_allclose(theirs, ours, atol=1e-4 * max(1.0, float(abs(ours).max())))
         return twin
+
+    def on_arrays(self, attack: Any) -> Attacked:
+        """An attack on PyTorch's images and labels as a function that gives Keras' images."""
+        import torch
+
+        from benchmarks import torch_reference
+
+        x, y = torch_reference.to_torch_images(self.x), torch.from_numpy(self.y).long()
+        return lambda: attack(x, y).detach().numpy().transpose(0, 2, 3, 1)
 
     def distance(self, images: np.ndarray) -> np.ndarray:
         """How far each image is from its original, in float64; (N,)."""
@@ -143,6 +152,32 @@ def compare(
     return Row(name, len(case.x), *counts, *seconds, *distances), hits[0], hits[1]
 
 
+def autoattack_rows(
+    case: Case, peers: dict[str, Attacked], steps: int = 100, queries: int = 5000
+) -> list[Row]:
+    """A row for each attack of AutoAttack and one for all together."""
+    from slr_keras.evaluation import attacks_of
+
+    found, theirs, ours = [], [], []
+    own = attacks_of("standard", case.norm, case.eps, _subjects.CLASSES)
+    for name, peer in peers.items():
+        short = {"queries": queries} if name == "square" else {"steps": steps}
+        attack = own[name].replace(**short)
+        row, their_hits, our_hits = compare(
+            case, name, peer, lambda attack=attack: attack(case.net, case.x, case.y)
+        )
+        print(" ".join(row.cells()), flush=True)
+        found.append(row)
+        theirs.append(their_hits)
+        ours.append(our_hits)
+    return [*found, _total(found, np.any(theirs, axis=0), np.any(ours, axis=0))]
+
+
+def _total(found: list[Row], theirs: np.ndarray, ours: np.ndarray) -> Row:
+    seconds = [sum(row.their_seconds for row in found), sum(row.our_seconds for row in found)]
+    return Row("in total", len(theirs), int(theirs.sum()), int(ours.sum()), *seconds)
+
+
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """All 1,797 handwritten digits (N, 8, 8, 1) in [0, 1] and their labels."""
     from sklearn.datasets import load_digits
@@ -178,6 +213,8 @@ def case(
 ) -> Case:
     """The last digits that the network classifies correctly, ``images`` of them at most.
 
+    It has not seen the last 797 of the 1,797.
+
     Args:
         model: a ``.keras`` file for images (8, 8, 1); left out, a network is trained.
         net: a network in its place.
@@ -187,7 +224,7 @@ def case(
 
         net = saving.load_model(Path(model))
     net = net if net is not None else trained()
-    x, y = (part[TRAINING_IMAGES:] for part in digits())
+    x, y = digits()
     right = np.flatnonzero(np.asarray(net(x, training=False)).argmax(-1) == y)[-images:]
     return Case(net, x[right], y[right], norm, RADII[norm] if eps is None else eps)
 
@@ -197,10 +234,20 @@ def parser(description: str, norms: Sequence[str] = ("linf", "l2")) -> argparse.
     result = argparse.ArgumentParser(description=description)
     result.add_argument("--images", type=int, default=200, help="images attacked (default 200)")
     result.add_argument("--norm", choices=norms, default="linf", help="default linf")
-    result.add_argument("--eps", type=float, help="radius (linf 40/255, l2 0.8, l1 3)")
+    result.add_argument("--eps", type=float, help="radius (linf 40/255, l2 0.8, l1 1.5)")
     result.add_argument("--model", metavar="FILE", help=".keras for digits (default: train one)")
     result.add_argument("--threads", type=int, default=1, help="threads of each side (default 1)")
     result.add_argument("--json", metavar="FILE", help="write the figures here too")
+    return result
+
+
+def autoattack_parser(
+    description: str, norms: Sequence[str] = ("linf", "l2")
+) -> argparse.ArgumentParser:
+    """:func:`parser` with the lengths of AutoAttack's attacks."""
+    result = parser(description, norms)
+    result.add_argument("--steps", type=int, default=100, help="of APGD and FAB (default 100)")
+    result.add_argument("--queries", type=int, default=5000, help="of Square (default 5000)")
     return result
 
 

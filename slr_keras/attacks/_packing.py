@@ -210,6 +210,8 @@ class Packed:
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def _noise(self, shape: Any, numbers: np.ndarray, round_: int) -> np.ndarray:
+        if not self.attack.random_begin(round_):
+            return np.zeros((len(numbers), *shape), "float32")
         draws = [
             np.random.default_rng([self.seed, round_, int(n)]).standard_normal(shape, "float32")
             for n in numbers

@@ -39,6 +39,10 @@ class Staged(Attack):
         """Iterations after which the loop pauses, ascending; the last one ends it."""
         raise NotImplementedError
 
+    def random_begin(self, round_: int) -> bool:
+        """Whether a round begins at a random point; if not, :meth:`begin` gets zeros as noise."""
+        return True
+
     def aim(self, logits: Any, labels: Tensor, rival: Tensor | None = None) -> Objective:
         """What a round raises."""
         return Objective(logits, labels, self.targeted, rival=rival)
@@ -51,7 +55,7 @@ class Staged(Attack):
         return {}
 
     def begin(self, objective: Objective, x: Tensor, noise: Tensor) -> State:
-        """The state before iteration 0; ``noise`` is standard normal and shaped like ``x``."""
+        """The state before iteration 0; ``noise`` is standard normal or 0, like ``x``."""
         raise NotImplementedError
 
     def advance(
@@ -63,10 +67,11 @@ class Staged(Attack):
     def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
         """All rounds at once; drawn from a Keras ``SeedGenerator`` (the plan: from seed 0)."""
         best = x
-        for rank in self.rounds():
+        for round_, rank in enumerate(self.rounds()):
             rival = wrong_class(objective, x, rank) if rank else None
             aim = self.aim(objective.logits, objective.labels, rival)
-            state = self._round(aim, x, random.normal(ops.shape(x), seed=seed))
+            noise = random.normal(ops.shape(x), seed=seed)
+            state = self._round(aim, x, noise * float(self.random_begin(round_)))
             best = self.better(objective, best, self.result(x, state))
         return best
 

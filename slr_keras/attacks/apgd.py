@@ -135,7 +135,9 @@ class APGD(Staged):
 
     def begin(self, objective: Objective, x: Tensor, noise: Tensor) -> State:
         """A random point on the ball's surface, its gradient and objective."""
-        return self.begin_at(objective, x, self._random_point(x, noise))
+        start = self._random_point(x, noise)
+        state = self.begin_at(objective, x, start)
+        return state | self._sparsity(start, x) if self._turns() else state
 
     def _random_point(self, x: Tensor, noise: Tensor) -> Tensor:
         if self.norm == "l1":
@@ -196,9 +198,7 @@ class APGD(Staged):
     def _turn(self, objective: Objective, x: Tensor, state: State, i: Any) -> State:
         """The ball has shrunk: the search begins anew at its best point, projected."""
         start = self.ball.inside(x, state["top"], self._radius(i))
-        count = _changed(start, x)
-        fewer = {"share": count / math.prod(x.shape[1:]) / 1.5, "nonzero": count}
-        return self.begin_at(objective, x, start, i) | fewer
+        return self.begin_at(objective, x, start, i) | self._sparsity(start, x)
 
     def _step(self, objective: Objective, x: Tensor, state: State, i: Any) -> State:
         moved = self._move(x, state, i)
@@ -271,20 +271,18 @@ class APGD(Staged):
         }
 
     def _check_sparsity(self, x: Tensor, state: State, longest: Tensor) -> State:
-        count = _changed(state["top"], x)
-        fewer = ops.cast(count / ops.maximum(state["nonzero"], 1e-10) < 0.95, "float32")
+        sparsity = self._sparsity(state["top"], x)
+        kept = sparsity["nonzero"] / ops.maximum(state["nonzero"], 1e-10)
+        fewer = ops.cast(kept < 0.95, "float32")
         step = ops.where(fewer > 0, longest, state["step"] / 1.5)
-        return _back_to_top(fewer, state) | {
-            "share": count / math.prod(x.shape[1:]) / 1.5,
-            "nonzero": count,
-            "step": ops.clip(step, longest / 10.0, longest),
-        }
+        step = ops.clip(step, longest / 10.0, longest)
+        return _back_to_top(fewer, state) | sparsity | {"step": step}
 
-
-def _changed(image: Tensor, x: Tensor) -> Tensor:
-    """How many values differ, (B,)."""
-    axes = tuple(range(1, len(x.shape)))
-    return ops.sum(ops.cast(ops.abs(image - x) > 0, "float32"), axis=axes)
+    def _sparsity(self, image: Tensor, x: Tensor) -> State:
+        """How many values of the image are changed, and the share that the next steps change."""
+        axes = tuple(range(1, len(x.shape)))
+        count = ops.sum(ops.cast(ops.abs(image - x) > 0, "float32"), axis=axes)
+        return {"share": count / math.prod(x.shape[1:]) / 1.5, "nonzero": count}
 
 
 def _back_to_top(mask: Tensor, state: State) -> State:

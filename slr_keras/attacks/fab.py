@@ -24,7 +24,8 @@ class FAB(Staged):
     ``x <- clip((1 - a)(x_i + eta d_i) + a (x_0 + eta d_0))`` with
     ``a = min(||d_i|| / (||d_i|| + ||d_0||), alpha_max)``. When ``x`` fools the model it is kept if
     it is nearer than what was found before, and the search goes back:
-    ``x <- x_0 + beta (x - x_0)``.
+    ``x <- x_0 + beta (x - x_0)``. The search begins at the image, restarts at random points within
+    half the radius.
 
     The result is the nearest adversarial image within ``eps``, or the image itself.
 
@@ -43,7 +44,6 @@ class FAB(Staged):
     targets: int = setting(
         0, help="wrong classes attacked in turn, most likely first; 0: the nearest", at_least=0
     )
-    random: bool = setting(False, help="start at a random point within half the radius")
 
     def validate(self) -> None:
         """The nearest boundary is not that of a class to reach."""
@@ -55,6 +55,10 @@ class FAB(Staged):
         """A round for each target and restart."""
         ranks = range(1, self.targets + 1) if self.targets else (0,)
         return tuple(ranks) * self.restarts
+
+    def random_begin(self, round_: int) -> bool:
+        """The first run towards each class begins at the image."""
+        return round_ >= max(self.targets, 1)
 
     def check_classes(self, classes: int) -> None:
         """There are K - 1 wrong classes."""
@@ -71,8 +75,8 @@ class FAB(Staged):
     def begin(self, objective: Objective, x: Tensor, noise: Tensor) -> State:
         """The image, or a random point near it."""
         t = uniform(noise) if self.norm == "linf" else noise
-        near = ops.clip(x + 0.5 * self.eps * self.ball.normalize(t), 0.0, 1.0)
-        return self._begin_at(objective, x, near if self.random else x)
+        start = ops.clip(x + 0.5 * self.eps * self.ball.normalize(t), 0.0, 1.0)
+        return self._begin_at(objective, x, start)
 
     def _begin_at(self, objective: Objective, x: Tensor, start: Tensor) -> State:
         wrong = objective.fooled(x)

@@ -24,8 +24,9 @@ def attacks_of(
     """The attacks of a version of AutoAttack, in order, with the official settings.
 
     With fewer than four classes the targeted DLR is not defined and APGD-T raises the
-    cross-entropy towards its targets instead; there are never more than K - 1 targets. Square has
-    no L1 version and is left out there.
+    cross-entropy towards its targets instead; there are never more than K - 1 targets. In L1 the
+    standard version's balls shrink, its APGD-CE has five restarts and its APGD-T five targets
+    (Croce & Hein 2021, arXiv 2103.01208).
 
     >>> list(attacks_of("standard"))
     ['apgd-ce', 'apgd-t', 'fab-t', 'square']
@@ -34,17 +35,19 @@ def attacks_of(
         near = did_you_mean(version, VERSIONS)
         raise UserError(f"unknown version of AutoAttack: {version!r}.{near}")
     ball: dict[str, Any] = {"norm": norm, "eps": eps}
-    eot, restarts = (20 if version == "rand" else 1), (5 if version == "plus" else 1)
-    targets = min(9 if norm != "l1" else 5, classes - 1)
+    sparse = version == "standard" and norm == "l1"
+    eot, restarts = (20 if version == "rand" else 1), (5 if version == "plus" or sparse else 1)
+    targets, targeted_loss = min(9, classes - 1), "dlr" if classes >= 4 else "ce"
+    apgd: dict[str, Any] = ball | {"restarts": restarts, "eot": eot, "shrinking": sparse}
+    aimed = APGD(**ball, loss=targeted_loss, targets=min(targets, 5) if sparse else targets)
     found: dict[str, Staged] = {
-        "apgd-ce": APGD(**ball, restarts=5 if norm == "l1" else restarts, eot=eot),
-        "apgd-dlr": APGD(**ball, loss="dlr", restarts=restarts, eot=eot),
-        "apgd-t": APGD(**ball, loss="dlr" if classes >= 4 else "ce", targets=targets),
-        "fab": FAB(**ball, restarts=restarts, random=True),
-        "fab-t": FAB(**ball, targets=min(9, classes - 1)),
+        "apgd-ce": APGD(**apgd),
+        "apgd-dlr": APGD(**apgd, loss="dlr"),
+        "apgd-t": aimed.replace(shrinking=sparse),
+        "fab": FAB(**ball, restarts=restarts),
+        "fab-t": FAB(**ball, targets=targets),
+        "square": Square(**ball, rescale=False),  # the official schedule: of 10,000 queries
     }
-    if norm != "l1":
-        found["square"] = Square(**ball, rescale=False)  # the official schedule: of 10,000 queries
     if classes < 3:
         del found["apgd-dlr"]
     return {name: found[name] for name in ORDER[version] if name in found}

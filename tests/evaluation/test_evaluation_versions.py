@@ -40,10 +40,14 @@ def test_few_and_many_classes(classes, loss, targets, dlr):
         attack.check_classes(classes)
 
 
-def test_l1_has_no_square_and_five_targets():
+def test_the_standard_version_in_l1_has_shrinking_balls_restarts_and_five_targets():
     found = attacks_of("standard", "l1", 12.0)
-    assert list(found) == ["apgd-ce", "apgd-t", "fab-t"]
-    assert (found["apgd-ce"].restarts, found["apgd-t"].targets) == (5, 5)
+    assert list(found) == ["apgd-ce", "apgd-t", "fab-t", "square"]
+    assert (found["apgd-ce"].restarts, found["apgd-t"].targets, found["fab-t"].targets) == (5, 5, 9)
+    assert found["apgd-ce"].shrinking and found["apgd-t"].shrinking
+    plus = attacks_of("plus", "l1", 12.0)
+    assert plus["apgd-t"].targets == 9 and not plus["apgd-t"].shrinking
+    assert attacks_of("rand", "l1", 12.0)["apgd-ce"].restarts == 1
 
 
 def test_an_unknown_version_is_named():

@@ -285,7 +285,7 @@ def test_silence_offers_to_kill(make, until, wait_until, monkeypatch):
 
 def test_a_full_disk_is_a_warning_in_the_header(make, wait_until):
     screen = slow(make, "--no-space")
-    short(screen)
+    short(screen, 40)
     screen.begin()
     wait_until(screen.header.warnings.isVisible)
     assert "No space left" in screen.header.warnings.text()

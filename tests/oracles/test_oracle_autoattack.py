@@ -194,6 +194,20 @@ def test_fab_returns_the_image_where_the_boundary_lies_outside_the_ball(rng):
     np.testing.assert_array_equal(found, x)
 
 
+def test_fab_begins_at_the_image_then_at_random_points_within_half_the_radius(rng):
+    attack = FAB(restarts=2, targets=3)
+    assert [attack.random_begin(i) for i in range(6)] == [False] * 3 + [True] * 3
+    assert [FAB(restarts=2).random_begin(i) for i in range(2)] == [False, True]
+    x = rng.random((2, *SHAPE), "float32")
+    aim = Objective(linear(np.ones(SHAPE, "float32"), 1.0), np.zeros(2, "int32"))
+    np.testing.assert_array_equal(attack.begin(aim, x, np.zeros_like(x))["x"], x)
+    for norm in ("linf", "l2", "l1"):
+        attack = FAB(norm=norm, eps=EPS)
+        start = attack.begin(aim, x, rng.normal(size=x.shape).astype("float32"))["x"]
+        size = np.array(attack.ball.size(start - x))
+        assert (size > 0).all() and (size <= EPS / 2 * 1.001).all()
+
+
 def test_fab_has_no_targeted_mode():
     with pytest.raises(SettingError, match="targeted"):
         FAB(targeted=True)
@@ -202,7 +216,7 @@ def test_fab_has_no_targeted_mode():
 # -- Square ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize("queries", [1, 7, 100, 230])
 def test_square_asks_exactly_as_often_as_told(norm, queries, rng):
     asked = []
@@ -233,7 +247,42 @@ def test_square_windows_shrink_at_the_same_shares_of_fewer_queries():
     assert [attack.share(q) for q in (1, 2, 6, 801)] == [0.8 / 2**k for k in (0, 1, 2, 9)]
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_query_of_square_in_l2_and_l1_by_hand(power, channels, rng):
+    """Algorithm 3 of the paper: a channel's weight in both windows and its share of what the ball
+    leaves unused move into the first window."""
+    size, eps = (9, 9), 0.4
+    norm = {1: "l1", 2: "l2"}[power]
+    attack = Square(norm=norm, eps=eps)
+    x = np.full((1, *size, channels), 0.5, "float32")  # far from the walls
+    d = 0.002 * rng.normal(size=x.shape).astype("float32")
+    row = {k: v[0] for k, v in attack.plan(1, 2, (*size, channels), 0).items()}
+    found = np.array(attack._hill_candidate(x, x + d, row))[0] - 0.5
+    length = lambda v: (abs(v.astype("float64")) ** power).sum() ** (1 / power)  # noqa: E731
+    unused = max(eps**power - length(d) ** power, 0) / channels
+    first, second = row["window"][..., 0] > 0, row["second"][..., 0] > 0
+    want = d[0].astype("float64")
+    for c in range(channels):
+        budget = (unused + length(d[0, ..., c] * (first | second)) ** power) ** (1 / power)
+        old = d[0, ..., c] * first
+        fresh = row["pattern"][..., c] + old / length(old)
+        fresh *= budget / length(fresh)
+        want[..., c] = np.where(first, 0, want[..., c] * ~second) + fresh * first
+    if power == 2:
+        want *= eps / length(want)
+    else:  # projected, here by bisection
+        low, high = 0.0, abs(want).max() * channels
+        want[first] *= channels
+        for _ in range(100):
+            level = (low + high) / 2
+            left = np.maximum(abs(want) - level, 0).sum()
+            low, high = (level, high) if left > eps else (low, level)
+        want = np.sign(want) * np.maximum(abs(want) - low, 0)
+    np.testing.assert_allclose(found, want, atol=2e-5)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_square_windows_reach_every_pixel_and_stay_in_the_image(norm):
     shape = (7, 9, 1)
     plan = Square(norm=norm, queries=400).plan(0, 400, shape, 0)

@@ -35,7 +35,19 @@ def test_torchattacks(norm, digits_case):
 
     _common.use_torch_threads(1)
     case = digits_case(norm)
-    agree(torchattacks_autoattack.rows(case, steps=15, queries=QUERIES))
+    peers = torchattacks_autoattack.peers(case, steps=15, queries=QUERIES)
+    agree(_common.autoattack_rows(case, peers, steps=15, queries=QUERIES))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_official_autoattack(norm, digits_case):
+    installed("pyautoattack")
+    from benchmarks.referees import official_autoattack
+
+    _common.use_torch_threads(1)
+    case = digits_case(norm)
+    peers = official_autoattack.peers(case, steps=15, queries=QUERIES)
+    agree(_common.autoattack_rows(case, peers, steps=15, queries=QUERIES))
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
