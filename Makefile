@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .PHONY: train app test lint bench demo screenshots clean
 
-.venv/.runtime: requirements.txt
+.venv/.runtime: requirements.txt requirements-base.txt requirements-tensorflow.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt

@@ -58,15 +58,15 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
             )
         numbers = np.array(labels, "int32")
         given = ops.one_hot(numbers, self.num_classes, dtype=self.labels.dtype)
-        stale = ops.sum(self.labels, axis=-1, keepdims=True) == 0
+        stale = ops.sum(self.labels.value, axis=-1, keepdims=True) == 0
         if self.given is not None:
             stale = ops.logical_or(stale, (numbers != self.given)[:, None])
-        self.labels.assign(ops.where(stale, given, self.labels))
+        self.labels.assign(ops.where(stale, given, self.labels.value))
         self.given = numbers
 
     def reset(self) -> None:
         """Forget every row: for training on other images."""
-        self.labels.assign(ops.zeros_like(self.labels))
+        self.labels.assign(ops.zeros_like(self.labels.value))
         self.given = None
 
     def read(self, index: Tensor, given: Tensor) -> Tensor:
@@ -97,7 +97,8 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
     def _statistics(self, start: int, labels: np.ndarray) -> tuple[float, float]:
         """Summed entropy and number of agreements of ``len(labels)`` rows."""
         given = ops.one_hot(labels, self.num_classes, dtype="float32")
-        rows = np.asarray(self.read(np.arange(start, start + len(labels)), given), "float64")
+        index = np.arange(start, start + len(labels))
+        rows = ops.convert_to_numpy(self.read(index, given)).astype("float64")
         entropy = -np.sum(rows * np.log(np.where(rows > 0, rows, 1)))
         return float(entropy), float(np.sum(rows.argmax(-1) == labels))
 

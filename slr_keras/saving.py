@@ -140,8 +140,11 @@ def verify_export(net: Any, path: pathlib.Path, kind: str) -> float:
     shape = [32 if size is None else size for size in net.input_shape[1:]]
     x = np.random.default_rng(0).random((16, *shape), dtype="float32")
     run = backend.compiled(lambda image: net(image, training=False), (x.shape, "float32"))
-    logits = np.asarray(ops.cast(run(ops.convert_to_tensor(x)), "float32"))
-    expected = {"logits": logits, "probabilities": np.asarray(ops.softmax(logits, axis=-1))}
+    logits = ops.convert_to_numpy(ops.cast(run(ops.convert_to_tensor(x)), "float32"))
+    expected = {
+        "logits": logits,
+        "probabilities": ops.convert_to_numpy(ops.softmax(logits, axis=-1)),
+    }
     read = _read_in_fresh_process(x, path, kind)
     difference = max(float(np.abs(expected[key] - read[key]).max()) for key in expected)
     if not difference < TOLERANCE * max(1.0, float(np.abs(logits).max())):

@@ -10,6 +10,7 @@ import numpy as np
 
 from slr_keras import schema
 from slr_keras.analysis import calibration, confusion, gallery
+from slr_keras.backend import ops
 
 STEPS = 20
 
@@ -123,7 +124,9 @@ def answers(probabilities: np.ndarray, labels: np.ndarray) -> Answers:
 
 def _probabilities(net: Any, x: np.ndarray, batch_size: int) -> np.ndarray:
     parts = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
-    return softmax(np.concatenate([np.asarray(net(part, training=False)) for part in parts]))
+    return softmax(
+        np.concatenate([ops.convert_to_numpy(net(part, training=False)) for part in parts])
+    )
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -41,4 +41,6 @@ def attack_arrays(
     run = backend.compiled(step, ((None, *x.shape[1:]), "float32"), ((None,), "int32"))
     starts = range(0, len(x), batch_size)
     parts = [(x[i : i + batch_size], y[i : i + batch_size]) for i in starts]
-    return np.concatenate([np.asarray(run(*map(ops.convert_to_tensor, p))) for p in parts])
+    return np.concatenate(
+        [ops.convert_to_numpy(run(*map(ops.convert_to_tensor, p))) for p in parts]
+    )

@@ -171,7 +171,11 @@ class Packed:
         """The images that are fooled leave; after the last stop of a round the others as well."""
         hit = at.state["fooled"] > 0
         best, fooled = at.best.copy(), at.fooled.copy()
-        tries = np.asarray(self.attack.result(x[at.left], at.state)) if last else at.state["best"]
+        tries = (
+            ops.convert_to_numpy(self.attack.result(x[at.left], at.state))
+            if last
+            else at.state["best"]
+        )
         leaving = np.ones_like(hit) if last else hit
         best[at.left[leaving]], fooled[at.left[hit]] = tries[leaving], True
         at = at.replace(best=best, fooled=fooled)
@@ -206,7 +210,9 @@ class Packed:
         parts = []
         for rows, size in batches(count, self.sizes):
             out = call(rows, lambda value, size=size: _padded(value, size))
-            parts.append({key: np.asarray(value)[: len(rows)] for key, value in out.items()})
+            parts.append(
+                {key: ops.convert_to_numpy(value)[: len(rows)] for key, value in out.items()}
+            )
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def _noise(self, shape: Any, numbers: np.ndarray, round_: int) -> np.ndarray:

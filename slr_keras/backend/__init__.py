@@ -15,15 +15,19 @@ from typing import Any
 
 from slr_keras.errors import UserError
 
-SUPPORTED = ("tensorflow",)
+REQUIREMENTS = {
+    "tensorflow": "requirements.txt",
+    "jax": "requirements-jax.txt",
+    "torch": "requirements-torch.txt",
+}
+SUPPORTED = tuple(REQUIREMENTS)
 
 
 class _Lazy(types.ModuleType):
     """A module that is imported when the first attribute is asked for."""
 
     def __getattr__(self, attribute: str) -> Any:
-        _prepare()
-        return getattr(importlib.import_module(self.__name__), attribute)
+        return getattr(_load(self.__name__), attribute)
 
 
 keras: Any = _Lazy("keras")
@@ -32,19 +36,32 @@ random: Any = _Lazy("keras.random")
 np: Any = _Lazy("numpy")
 
 
-def _prepare() -> None:
-    """Quiet TensorFlow's start-up chatter; must come before its first import."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def _load(module: str) -> Any:
+    """Import Keras, NumPy or a part of them; the first import of Keras brings the framework."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is there
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name not in SUPPORTED:
+            raise
+        raise UserError(
+            f"the Keras backend {error.name!r} is not installed: "
+            f"pip install -r {REQUIREMENTS[error.name]}, or set KERAS_BACKEND to another"
+        ) from None
+    except ValueError as error:
+        if "backend" not in str(error):
+            raise
+        raise UserError(f"{error}. Set KERAS_BACKEND to one of {', '.join(SUPPORTED)}") from None
 
 
 def warm_up() -> None:
     """Import the framework now and touch its devices, both of which take seconds."""
-    importlib.import_module("keras")
+    _load("keras")
     __getattr__("describe_device")()
 
 
 def name() -> str:
-    """The Keras backend in use: ``"tensorflow"``."""
+    """The Keras backend in use: ``"tensorflow"``, ``"jax"`` or ``"torch"``."""
     return str(keras.backend.backend())
 
 
@@ -56,4 +73,7 @@ def __getattr__(attribute: str) -> Any:
             f"the Keras backend {name()!r} is not supported, only {', '.join(SUPPORTED)}. "
             "Set KERAS_BACKEND=tensorflow."
         )
-    return getattr(importlib.import_module(f"slr_keras.backend.{name()}"), attribute)
+    module = importlib.import_module(f"slr_keras.backend.{name()}")
+    if not hasattr(module, attribute):
+        raise UserError(f"the {name()} backend has no {attribute}(); use KERAS_BACKEND=tensorflow")
+    return getattr(module, attribute)

@@ -98,7 +98,7 @@ class _Probe:
             ((None,), "int32"),
         )
         y = ops.convert_to_tensor(self.y, "int32")
-        return np.asarray(function(ops.convert_to_tensor(self.x), y))
+        return ops.convert_to_numpy(function(ops.convert_to_tensor(self.x), y))
 
     def robust_under(self, *attacks: Any) -> np.ndarray:
         """(N,) bool: correct after all of these."""

@@ -48,7 +48,9 @@ class Judge:
         """Logits (N, K) of images (N, H, W, C), uint8 or float in [0, 1]."""
         starts = range(0, len(x), self.batch_size)
         parts = (as_float(x[i : i + self.batch_size]) for i in starts)
-        return np.concatenate([np.asarray(self._call(ops.convert_to_tensor(p))) for p in parts])
+        return np.concatenate(
+            [ops.convert_to_numpy(self._call(ops.convert_to_tensor(p))) for p in parts]
+        )
 
     def right(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """(N,) bool: classified correctly."""

@@ -191,9 +191,9 @@ class Measurement:
         for first in range(0, len(left), self.batch_size):
             which = left[first : first + self.batch_size]
             part = as_float(self.x[which]), np.asarray(self.y[which], "int32")
-            images = np.asarray(search(*map(ops.convert_to_tensor, part)))
+            images = ops.convert_to_numpy(search(*map(ops.convert_to_tensor, part)))
             last = which[-1] == left[-1]
-            yield which, images, {} if last else {"seeds": np.array(seeds.state)}
+            yield which, images, {} if last else {"seeds": ops.convert_to_numpy(seeds.state)}
 
     def _count(
         self, number: int, attack: Attack, which: np.ndarray, images: np.ndarray, going: Kept
@@ -243,7 +243,7 @@ class Measurement:
 
 def _bad_weight(net: Any) -> str:
     for weight in net.weights:
-        value = np.asarray(ops.cast(weight, "float32"))
+        value = ops.convert_to_numpy(ops.cast(weight, "float32"))
         if not np.isfinite(value).all():
             return f" (the weight {weight.path} is not finite)"
     return ""

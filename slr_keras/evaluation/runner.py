@@ -96,7 +96,7 @@ class Evaluator:
             if self._packed is not None:
                 second, _ = self._packed.run(image, label, first + np.arange(len(image)))
             out = self._step(*map(ops.convert_to_tensor, (image, second, real)))
-            yield tuple(np.asarray(value) for value in out)
+            yield tuple(ops.convert_to_numpy(value) for value in out)
 
     def run(self, x: Any, y: Any, on_batch: Callable[[int], None] | None = None) -> Evaluation:
         """Evaluate images (N, H, W, C), uint8 or float in [0, 1], with labels (N,).

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from slr_keras.backend import ops
 from slr_keras.errors import RunError
 from slr_keras.run_folder import write_atomically
 
@@ -144,7 +145,7 @@ def _variables(model: Any) -> dict[str, Any]:
 
 def state_of(model: Any) -> dict[str, np.ndarray]:
     """All state of a compiled, built model as named arrays."""
-    return {name: _plain(np.asarray(v)) for name, v in _variables(model).items()}
+    return {name: _plain(ops.convert_to_numpy(v)) for name, v in _variables(model).items()}
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

@@ -176,7 +176,7 @@ class Run:
             self.emit(events.Warned(note))
         self.position = position or Position()
         self.means_at_resume = [
-            (v, np.asarray(v)) for metric in self.model.metrics for v in metric.variables
+            (v, ops.convert_to_numpy(v)) for metric in self.model.metrics for v in metric.variables
         ]
         self.folder.forget_after(self.position.epoch - 1)
         return None if position is None else (position.epoch, position.batch)
@@ -247,6 +247,7 @@ class Run:
         """Write a checkpoint at the position; a full disk is reported, not fatal."""
         if self.position == self.saved_position:
             return True
+        backend.synchronise(self.model)
         self._check_weights()
 
         def write() -> None:

@@ -108,11 +108,11 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **options: Any) -> None:
         """As Keras' ``compile``, without ``loss`` (the method has its own).
 
-        ``jit_compile`` is off unless asked for: XLA is several times slower on CPU.
+        ``jit_compile`` is on with JAX alone unless asked for: XLA is several times slower on CPU.
         """
         if loss is not None:
             raise UserError("compile(loss=...): the method brings its loss; leave it out")
-        options.setdefault("jit_compile", False)
+        options.setdefault("jit_compile", backend.JIT_COMPILE)
         super().compile(optimizer=optimizer, **options)
 
     def get_compile_config(self) -> dict[str, Any] | None:
@@ -129,7 +129,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
     def save_own_variables(self, store: Any) -> None:
         """Adds the state of the attack's random starts, which Keras leaves out."""
         super().save_own_variables(store)
-        store["attack_seed"] = np.asarray(self.attack_seed.state)
+        store["attack_seed"] = ops.convert_to_numpy(self.attack_seed.state)
 
     def load_own_variables(self, store: Any) -> None:
         """The inverse of ``save_own_variables``."""
@@ -218,8 +218,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             tracked["robust_accuracy"].update_state(robust)
         return {name: metric.result() for name, metric in tracked.items()}
 
-    def test_step(self, data: Any) -> dict[str, Tensor]:
-        """Clean and robust accuracy of a batch, in inference mode."""
+    def evaluate_batch(self, data: Any) -> dict[str, Tensor]:
+        """Clean and robust accuracy of a batch, in inference mode: the backend's ``test_step``."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
         image, label = ops.cast(_image(x), "float32"), class_numbers(y)
         logits = self.inference.snapshot()

@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from slr_keras import registry
+from slr_keras import backend, registry
 from slr_keras.attacks.pgd import PGD
 from slr_keras.methods.at import AT
 from slr_keras.methods.slr import SLR
@@ -20,6 +19,10 @@ PGD2 = PGD(eps=0.1, step_size=0.05, steps=2)
 
 def distributions(rng, rows, classes):
     return rng.dirichlet(np.ones(classes), rows).astype("float32")
+
+
+def gradient(function, x):
+    return np.array(backend.input_gradient(function, keras.ops.convert_to_tensor(x)))
 
 
 def small_classifier(method, num_samples, seed=0, attack=PGD2):
@@ -45,27 +48,23 @@ def test_loss_is_finite_at_extreme_logits(cls, rng):
 
 @every_method
 def test_gradient_is_finite_at_extreme_logits(cls, rng):
-    z = tf.Variable(rng.choice([-1e4, 0.0, 1e4], size=(50, 5)).astype("float32"))
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(cls().loss(z, distributions(rng, 50, 5)))
-    assert np.isfinite(tape.gradient(loss, z)).all()
+    z = rng.choice([-1e4, 0.0, 1e4], size=(50, 5)).astype("float32")
+    target = distributions(rng, 50, 5)
+    assert np.isfinite(gradient(lambda z: cls().loss(z, target), z)).all()
 
 
 @every_method
 def test_gradient_agrees_with_finite_differences(cls, rng):
     logits = rng.normal(0, 2, (6, 5)).astype("float32")
     target, h = distributions(rng, 6, 5), 1e-2
-    z = tf.Variable(logits)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(cls().loss(z, target))
-    gradient, measured = tape.gradient(loss, z).numpy(), np.empty((6, 5))
+    found, measured = gradient(lambda z: cls().loss(z, target), logits), np.empty((6, 5))
     for k in range(5):
         up, down = logits.copy(), logits.copy()
         up[:, k] += h
         down[:, k] -= h
         rise = np.float64(cls().loss(up, target)) - np.float64(cls().loss(down, target))
         measured[:, k] = rise / (up[:, k] - down[:, k]).astype("float64")
-    np.testing.assert_allclose(gradient, measured, atol=2e-4)
+    np.testing.assert_allclose(found, measured, atol=2e-4)
 
 
 @every_method
@@ -109,8 +108,9 @@ def at_weights(digits):
 def test_slr_with_refinement_off_is_at_bit_for_bit(method, digits, at_weights):
     model = small_classifier(method, 96)
     model.fit(*digits, batch_size=40, epochs=3, verbose=0, shuffle=False)
+    rounding = 1e-7 if backend.name() == "jax" else 0  # XLA compiles another graph in another order
     for mine, at in zip(model.net.get_weights(), at_weights, strict=True):
-        np.testing.assert_array_equal(mine, at)
+        np.testing.assert_allclose(mine, at, rtol=0, atol=rounding)
     np.testing.assert_array_equal(model.label_bank.labels, np.eye(10)[digits[1]])
 
 

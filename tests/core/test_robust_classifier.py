@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from slr_keras.attacks.fgsm import FGSM
 from slr_keras.attacks.pgd import PGD
@@ -72,6 +71,7 @@ def test_fit_on_arrays_keeps_each_sample_with_its_row(digits, shuffle):
 
 def test_fit_on_a_dataset_takes_the_index_from_it(digits, rng):
     x, y = digits
+    tf = pytest.importorskip("tensorflow")
     model, index = copying(), rng.permutation(N).astype("int32")
     data = (
         tf.data.Dataset.from_tensor_slices(({"image": x, "index": index}, y)).shuffle(N).batch(20)
@@ -84,7 +84,7 @@ def test_fit_on_a_dataset_takes_the_index_from_it(digits, rng):
 def test_fit_on_tensors_and_dictionaries(digits):
     x, y = digits
     one, other = copying(), copying()
-    one.fit(tf.constant(x), tf.constant(y), batch_size=20, verbose=0)
+    one.fit(keras.ops.array(x), keras.ops.array(y), batch_size=20, verbose=0)
     other.fit({"image": x, "index": np.arange(N)}, y, batch_size=20, verbose=0)
     np.testing.assert_allclose(one.label_bank.labels, other.label_bank.labels, atol=1e-6)
 
@@ -542,6 +542,7 @@ def test_refinement_needs_the_number_of_samples():
 
 def test_refinement_needs_the_indices(digits):
     x, y = digits
+    tf = pytest.importorskip("tensorflow")
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)
     with pytest.raises(DataError, match="needs the index of each sample"):
         classifier(SLR()).fit(data, verbose=0)

@@ -1,0 +1,223 @@
+"""JAX: whole steps compiled by XLA, the fastest of the three on GPUs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from slr_keras.backend import keras
+
+Tensor = Any
+JIT_COMPILE = True  # without XLA nothing is compiled at all
+
+
+def input_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Gradient of ``sum(objective(x))`` with respect to ``x`` alone."""
+    return jax.grad(lambda image: jnp.sum(objective(image)))(jnp.asarray(x))
+
+
+def input_gradient_and_values(
+    function: Callable[[Tensor], tuple[Tensor, Any]], x: Tensor
+) -> tuple[Tensor, Tensor, Any]:
+    """Gradient of ``sum(function(x)[0])`` with respect to ``x``, and what ``function`` returned."""
+
+    def summed(image: Tensor) -> tuple[Tensor, Any]:
+        value, more = function(image)
+        return jnp.sum(value), (value, more)
+
+    gradient, (value, more) = jax.grad(summed, has_aux=True)(jnp.asarray(x))
+    return gradient, value, more
+
+
+def loop(first: Any, last: Any, body: Callable[[Tensor, Any], Any], state: Any) -> Any:
+    """``state = body(i, state)`` for i in [first, last), as a loop in the graph (traced once).
+
+    Bounds may be tensors, ``state`` any nesting of tensors whose shapes and dtypes stay.
+    """
+    leaves = jax.tree.leaves((first, last, state))
+    if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):  # eager
+        for i in range(int(first), int(last)):
+            state = body(i, state)
+        return state
+    return jax.lax.fori_loop(first, last, body, state)
+
+
+def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``body`` applied ``times`` times, as a loop in the graph (traced once)."""
+    return body(x) if times == 1 else loop(0, times, lambda _, value: body(value), x)
+
+
+def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:
+    """``function`` compiled once for each combination of its arguments' shapes.
+
+    Keras variables that it reads are arguments of what is compiled, those that it writes are
+    results: it sees every later state of a network, as it would uncompiled.
+    """
+    return _Compiled(function)
+
+
+class _Compiled:
+    def __init__(self, function: Callable[..., Any]):
+        self.function = function
+        self.made: dict[Any, tuple[list[Any], list[Any], Any]] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        arguments = jax.tree.map(jnp.asarray, arguments)
+        leaves, structure = jax.tree.flatten(arguments)
+        key = (structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
+        if key not in self.made:
+            self.made[key] = self._make(arguments)
+        read, written, run = self.made[key]
+        out, values = run([variable.value for variable in read], arguments)
+        for variable, value in zip(written, values, strict=True):
+            variable.assign(value)
+        return out
+
+    def _make(self, arguments: Any) -> tuple[list[Any], list[Any], Any]:
+        """The variables that the function reads and writes, and the function of them."""
+        watch = _Watch()
+
+        def watched(arguments: Any) -> Any:
+            with watch:
+                return self.function(*arguments)
+
+        jax.eval_shape(watched, arguments)
+        read, written = list(watch.read.values()), list(watch.written.values())
+
+        @jax.jit
+        def run(values: Any, arguments: Any) -> Any:
+            with keras.StatelessScope(list(zip(read, values, strict=True))) as scope:
+                out = self.function(*arguments)
+            return out, [scope.get_current_value(variable) for variable in written]
+
+        return read, written, run
+
+
+class _Watch(keras.StatelessScope):  # type: ignore[misc]
+    """Notes which variables are read and written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: dict[int, Any] = {}
+        self.written: dict[int, Any] = {}
+
+    def get_current_value(self, variable: Any) -> Any:
+        self.read[id(variable)] = variable
+        return super().get_current_value(variable)
+
+    def add_update(self, update: Any) -> None:
+        self.written[id(update[0])] = update[0]
+        super().add_update(update)
+
+
+def batch_norm(
+    x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch-normalise NHWC images; returns ``(y, mean, unbiased variance)``."""
+    wide = x.astype("float32")
+    mean, variance = jnp.mean(wide, (0, 1, 2)), jnp.var(wide, (0, 1, 2))
+    y = (wide - mean) * (jax.lax.rsqrt(variance + epsilon) * gamma) + beta
+    count = x.size // x.shape[-1]
+    return y.astype(x.dtype), mean, variance * (count / max(count - 1, 1))
+
+
+def read_rows(variable: Any, index: Tensor) -> Tensor:
+    """Rows ``index`` of a Keras variable."""
+    return variable.value[index]
+
+
+def write_rows(variable: Any, index: Tensor, rows: Tensor) -> None:
+    """Overwrite rows ``index`` of a Keras variable, in place where the step donates its state."""
+    variable.assign(variable.value.at[index].set(rows))
+
+
+def feed(batches: Any, epoch: int, batch: int) -> Iterator[Any]:
+    """The batches from a position on, without end, made ahead by a thread."""
+    return batches.stream(epoch, batch)
+
+
+def synchronise(model: Any) -> None:
+    """Put the state that ``fit`` holds back into the model's variables, for callbacks to read."""
+    model.jax_state_sync()
+
+
+def make_deterministic() -> None:
+    """Nothing to do: on CPU XLA repeats itself; on GPU see ``--xla_gpu_deterministic_ops``."""
+
+
+def versions() -> dict[str, str]:
+    """The framework's name and version."""
+    return {"jax": jax.__version__}
+
+
+def describe_device() -> str:
+    """The device that computes, in words."""
+    device = jax.devices()[0]
+    return "CPU" if device.platform == "cpu" else device.device_kind
+
+
+class TrainStep:
+    """``train_step`` and ``test_step`` as JAX' Keras trainer wants them: state in, state out."""
+
+    def train_step(self: Any, state: Any, data: Any) -> tuple[dict[str, Tensor], Any]:
+        """Attack, refine, update: one optimisation step, compiled as a whole."""
+        trainable, _, optimizer, _ = state
+        with self._scope(state) as scope:
+            batch = self.attack_batch(data)
+            differentiated = functools.partial(self._scaled_loss, batch, scope, optimizer)
+            gradients, (loss, outputs, moved) = jax.grad(differentiated, has_aux=True)(trainable)
+            for variable, value in zip(self.non_trainable_variables, moved, strict=True):
+                variable.assign(value)
+            trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+            logs = self.record(batch, loss, outputs)
+        _, rest, _, metrics = self._state(scope)
+        return logs, (trainable, rest, optimizer, metrics)
+
+    def test_step(self: Any, state: Any, data: Any) -> tuple[dict[str, Tensor], Any]:
+        """Clean and robust accuracy of a batch."""
+        trainable, rest, metrics = state
+        with self._scope((trainable, rest, None, metrics)) as scope:
+            logs = self.evaluate_batch(data)
+        trainable, rest, _, metrics = self._state(scope)
+        return logs, (trainable, rest, metrics)
+
+    def make_train_function(self: Any, force: bool = False) -> None:
+        """As Keras', but ``force`` really traces anew: JAX takes equal methods for the same."""
+        if force:
+            self.train_step = functools.partial(type(self).train_step, self)
+        super().make_train_function(force=force)  # type: ignore[misc]
+
+    def _scaled_loss(
+        self: Any, batch: Any, outer: Any, optimizer: Any, weights: Any
+    ) -> tuple[Tensor, Any]:
+        """What is differentiated, and beside it loss, logits and what the pass has moved."""
+        _, rest, _, metrics = self._state(outer)
+        with self._scope((weights, rest, optimizer, metrics)) as scope:
+            loss, outputs = self.batch_loss(batch)
+            scaled = self.optimizer.scale_loss(loss)
+        return scaled, (loss, outputs, self._state(scope)[1])
+
+    def _variables(self: Any) -> tuple[list[Any], ...]:
+        optimizer = self.optimizer.variables if self.optimizer is not None else []
+        groups = (self.trainable_variables, self.non_trainable_variables, optimizer)
+        return (*groups, self.metrics_variables)
+
+    def _scope(self: Any, state: Any) -> Any:
+        """The variables have these values inside; a group that is None keeps its own."""
+        mapping = [
+            pair
+            for group, values in zip(self._variables(), state, strict=True)
+            if values is not None
+            for pair in zip(group, values, strict=True)
+        ]
+        return keras.StatelessScope(mapping)
+
+    def _state(self: Any, scope: Any) -> tuple[list[Any], ...]:
+        """The values at the end of a scope."""
+        return tuple(
+            [scope.get_current_value(variable) for variable in group] for group in self._variables()
+        )

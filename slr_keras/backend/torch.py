@@ -1,0 +1,153 @@
+"""PyTorch: eager, and the only one of the three with GPUs on native Windows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from slr_keras.backend import ops
+
+Tensor = Any
+JIT_COMPILE = False
+
+
+def input_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Gradient of ``sum(objective(x))`` with respect to ``x`` alone."""
+    return input_gradient_and_values(lambda image: (objective(image), ()), x)[0]
+
+
+def input_gradient_and_values(
+    function: Callable[[Tensor], tuple[Tensor, Any]], x: Tensor
+) -> tuple[Tensor, Tensor, Any]:
+    """Gradient of ``sum(function(x)[0])`` with respect to ``x``, and what ``function`` returned.
+
+    Only ``x`` is asked for, so no weight gradient is computed.
+    """
+    with torch.enable_grad():
+        image = ops.convert_to_tensor(x).detach().requires_grad_(True)
+        value, more = function(image)
+        gradient = None
+        if value.requires_grad:
+            (gradient,) = torch.autograd.grad(value.sum(), image, allow_unused=True)
+    detached = _map(lambda tensor: tensor.detach(), (value, more))
+    return torch.zeros_like(image) if gradient is None else gradient, *detached
+
+
+def _map(function: Callable[[Tensor], Tensor], nested: Any) -> Any:
+    return torch.utils._pytree.tree_map_only(torch.Tensor, function, nested)
+
+
+def loop(first: Any, last: Any, body: Callable[[Tensor, Any], Any], state: Any) -> Any:
+    """``state = body(i, state)`` for i in [first, last)."""
+    for i in range(int(first), int(last)):
+        state = body(ops.convert_to_tensor(i), state)
+    return state
+
+
+def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``body`` applied ``times`` times."""
+    for _ in range(times):
+        x = body(x)
+    return x
+
+
+def record(
+    times: Any, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Like :func:`repeat`; what ``body`` gives, and what it gives beside, stacked."""
+    results, seen = [], []
+    for _ in range(int(times)):
+        x, beside = body(x)
+        results.append(x)
+        seen.append(beside)
+    return torch.stack(results), torch.stack(seen)
+
+
+def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:
+    """``function`` on tensors, outside of any gradient; nothing is compiled."""
+
+    def run(*arguments: Any) -> Any:
+        with torch.no_grad():
+            return function(*arguments)
+
+    return run
+
+
+def batch_norm(
+    x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch-normalise NHWC images; returns ``(y, mean, unbiased variance)``."""
+    mean, variance = torch.zeros_like(beta), torch.ones_like(beta)
+    y = torch.nn.functional.batch_norm(
+        x.permute(0, 3, 1, 2),
+        mean,
+        variance,
+        gamma,
+        beta,
+        training=True,
+        momentum=1.0,
+        eps=epsilon,
+    )
+    return y.permute(0, 2, 3, 1), mean, variance
+
+
+def read_rows(variable: Any, index: Tensor) -> Tensor:
+    """Rows ``index`` of a Keras variable."""
+    return variable.value[index]
+
+
+def write_rows(variable: Any, index: Tensor, rows: Tensor) -> None:
+    """Overwrite rows ``index`` of a Keras variable in place."""
+    with torch.no_grad():
+        variable.value[index] = rows
+
+
+def feed(batches: Any, epoch: int, batch: int) -> Iterator[Any]:
+    """The batches from a position on, without end, made ahead by a thread."""
+    return batches.stream(epoch, batch)
+
+
+def synchronise(model: Any) -> None:
+    """Nothing to do: the model's variables hold the state at all times."""
+
+
+def make_deterministic() -> None:
+    """Bit-equal results from run to run on one machine (needed for exact resume)."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def versions() -> dict[str, str]:
+    """The framework's name and version."""
+    return {"torch": torch.__version__}
+
+
+def describe_device() -> str:
+    """The device that computes, in words."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU ({torch.get_num_threads()} threads)"
+
+
+class TrainStep:
+    """``train_step`` and ``test_step`` as PyTorch's Keras trainer wants them."""
+
+    def train_step(self: Any, data: Any) -> dict[str, Tensor]:
+        """Attack, refine, update: one optimisation step."""
+        with torch.no_grad():
+            batch = self.attack_batch(data)
+        self.zero_grad()
+        loss, outputs = self.batch_loss(batch)
+        self.optimizer.scale_loss(loss).backward()
+        weights = self.trainable_weights
+        with torch.no_grad():
+            self.optimizer.apply([weight.value.grad for weight in weights], weights)
+            return self.record(batch, loss, outputs)
+
+    def test_step(self: Any, data: Any) -> dict[str, Tensor]:
+        """Clean and robust accuracy of a batch."""
+        with torch.no_grad():
+            return self.evaluate_batch(data)

@@ -1,0 +1,79 @@
+"""Eight steps of SLR, the same on every backend from the same weights, images and starts.
+
+The figures in ``golden.json`` were written by the TensorFlow backend (``python -m
+tests.contracts.test_contracts_golden``); that its single step is right is shown by the oracles.
+"""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+from slr_keras.attacks.pgd import PGD
+from slr_keras.methods.slr import SLR
+from slr_keras.models._batch_norm import BatchNorm
+from slr_keras.optimizers import SGD
+from slr_keras.training.robust_classifier import RobustClassifier
+
+GOLDEN = pathlib.Path(__file__).with_name("golden.json")
+STEPS, BATCH, CLASSES = 8, 24, 5
+
+
+def trajectory():
+    """Losses of the steps, soft labels and weights after them."""
+    rng = np.random.default_rng(7)
+    model = classifier(rng)
+    x = rng.random((2 * BATCH, 8, 8, 1), "float32")
+    y = rng.integers(0, CLASSES, 2 * BATCH).astype("int32")
+    losses = []
+    for _ in range(STEPS):
+        index = rng.permutation(len(x))[:BATCH].astype("int32")
+        model.reset_metrics()
+        logs = model.train_on_batch({"image": x[index], "index": index}, y[index], return_dict=True)
+        losses.append(float(logs["loss"]))
+    labels = keras.ops.convert_to_numpy(model.label_bank.labels)
+    weights = np.concatenate([weight.ravel() for weight in model.net.get_weights()])
+    return {"losses": losses, "labels": labels.ravel().tolist(), "weights": weights.tolist()}
+
+
+def classifier(rng):
+    inputs = x = keras.Input((8, 8, 1))
+    x = BatchNorm()(keras.layers.Conv2D(4, 3, strides=2)(x))
+    x = keras.ops.softplus(x)  # no kink: a rounding error on its other side would grow
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    net = keras.Model(inputs, keras.layers.Dense(CLASSES)(x))
+    net.set_weights([start(weight.shape, rng) for weight in net.get_weights()])
+    attack = PGD(norm="l2", eps=0.5, step_size=0.2, steps=4, random=False)  # no sign: it may jump
+    model = RobustClassifier(net, num_samples=2 * BATCH, method=SLR(start_epoch=1), attack=attack)
+    model.compile(optimizer=SGD(learning_rate=0.1, momentum=0.9, l2=5e-4))
+    return model
+
+
+def start(shape, rng):
+    """Weights drawn, what belongs to BatchNorm and biases near one."""
+    if len(shape) > 1:
+        return rng.normal(0, 0.5, shape).astype("float32")
+    return (1 + 0.1 * rng.random(shape)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def found():
+    return trajectory()
+
+
+@pytest.mark.parametrize("part", ["losses", "labels", "weights"])
+def test_eight_steps_agree_with_the_other_backends(found, part):
+    want = json.loads(GOLDEN.read_text())[part]
+    np.testing.assert_allclose(found[part], want, atol=1e-5)
+
+
+def test_the_trajectory_moves(found):
+    assert np.ptp(found["losses"]) > 0.05
+    labels = np.array(found["labels"]).reshape(-1, CLASSES)
+    assert ((labels.max(-1) < 0.99) & (labels.max(-1) > 0)).mean() > 0.8
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(trajectory()) + "\n")
