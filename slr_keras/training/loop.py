@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.util
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -129,7 +130,11 @@ class Run:
         keras.config.set_dtype_policy(config.precision)
         self.phase("loading data")
         self.data = data.load(config.data, config.seed)
-        for note in [*config.warnings(), *self.data.notes]:
+        self.writes_tensorboard, notes = config.train.tensorboard, []
+        if self.writes_tensorboard and not importlib.util.find_spec("tensorflow"):
+            self.writes_tensorboard = False
+            notes = ["TensorBoard logs are left out: they need TensorFlow, which is not installed"]
+        for note in [*config.warnings(), *self.data.notes, *notes]:
             self.emit(events.Warned(note))
         self.data_digest = digest(self.data.x_train, self.data.y_train)
         self.listen()
@@ -229,7 +234,7 @@ class Run:
     def _fit_epochs(self, first: int, last: int) -> None:
         steps, begun = self.batches.steps_per_epoch, self.position.batch
         recorder = Recorder(self)
-        extra = [self._tensorboard()] if self.config.train.tensorboard else []
+        extra = [self._tensorboard()] if self.writes_tensorboard else []
         self.model.fit(
             backend.feed(self.batches, first, begun),
             initial_epoch=first - 1,
