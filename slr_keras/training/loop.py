@@ -131,9 +131,10 @@ class Run:
         self.phase("loading data")
         self.data = data.load(config.data, config.seed)
         self.writes_tensorboard, notes = config.train.tensorboard, []
-        if self.writes_tensorboard and not importlib.util.find_spec("tensorflow"):
+        missing = [m for m in ("tensorflow", "tensorboard") if not importlib.util.find_spec(m)]
+        if self.writes_tensorboard and missing:
             self.writes_tensorboard = False
-            notes = ["TensorBoard logs are left out: they need TensorFlow, which is not installed"]
+            notes = [f"no TensorBoard logs are written: {missing[0]} is not installed"]
         for note in [*config.warnings(), *self.data.notes, *notes]:
             self.emit(events.Warned(note))
         self.data_digest = digest(self.data.x_train, self.data.y_train)
