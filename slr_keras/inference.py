@@ -26,6 +26,9 @@ class InferenceNetwork:
     Args:
         net: a built Keras model that returns logits.
         dtype: ``"float32"`` or ``"bfloat16"`` for the arithmetic; images and logits stay float32.
+            Without one the arithmetic is the network's own. A network that does not compute in
+            float32 then runs as it is: folded it would round otherwise, and an image at a boundary
+            that fools the twin need not fool the network.
 
     Example:
         >>> logits = InferenceNetwork(net).snapshot()   # doctest: +SKIP
@@ -35,7 +38,8 @@ class InferenceNetwork:
     def __init__(self, net: Any, dtype: str | None = None):
         self.net, self.dtype = net, dtype or net.compute_dtype
         self.frozen: list[Any] = []
-        self.call = self._rewrite() if _can_rewrite(net) else self._as_is
+        rewrite = _can_rewrite(net) and (dtype is not None or _in_float32(net))
+        self.call = self._rewrite() if rewrite else self._as_is
 
     def _as_is(self, x: Tensor) -> Tensor:
         return self.net(x, training=False)
@@ -83,6 +87,12 @@ def _can_rewrite(net: Any) -> bool:
     if type(net) is keras.Sequential:
         return bool(net.built)
     return type(net).__name__ == "Functional" and isinstance(net.input, keras.KerasTensor)
+
+
+def _in_float32(layer: Any) -> bool:
+    """Whether the layer and, in a model, all layers in it compute in float32."""
+    inner = getattr(layer, "layers", ())
+    return layer.compute_dtype == "float32" and all(map(_in_float32, inner))
 
 
 def _inputs_of(net: Any) -> dict[str, list[str]]:

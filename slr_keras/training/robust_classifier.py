@@ -82,7 +82,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         if self.attack.targeted or self.evaluation_attack.targeted:
             raise UserError("attack.targeted: training and evaluation need an untargeted attack")
         self.attack_dtype, self.label_bank_dtype, self.seed = attack_dtype, label_bank_dtype, seed
-        self.inference = InferenceNetwork(net, attack_dtype)
+        self.inference = InferenceNetwork(net, attack_dtype or net.compute_dtype)
         self.label_bank = self._make_bank() if self.method.refines else None
         self.attack_seed, self.evaluation_seed = seeded(seed), seeded(seed + 1)
         self.epoch, self.refining = 1, self.method.refining(1)

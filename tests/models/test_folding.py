@@ -204,6 +204,15 @@ def test_subclassed_model_runs_as_it_is():
     assert difference(with_statistics(net)) == 0
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_what_does_not_compute_in_float32_is_folded_on_demand_only(policy):
+    inner = keras.Input(SHAPE)
+    inner = keras.Model(inner, conv(inner, dtype=policy))
+    net = keras.Sequential([keras.Input(SHAPE), inner, layers.Flatten(), layers.Dense(3)])
+    assert bool(InferenceNetwork(net).frozen) is (policy == "float32")
+    assert InferenceNetwork(net, "bfloat16").frozen
+
+
 def test_compiled_model():
     net = keras.Sequential([keras.Input(SHAPE), layers.Flatten(), layers.Dense(3)])
     net.compile("sgd", loss=lambda y, z: keras.ops.mean(z))
