@@ -18,6 +18,8 @@ from slr_keras import registry, schema
 from slr_keras.errors import ExportError, NonFiniteLossError, UserError, did_you_mean
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+MODES = ("auto", "bar", "plain", "quiet")
+MODES_HELP = "bar for terminals, plain for logs, quiet [auto: bar or plain]"
 LISTS = {"attacks": "attacks", "methods": "methods", "models": "models", "datasets": "data"}
 
 

@@ -1,8 +1,9 @@
-"""What a person at a terminal, or a window, sees of a run."""
+"""What a person at a terminal, or a window, sees of a run and of an evaluation."""
 
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.table import Table
 from slr_keras import events
 from slr_keras.channel import PROMISE, Channel
 
-MODES = ("auto", "bar", "plain", "quiet", "json")
+EVERY = 30.0  # seconds between two lines on the same attack, at least
 PATIENCE = {  # seconds that a library may hold the interpreter in a phase
     "importing": 60.0,
     "loading data": 60.0,
@@ -31,9 +32,18 @@ def reporter(mode: str, channel: Channel | None = None) -> Any:
     """
     if channel:
         return ChannelReporter(channel)
+    return {"bar": BarReporter, "plain": PlainReporter, "quiet": QuietReporter}[_resolved(mode)]()
+
+
+def evaluation_progress(mode: str) -> Any:
+    """The same for an evaluation: called with each ``Progress``, it has ``line`` and ``warn``."""
+    return {"bar": BarProgress, "plain": PlainProgress, "quiet": QuietProgress}[_resolved(mode)]()
+
+
+def _resolved(mode: str) -> str:
     if mode == "auto":
-        mode = "bar" if sys.stderr.isatty() else "plain"
-    return {"bar": BarReporter, "plain": PlainReporter, "quiet": QuietReporter}[mode]()
+        return "bar" if sys.stderr.isatty() else "plain"
+    return mode
 
 
 def percent(value: float | None) -> str:
@@ -41,17 +51,62 @@ def percent(value: float | None) -> str:
     return "-" if value is None or value != value else f"{100 * value:.1f}"
 
 
-class QuietReporter:
-    """Warnings and stops only, on stderr."""
+def clock(seconds: float) -> str:
+    """``75`` as ``1:15``, ``3661`` as ``1:01:01``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Lines:
+    """Lines on stderr."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
 
-    def __enter__(self) -> QuietReporter:
+    def __enter__(self) -> Any:
         return self
 
     def __exit__(self, *_: Any) -> None:
         return None
+
+    def line(self, text: str) -> None:
+        """Print a line, above the bar if there is one."""
+        self.console.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print a warning."""
+        self.line(f"warning: {text}")
+
+
+class Bar(Lines):
+    """A live bar with time left; lines are printed above it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[status]}"),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            transient=True,
+        )
+        self.task = self.bar.add_task("starting", total=None, status="")
+
+    def __enter__(self) -> Any:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.bar.stop()
+
+
+# -- of a run ---------------------------------------------------------------------------------
+
+
+class QuietReporter(Lines):
+    """Warnings and stops only, on stderr."""
 
     def __call__(self, event: events.Event) -> None:
         """Receive an event."""
@@ -59,13 +114,9 @@ class QuietReporter:
         if handler:
             handler(event)
 
-    def line(self, text: str) -> None:
-        """Print a line, above the bar if there is one."""
-        self.console.print(text, markup=False)
-
     def on_warning(self, event: events.Warned) -> None:
         """A line on stderr."""
-        self.line(f"warning: {event.message}")
+        self.warn(event.message)
 
 
 class ChannelReporter:
@@ -118,32 +169,12 @@ class PlainReporter(QuietReporter):
         )
 
 
-class BarReporter(PlainReporter):
+class BarReporter(Bar, PlainReporter):
     """A live bar with batch, throughput, time left and accuracy; a line per epoch above it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[status]}"),
-            TimeRemainingColumn(compact=True),
-            console=self.console,
-            transient=True,
-        )
-        self.task = self.bar.add_task("starting", total=None, status="")
         self.per_epoch = self.epochs = 1
-
-    def __enter__(self) -> BarReporter:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.bar.stop()
-
-    def line(self, text: str) -> None:
-        """Print above the bar."""
-        self.bar.console.print(text, markup=False)
 
     def on_run_start(self, event: events.RunStarted) -> None:
         """The bar counts the batches of the whole run."""
@@ -183,3 +214,63 @@ def summary_table(summary: dict[str, Any]) -> Table:
             shown = percent(row["accuracy"]), percent(row["robust_accuracy"])
             table.add_row(which, str(row["epoch"]), *shown)
     return table
+
+
+# -- of an evaluation -------------------------------------------------------------------------
+
+
+class QuietProgress(Lines):
+    """Warnings and stops only, on stderr."""
+
+    def __call__(self, progress: Any) -> None:
+        """So much is done; a ``slr_keras.evaluation.measurement.Progress``."""
+
+
+class PlainProgress(QuietProgress):
+    """A line when an attack ends, and every half minute while it goes on: for logs and pipes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step, self.begun, self.share = 0, 0.0, 0.0
+        self.said = time.monotonic()
+
+    def __call__(self, progress: Any) -> None:
+        """So much is done."""
+        now, new = time.monotonic(), progress.step != self.step
+        if new:
+            self.step, self.begun, self.share = progress.step, now, progress.share
+        if progress.done:
+            spent = clock(now - self.begun)
+            self._say(progress, "nothing left to attack" if new else f"done in {spent}", now)
+        elif now - self.said >= EVERY:
+            self._say(progress, self._left(progress.share, now - self.begun), now)
+
+    def _say(self, progress: Any, rest: str, now: float) -> None:
+        self.said = now
+        attack = f"{progress.name} ({progress.step} of {progress.steps})"
+        self.line(f"{attack}: {progress.robust} of {progress.samples} robust, {rest}")
+
+    def _left(self, share: float, spent: float) -> str:
+        """The rest of this attack, if it goes on as it went since it was begun or resumed."""
+        gained = share - self.share
+        return f"{clock(spent * (1 - share) / gained)} left" if gained > 0 else "just begun"
+
+
+class BarProgress(Bar, QuietProgress):
+    """A bar with attack, images still robust and time left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = 0
+
+    def __call__(self, progress: Any) -> None:
+        """So much is done."""
+        if progress.step != self.step:
+            self.step = progress.step
+            self.bar.reset(self.task, total=1.0)
+        self.bar.update(
+            self.task,
+            completed=progress.share,
+            description=f"{progress.name} ({progress.step} of {progress.steps})",
+            status=f"{progress.robust} of {progress.samples} robust",
+        )

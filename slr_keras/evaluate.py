@@ -102,6 +102,7 @@ def _parser() -> cli.Parser:
     add("--save-adversarial", metavar="FILE.npz", help="keep adversarial images")
     add("--batch-size", type=int, default=250, metavar="N", help="images at once [250]")
     add("--eval-seed", type=int, default=0, metavar="SEED", help="of the attack's starts [0]")
+    add("--progress", choices=cli.MODES, default="auto", help=cli.MODES_HELP)
     add("--out", metavar="FILE", help="result file [evaluation.json in the run folder]")
     add("--list", choices=cli.LISTS, metavar="|".join(cli.LISTS), help="list what there is")
     cli.add_settings(parser, ["data"])
@@ -180,6 +181,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     plan = _Plan.of(options, target.config.attack)
     cli.import_framework()
     from slr_keras import data
+    from slr_keras.console import evaluation_progress
     from slr_keras.evaluation import suite
 
     net = target.network()
@@ -195,7 +197,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(f"warning: {text}", file=sys.stderr)
     facts = _facts(options, target, net, x, y)
     path = pathlib.Path(options.out) if options.out else _default_path(target)
-    with _Progress() as progress, _signals() as code:
+    with evaluation_progress(options.progress) as progress, _signals() as code:
         measured = _measurement(options, net, x, y, [*table, *curve], facts, path, progress)
         try:
             measured.run()
@@ -216,7 +218,7 @@ def _measurement(
     steps: list[Step],
     facts: dict[str, Any],
     path: pathlib.Path,
-    progress: _Progress,
+    progress: Any,
 ) -> Any:
     from slr_keras.evaluation import suite
     from slr_keras.evaluation.measurement import Measurement
@@ -372,54 +374,6 @@ def _write(
 
 
 # -- the terminal -----------------------------------------------------------------------------
-
-
-class _Progress:
-    """A bar on stderr with attack, images still robust and time left; silent elsewhere."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[status]}"),
-            TimeRemainingColumn(compact=True),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
-        self.task = self.bar.add_task("clean", total=1.0, status="")
-        self.step = 0
-
-    def __enter__(self) -> _Progress:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.bar.stop()
-
-    def __call__(self, progress: Any) -> None:
-        """So much is done."""
-        if progress.step != self.step:
-            self.step = progress.step
-            self.bar.reset(self.task, total=1.0)
-        self.bar.update(
-            self.task,
-            completed=progress.share,
-            description=f"{progress.name} ({progress.step} of {progress.steps})",
-            status=f"{progress.robust} of {progress.samples} robust",
-        )
-
-    def line(self, text: str) -> None:
-        """Print above the bar."""
-        self.console.print(text, markup=False)
-
-    def warn(self, text: str) -> None:
-        """Print a warning above the bar."""
-        self.line(f"warning: {text}")
 
 
 def _show(result: dict[str, Any], options: argparse.Namespace, loaded: Any) -> None:

@@ -50,7 +50,7 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder")
     parser.add_argument(
         "--progress",
-        choices=("auto", "bar", "plain", "quiet", "json"),
+        choices=(*cli.MODES, "json"),
         default="auto",
         help="bar for terminals, plain for logs, quiet, json for a window (an event a line on "
         "stdout, commands on stdin, leaves when stdin ends) [default auto]",

@@ -35,6 +35,7 @@ class Progress:
         share: the part of this attack that is done.
         robust: images that it has not fooled so far.
         samples: images in all.
+        done: the attack is over and its images are judged.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Progress:
     share: float
     robust: int
     samples: int
+    done: bool = False
 
 
 class Measurement:
@@ -235,10 +237,9 @@ class Measurement:
 
     def _tell(self, number: int, share: float, robust: int | None = None) -> None:
         left = int(self.robust(number).sum()) if robust is None else robust
-        name = self.steps[number].name
-        self.on_progress(
-            Progress(name, number + 1, len(self.steps), float(share), left, len(self.y))
-        )
+        where = self.steps[number].name, number + 1, len(self.steps)
+        done = robust is None and share >= 1
+        self.on_progress(Progress(*where, float(share), left, len(self.y), done))
 
 
 def _bad_weight(net: Any) -> str:

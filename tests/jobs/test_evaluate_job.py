@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras import cli, evaluate
+from slr_keras import cli, console, evaluate
 from slr_keras.evaluation import measurement
+from slr_keras.evaluation.measurement import Progress
 from tests.jobs.test_jobs_full_disk import file_limit
 
 FAST = ("--num-samples", 40, "--batch-size", 20)
@@ -99,7 +101,7 @@ def test_stopped_by_a_signal_it_goes_on(run, job, wanted, monkeypatch, signum, c
 
     with monkeypatch.context() as patch:
         patch.setattr(measurement.Measurement, "_count", count)
-        done = job(evaluate.main, run, *SUITE)
+        done = job(evaluate.main, run, *SUITE, "--progress", "quiet")
     assert done.code == code and done.err.count("\n") == 1
     assert "the same command goes on from" in done.err
     assert not (run / "evaluation.json").exists()
@@ -118,6 +120,56 @@ def test_another_command_begins_anew_and_says_so(run, job, wanted, monkeypatch):
     done = job(evaluate.main, run, *SUITE)
     assert done.code == 0 and "begins anew" in done.err
     assert table(run / "evaluation.json") == wanted
+
+
+LINE = r"(pgd-3|square-200|apgd-t-5) \((\d) of 4\): (\d+) of 40 robust, (.*)"
+PROGRAM = """
+import sys
+from slr_keras import cli, console, evaluate
+console.EVERY = float(sys.argv.pop(1))
+sys.exit(cli.run(evaluate.main))
+"""
+
+
+def lines_of(run, every, *options):
+    """What an evaluation in a process of its own prints on stderr, which is no terminal."""
+    words = [str(word) for word in (every, run, *SUITE, *options)]
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True)
+    assert done.returncode == 0 and "worst case" in done.stdout, done.stderr
+    return done.stderr.splitlines()
+
+
+def test_a_log_gets_a_line_now_and_then_and_one_for_each_attack(run):
+    lines = [re.fullmatch(LINE, line).groups() for line in lines_of(run, 0)]
+    ends = [(name, robust) for name, _, robust, rest in lines if rest.startswith("done in ")]
+    rows = {row["attack"]: row["accuracy"] for row in result_of(run / "evaluation.json")["results"]}
+    assert ends == [(name, str(round(40 * rows[name]))) for name in list(rows)[1:4]]
+    between = [rest for *_, rest in lines if not rest.startswith("done")]
+    assert between and all(re.fullmatch(r"\d+:\d\d left|just begun", rest) for rest in between)
+    assert [int(step) for _, step, *_ in lines] == sorted(int(step) for _, step, *_ in lines)
+
+
+def test_a_log_may_stay_empty(run):
+    assert lines_of(run, 0, "--progress", "quiet") == []
+
+
+def test_lines_are_half_a_minute_apart(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    told = console.evaluation_progress("auto")
+    for second in range(0, 80, 5):
+        now[0] = 100.0 + second
+        told(Progress("pgd-20", 2, 3, share=second / 80, robust=90 - second, samples=100))
+    now[0] += 5
+    told(Progress("pgd-20", 2, 3, share=1.0, robust=10, samples=100, done=True))
+    told(Progress("square", 3, 3, share=1.0, robust=0, samples=100, done=True))
+    assert capsys.readouterr().err.splitlines() == [
+        "pgd-20 (2 of 3): 60 of 100 robust, 0:50 left",
+        "pgd-20 (2 of 3): 30 of 100 robust, 0:20 left",
+        "pgd-20 (2 of 3): 10 of 100 robust, done in 1:20",
+        "square (3 of 3): 0 of 100 robust, nothing left to attack",
+    ]
+    assert [console.clock(seconds) for seconds in (9, 59.6, 3661)] == ["0:09", "1:00", "1:01:01"]
 
 
 @pytest.mark.slow
@@ -161,7 +213,7 @@ def test_a_disk_that_fills_keeps_what_was_computed(run, job, wanted, monkeypatch
     [
         (["--attacks", "autoatack"], "Did you mean 'autoattack'?"),
         (["--attacks", "autoattack", "--eps", "8"], "Did you mean 8/255?"),
-        (["--attacks", "square", "--norm", "l1", "--eps", "4"], "square knows linf and l2"),
+        (["--attacks", "deepfool", "--norm", "l1", "--eps", "4"], "deepfool knows linf and l2"),
         (["--norm", "l2"], "give --eps"),
         (["--version", "plus"], "add --attacks autoattack"),
         (["--curve", "0:16/255"], "first:last:number"),
