@@ -105,6 +105,9 @@ class RunConfig(Settings):
         "AVX512-BF16 and flips some gradient signs",
         choices=("same", "bfloat16"),
     )
+    devices: str = setting(
+        "1", help="devices of this machine that share each batch: a number, or all"
+    )
     train: TrainSettings = setting(TrainSettings(), help="training")
     data: DataSettings = setting(DataSettings(), help="data")
     model: Architecture = setting(SmallCNN(), help="architecture", variants="models")
@@ -118,9 +121,11 @@ class RunConfig(Settings):
     eval: EvalSettings = setting(EvalSettings(), help="evaluation")
 
     def validate(self) -> None:
-        """Training needs an untargeted attack."""
+        """Training needs an untargeted attack, and devices to share."""
         if self.attack.targeted:
             raise SettingError("attack.targeted", "training needs an untargeted attack, set false")
+        if self.devices != "all" and not (self.devices.isdecimal() and int(self.devices) > 0):
+            raise SettingError("devices", f"expected 1 or more, or all, received {self.devices!r}")
 
     def warnings(self) -> list[str]:
         """What is allowed and probably not meant, a sentence each."""

@@ -42,6 +42,7 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
             trainable=False,
             dtype=dtype,
             autocast=False,
+            aggregation="only_first_replica",
         )
         self.given: np.ndarray | None = None
         self.built = True

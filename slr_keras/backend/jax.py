@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -152,6 +153,20 @@ def make_deterministic() -> None:
 def versions() -> dict[str, str]:
     """The framework's name and version."""
     return {"jax": jax.__version__}
+
+
+def devices() -> list[str]:
+    """The devices that can share a batch."""
+    return [str(device) for device in jax.devices()]
+
+
+@contextlib.contextmanager
+def on_devices(count: int) -> Iterator[None]:
+    """Models that are made in it share each batch between the first ``count`` devices."""
+    if count > 1:
+        first = keras.distribution.list_devices()[:count]
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=first))
+    yield
 
 
 def describe_device() -> str:

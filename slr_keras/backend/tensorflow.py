@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -120,7 +121,13 @@ def read_rows(variable: Any, index: Tensor) -> Tensor:
 
 
 def write_rows(variable: Any, index: Tensor, rows: Tensor) -> None:
-    """Overwrite rows ``index`` of a Keras variable in place: no copy of the rest is made."""
+    """Overwrite rows ``index`` of a Keras variable in place: no copy of the rest is made.
+
+    On several devices every one writes the rows of all.
+    """
+    replica = tf.distribute.get_replica_context()
+    if replica is not None and replica.num_replicas_in_sync > 1:
+        index, rows = replica.all_gather(index, 0), replica.all_gather(rows, 0)
     variable.value.scatter_update(tf.IndexedSlices(rows, index))
 
 
@@ -161,6 +168,19 @@ def versions() -> dict[str, str]:
     return {"tensorflow": tf.__version__}
 
 
+def devices() -> list[str]:
+    """The devices that can share a batch: GPUs where there are any, else CPUs."""
+    names = [device.name for device in tf.config.list_logical_devices("GPU")]
+    return names or [device.name for device in tf.config.list_logical_devices("CPU")]
+
+
+def on_devices(count: int) -> Any:
+    """A context; models that are made in it share each batch between the first ``count``."""
+    if count == 1:
+        return contextlib.nullcontext()
+    return tf.distribute.MirroredStrategy(devices()[:count]).scope()
+
+
 def describe_device() -> str:
     """The device that computes, in words."""
     gpus = tf.config.list_physical_devices("GPU")
@@ -178,7 +198,8 @@ class TrainStep:
         batch = self.attack_batch(data)
         with tf.GradientTape() as tape:
             loss, outputs = self.batch_loss(batch)
-            scaled = self.optimizer.scale_loss(loss)
+            shared = loss / tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(shared)  # gradients are summed over the devices
         weights = self.trainable_weights
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
         return self.record(batch, loss, outputs)

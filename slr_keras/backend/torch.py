@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -123,6 +124,16 @@ def make_deterministic() -> None:
 def versions() -> dict[str, str]:
     """The framework's name and version."""
     return {"torch": torch.__version__}
+
+
+def devices() -> list[str]:
+    """The one device that trains."""
+    return [describe_device()]
+
+
+def on_devices(count: int) -> Any:
+    """A context for models; there is one device."""
+    return contextlib.nullcontext()
 
 
 def describe_device() -> str:

@@ -43,6 +43,7 @@ class Batches:
         seed: decides order and augmentation.
         augment: ``"none"`` or ``"crop-flip"``.
         shuffle: False keeps the order of ``x`` in every epoch.
+        shares: devices that share a batch; the last batch is cut to a multiple of it.
 
     Example:
         >>> x, y = np.zeros((300, 32, 32, 3), np.uint8), np.zeros(300, int)
@@ -60,6 +61,7 @@ class Batches:
         seed: int,
         augment: str = "none",
         shuffle: bool = True,
+        shares: int = 1,
     ):
         if len(x) != len(y) or not len(x):
             raise ValueError(
@@ -67,17 +69,30 @@ class Batches:
             )
         if batch_size < 1:
             raise ValueError(f"batch_size: expected 1 or more, received {batch_size}")
+        if batch_size % shares:
+            raise ValueError(f"batch_size: expected a multiple of {shares}, received {batch_size}")
+        if len(x) < shares:
+            raise ValueError(f"expected {shares} images or more, received {len(x)}")
         if augment not in ("none", *_AUGMENTATIONS):
             raise ValueError(f"augment: expected none or crop-flip, received {augment!r}")
         self.x, self.y = x, np.asarray(y).astype(np.int32)
         self.batch_size, self.seed = batch_size, seed
         self.augment, self.shuffle = augment, shuffle
+        self.used = len(x) - len(x) % shares
         self._last: tuple[int, np.ndarray] = (-1, self.y)
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch, the smaller last one included."""
-        return -(-len(self.y) // self.batch_size)
+        return -(-self.used // self.batch_size)
+
+    @property
+    def left_out(self) -> str:
+        """A sentence where the images cannot be shared evenly, else empty."""
+        count = len(self.y) - self.used
+        if not count:
+            return ""
+        return f"{count} of the {len(self.y)} training images, others each time, sit out an epoch"
 
     def order(self, epoch: int) -> np.ndarray:
         """Sample indices in the order of an epoch (from 1), int32 (N,), read-only."""
@@ -106,7 +121,8 @@ class Batches:
         """
         if not 0 <= b < self.steps_per_epoch:
             raise ValueError(f"batch: expected 0..{self.steps_per_epoch - 1}, received {b}")
-        index = self.order(epoch)[b * self.batch_size : (b + 1) * self.batch_size].copy()
+        last = min((b + 1) * self.batch_size, self.used)
+        index = self.order(epoch)[b * self.batch_size : last].copy()
         images = self.x[index]
         if self.augment != "none":
             images = _AUGMENTATIONS[self.augment](images, self.seed, epoch, index)

@@ -15,7 +15,7 @@ from slr_keras import backend, data, events, saving
 from slr_keras import config as configs
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
-from slr_keras.errors import NonFiniteLossError
+from slr_keras.errors import NonFiniteLossError, UserError
 from slr_keras.evaluation.runner import Evaluator
 from slr_keras.run_folder import RunFolder
 from slr_keras.training.checkpoints import Checkpoints, Position
@@ -126,6 +126,7 @@ class Run:
         config = self.config
         self.listen()
         backend.make_deterministic()
+        self.devices = device_count(config.devices, config.train.batch_size)
         keras.utils.set_random_seed(config.seed)
         keras.config.set_dtype_policy(config.precision)
         self.phase("loading data")
@@ -146,11 +147,15 @@ class Run:
             batch_size=config.train.batch_size,
             seed=config.seed,
             augment=config.data.augment,
+            shares=self.devices,
         )
-        net = config.model.build(self.data.input_shape, self.data.num_classes)
-        self.model = make_classifier(net, config, len(self.data.x_train))
-        self.model.compile(optimizer=self._optimizer())
-        self.model.optimizer.build(self.model.trainable_variables)
+        if self.batches.left_out:
+            self.emit(events.Warned(self.batches.left_out))
+        with backend.on_devices(self.devices):
+            net = config.model.build(self.data.input_shape, self.data.num_classes)
+            self.model = make_classifier(net, config, len(self.data.x_train))
+            self.model.compile(optimizer=self._optimizer())
+            self.model.optimizer.build(self.model.trainable_variables)
         if self.model.label_bank is not None:
             self.model.label_bank.fill(self.data.y_train)
         self.evaluator = Evaluator(
@@ -172,7 +177,7 @@ class Run:
 
     def identity(self) -> dict[str, str]:
         """What a checkpoint must have in common with the run that goes on from it."""
-        plain = self.config.replace(run_dir="", overwrite=False)
+        plain = self.config.replace(run_dir="", overwrite=False, devices="1")
         return {"configuration": configs.dumps(plain), "training data": self.data_digest}
 
     def restore(self) -> tuple[int, int] | None:
@@ -216,7 +221,7 @@ class Run:
             parameters=sum(int(np.prod(v.shape)) for v in self.model.trainable_variables),
             epochs=config.train.epochs,
             steps_per_epoch=self.batches.steps_per_epoch,
-            device=backend.describe_device(),
+            device=f"{self.devices} x " * (self.devices > 1) + backend.describe_device(),
             versions={"keras": keras.__version__, **backend.versions()},
             resumed_at=resumed_at,
         )
@@ -361,6 +366,27 @@ def digest(*arrays: np.ndarray) -> str:
     for array in arrays:
         total.update(np.ascontiguousarray(array).data)
     return total.hexdigest()
+
+
+def device_count(wanted: str, batch_size: int) -> int:
+    """The number behind ``--devices``.
+
+    Raises:
+        UserError: more than there are, or a batch that cannot be shared evenly.
+    """
+    there = backend.devices()
+    count = len(there) if wanted == "all" else int(wanted)
+    if count > len(there):
+        raise UserError(
+            f"devices: expected 1 to {len(there)} ({backend.name()} has {', '.join(there)}), "
+            f"received {count}"
+        )
+    if batch_size % count:
+        raise UserError(
+            f"train.batch_size: {batch_size} images cannot be shared evenly by {count} devices; "
+            f"try {batch_size // count * count or count}"
+        )
+    return count
 
 
 def make_classifier(net: Any, config: configs.RunConfig, num_samples: int) -> RobustClassifier:
