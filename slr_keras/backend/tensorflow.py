@@ -107,11 +107,15 @@ def batch_norm(
     """Batch-normalise NHWC images; returns ``(y, mean, unbiased variance)``.
 
     The fused kernel is one pass over the data and reports the variance with Bessel's
-    correction n / (n - 1), which is what PyTorch keeps as its running variance.
+    correction n / (n - 1), which is what PyTorch keeps as its running variance. Several devices
+    normalise by their own part of the batch and keep the mean of their statistics.
     """
     y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
     )
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        replica = tf.distribute.get_replica_context()
+        mean, variance = replica.all_reduce(tf.distribute.ReduceOp.MEAN, [mean, variance])
     return y, mean, variance
 
 
