@@ -101,8 +101,9 @@ class Attack(Variant):
     @staticmethod
     def better(objective: Objective, a: Tensor, b: Tensor) -> Tensor:
         """Per image: the one that fools, else the one of larger objective (``a`` on a tie)."""
-        fools_a, fools_b = objective.fooled(a), objective.fooled(b)
-        larger = ops.logical_and(ops.equal(fools_a, fools_b), objective(b) > objective(a))
+        (value_a, z_a), (value_b, z_b) = objective.with_logits(a), objective.with_logits(b)
+        fools_a, fools_b = objective.hit(z_a), objective.hit(z_b)
+        larger = ops.logical_and(ops.equal(fools_a, fools_b), value_b > value_a)
         take_b = ops.logical_or(fools_b > fools_a, larger)
         return ops.where(ops.reshape(take_b, (-1, *[1] * (len(a.shape) - 1))), b, a)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import Any
 
 from slr_keras import backend, losses
 from slr_keras.attacks._base import Attack, Objective
-from slr_keras.backend import ops, random
+from slr_keras.backend import np, ops, random
 from slr_keras.schema import setting
 
 Tensor = Any
@@ -25,14 +26,14 @@ class Staged(Attack):
     images of the batch, so batches can be re-packed between two stops.
 
     A subclass gives :meth:`stops`, :meth:`begin` and :meth:`advance`, and :meth:`plan` if it draws
-    numbers that all images share.
+    numbers that all images share. What is compiled is one beginning and one stage.
     """
 
     restarts: int = setting(1, help="independent runs; the first that fools counts", at_least=1)
 
     def rounds(self) -> tuple[int, ...]:
         """Runs made one after the other, each on what is still robust: the rank of the wrong class
-        that the round goes for, by its logit on the clean image (1: the most likely), or 0."""
+        that the round goes for, by its logit on the clean image (1: the most likely). Or all 0."""
         return (0,) * self.restarts
 
     def stops(self) -> tuple[int, ...]:
@@ -51,7 +52,10 @@ class Staged(Attack):
         """Raise :class:`UserError` if the attack is not defined for so few classes."""
 
     def plan(self, first: int, last: int, shape: tuple[int, ...], seed: int) -> Plan:
-        """Arrays that iterations [first, last) share over all images (H, W, C), a row for each."""
+        """Arrays that iterations [first, last) share over all images (H, W, C), a row for each.
+
+        Rows may follow that no iteration reads: all stages have arrays of the same shapes.
+        """
         return {}
 
     def begin(self, objective: Objective, x: Tensor, noise: Tensor) -> State:
@@ -66,22 +70,32 @@ class Staged(Attack):
 
     def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
         """All rounds at once; drawn from a Keras ``SeedGenerator`` (the plan: from seed 0)."""
-        best = x
-        for round_, rank in enumerate(self.rounds()):
-            rival = wrong_class(objective, x, rank) if rank else None
-            aim = self.aim(objective.logits, objective.labels, rival)
-            noise = random.normal(ops.shape(x), seed=seed)
-            state = self._round(aim, x, noise * float(self.random_begin(round_)))
-            best = self.better(objective, best, self.result(x, state))
-        return best
+        rounds = self.rounds()
+        draws = [random.normal(ops.shape(x), seed=seed) for _ in rounds]
+        noise = ops.stack([n * float(self.random_begin(i)) for i, n in enumerate(draws)])
+        ranks = ops.convert_to_tensor(rounds, "int32")
 
-    def _round(self, aim: Objective, x: Tensor, noise: Tensor) -> State:
-        state, first = self.begin(aim, x, noise), 0
-        for last in self.stops():
-            plan = self.plan(first, last, tuple(x.shape[1:]), 0)
-            state = self.advance(aim, x, state, first, last, plan)
-            first = last
-        return state
+        def round_(i: Any, best: Tensor) -> Tensor:
+            rival = wrong_class(objective, x, ops.take(ranks, i)) if any(rounds) else None
+            aim = self.aim(objective.logits, objective.labels, rival)
+            state = self.begin(aim, x, ops.take(noise, i, axis=0))
+            return self.better(objective, best, self.result(x, self.all_stages(aim, x, state)))
+
+        return iterate(0, len(rounds), round_, x)
+
+    def all_stages(self, aim: Objective, x: Tensor, state: State) -> State:
+        """:meth:`advance` from one stop to the next until the last."""
+        bounds = [0, *self.stops()]
+        spans = list(itertools.pairwise(bounds))
+        drawn = [self.plan(*span, tuple(x.shape[1:]), 0) for span in spans]
+        plans = {key: np.stack([plan[key] for plan in drawn]) for key in drawn[0]}
+        stops = ops.convert_to_tensor(bounds, "int32")
+
+        def stage(i: Any, state: State) -> State:
+            plan = {key: ops.take(value, i, axis=0) for key, value in plans.items()}
+            return self.advance(aim, x, state, ops.take(stops, i), ops.take(stops, i + 1), plan)
+
+        return iterate(0, len(spans), stage, state)
 
     def result(self, x: Tensor, state: State) -> Tensor:
         """The image to return for a state: the one that fools, or the attack's best try."""

@@ -18,7 +18,7 @@ Tensor = Any
 MOMENTUM = 0.75
 RHO = 0.75  # share of steps that must raise the objective, or the step is halved
 SPARSITY = 0.2  # L1: share of pixels that the first steps change
-SHRINKING = ((3.0, 0.3), (2.0, 0.3), (1.0, 0.4))  # radii in parts of eps, shares of the steps
+SHRINKING = 3  # tenths of the steps with three times the radius, and as many with twice
 LOSSES = {"ce": losses.cross_entropy, "dlr": losses.dlr, "margin": losses.margin}
 TARGETED = {
     "ce": lambda logits, labels, rival: -losses.cross_entropy(logits, rival),
@@ -92,7 +92,9 @@ class APGD(Staged):
 
     def stops(self) -> tuple[int, ...]:
         """The checkpoints; with ``shrinking`` those of each part."""
-        bounds = [0, *self._turns(), self.steps]
+        first, second = self._turns()
+        turns = (first, second) if self.shrinking and second < self.steps else ()
+        bounds = [0, *turns, self.steps]
         return tuple(
             first + stop
             for first, last in itertools.pairwise(bounds)
@@ -111,21 +113,19 @@ class APGD(Staged):
             found.append(min(found[-1] + gap, steps))
         return found
 
-    def _turns(self) -> tuple[int, ...]:
-        """Iterations at which the ball shrinks."""
-        if not self.shrinking:
-            return ()
-        parts = [math.ceil(share * self.steps) for _, share in SHRINKING[:-1]]
-        return tuple(itertools.accumulate(parts)) if sum(parts) < self.steps else ()
+    def _turns(self) -> tuple[Any, Any]:
+        """Iterations at which a ball that shrinks does so, if they come before the last."""
+        first = (SHRINKING * self.steps + 9) // 10
+        return first, 2 * first
 
     def _radius(self, i: Any) -> Tensor:
         """The radius of the ball at iteration ``i``."""
         radius = ops.convert_to_tensor(self.eps, "float32")
-        for turn, (factor, _) in zip(
-            reversed(self._turns()), reversed(SHRINKING[:-1]), strict=False
-        ):
-            radius = ops.where(i < turn, factor * self.eps, radius)
-        return radius
+        if not self.shrinking:
+            return radius
+        first, second = self._turns()
+        before = ops.cast(i < first, "float32") + ops.cast(i < second, "float32")
+        return radius * (1.0 + before * ops.cast(second < self.steps, "float32"))
 
     def _counts(self, i: Any) -> Tensor:
         """1.0 where the ball has its final size: what fools in a larger one does not count."""
@@ -137,7 +137,7 @@ class APGD(Staged):
         """A random point on the ball's surface, its gradient and objective."""
         start = self._random_point(x, noise)
         state = self.begin_at(objective, x, start)
-        return state | self._sparsity(start, x) if self._turns() else state
+        return state | self._sparsity(start, x) if self.shrinking else state
 
     def _random_point(self, x: Tensor, noise: Tensor) -> Tensor:
         if self.norm == "l1":
@@ -145,7 +145,7 @@ class APGD(Staged):
         t = uniform(noise) if self.norm == "linf" else noise
         return ops.clip(x + self.eps * self.ball.normalize(t), 0.0, 1.0)
 
-    def begin_at(self, objective: Objective, x: Tensor, start: Tensor, i: int = 0) -> State:
+    def begin_at(self, objective: Objective, x: Tensor, start: Tensor, i: Any = 0) -> State:
         """The same from a given start, before iteration ``i``."""
         gradient, value, z = self._evaluate(objective, start)
         ones = ops.ones_like(value)
@@ -171,11 +171,8 @@ class APGD(Staged):
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """All iterations from ``start``."""
-        state, first = self.begin_at(objective, x, start), 0
-        for last in self.stops():
-            state = self.advance(objective, x, state, first, last, {})
-            first = last
-        return self.result(x, state)
+        state = self.begin_at(objective, x, start)
+        return self.result(x, self.all_stages(objective, x, state))
 
     def result(self, x: Tensor, state: State) -> Tensor:
         """The last iterate that fooled, else the one of the largest objective."""
@@ -187,9 +184,9 @@ class APGD(Staged):
         self, objective: Objective, x: Tensor, state: State, first: Any, last: Any, plan: Any
     ) -> State:
         """Steps [first, last), then the checkpoint."""
-        for turn in self._turns():
-            now = ops.cast(ops.equal(first, turn), "int32")
-            state = iterate(0, now, lambda _, s, i=turn: self._turn(objective, x, s, i), state)
+        if self.shrinking:
+            now = ops.cast(self._radius(first) < self._radius(first - 1), "int32")
+            state = iterate(0, now, lambda _, s: self._turn(objective, x, s, first), state)
         state = iterate(first, last, lambda i, s: self._step(objective, x, s, i), state)
         if self.norm == "l1":
             return self._check_sparsity(x, state, self._radius(first))

@@ -65,9 +65,8 @@ class Square(Staged):
     def plan(self, first: int, last: int, shape: tuple[int, ...], seed: int) -> Plan:
         """Windows and signs of the queries, the same for all images."""
         draw = self._draw_sign if self.norm == "linf" else self._draw_hill
-        rows = [
-            draw(np.random.default_rng([seed, query]), query, shape) for query in range(first, last)
-        ]
+        queries = range(first, max(last, first + STAGE))
+        rows = [draw(np.random.default_rng([seed, query]), query, shape) for query in queries]
         return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
 
     def _side(self, query: int, shape: tuple[int, ...], least: int) -> int:
@@ -109,12 +108,7 @@ class Square(Staged):
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """All queries from ``start``."""
         aim = self.aim(objective.logits, objective.labels)
-        state, first = self._begin_at(aim, start), 0
-        for last in self.stops():
-            plan = self.plan(first, last, tuple(x.shape[1:]), 0)
-            state = self.advance(aim, x, state, first, last, plan)
-            first = last
-        return state["best"]
+        return self.all_stages(aim, x, self._begin_at(aim, start))["best"]
 
     def advance(
         self, objective: Objective, x: Tensor, state: State, first: Any, last: Any, plan: Any
