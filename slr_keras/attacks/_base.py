@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from slr_keras import losses
@@ -66,9 +68,13 @@ class Attack(Variant):
     ``steps`` and ``restarts`` where there may be several: what follows the attack step by step
     (the lab) relies on ``run`` being the best of ``restarts`` such loops. Calling an attack runs
     it on a model.
+
+    What is compiled for a call takes the attack's numbers as arguments, so that another radius
+    compiles nothing: :meth:`run` computes with floats and does not branch on them.
     """
 
     ascends: ClassVar[bool] = True  # follows the gradient to the optimum of a linear model
+    repeats: ClassVar[tuple[str, ...]] = ()  # whole numbers that may be such arguments too
 
     norm: str = setting(
         "linf", help="norm that measures the perturbation", choices=("linf", "l2", "l1")
@@ -84,6 +90,23 @@ class Attack(Variant):
                 f"expected a number <= 1, received {self.eps:g}: {LINF_SCALE_HINT}. "
                 f"Did you mean {self.eps:g}/255?",
             )
+
+    def numbers(self) -> dict[str, Any]:
+        """The settings that are arguments of what is compiled: floats and ``repeats``."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {k: v for k, v in values.items() if isinstance(v, float) or k in self.repeats}
+
+    def kind(self) -> tuple[Any, ...]:
+        """What decides what is compiled: the class and the settings that are no numbers."""
+        numbers, fields = self.numbers(), dataclasses.fields(self)
+        return type(self), *(getattr(self, f.name) for f in fields if f.name not in numbers)
+
+    def given(self, numbers: Mapping[str, Tensor]) -> typing.Self:
+        """The attack with tensors in place of its numbers; they are not checked."""
+        attack = copy.copy(self)
+        for name, number in numbers.items():
+            object.__setattr__(attack, name, number)
+        return attack
 
     @property
     def ball(self) -> Any:
@@ -127,9 +150,20 @@ class Attack(Variant):
         Example:
             >>> PGD(eps=8/255, steps=20)(model, x_test, y_test)  # doctest: +SKIP
         """
-        from slr_keras.attacks._arrays import attack_arrays
+        from slr_keras.attacks._arrays import Runner
 
-        return attack_arrays(self, model, x, y, seed=seed, batch_size=batch_size)
+        return Runner(model, batch_size)(self, x, y, seed=seed)
+
+
+def signature(numbers: Mapping[str, Any]) -> list[tuple[tuple[()], str]]:
+    """Shapes and dtypes of what :func:`tensors` gives."""
+    return [((), "float32" if isinstance(n, float) else "int32") for n in numbers.values()]
+
+
+def tensors(numbers: Mapping[str, Any]) -> dict[str, Tensor]:
+    """:meth:`Attack.numbers` as scalar tensors, for :meth:`Attack.given`."""
+    pairs = zip(numbers.items(), signature(numbers), strict=True)
+    return {name: ops.convert_to_tensor(number, dtype) for (name, number), (_, dtype) in pairs}
 
 
 def seeded(seed: int) -> Any:

@@ -7,6 +7,7 @@ so the network is compiled three times at most, whatever the number of images.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from slr_keras import backend
+from slr_keras.attacks._base import tensors
 from slr_keras.attacks._staged import Staged, wrong_class
 from slr_keras.backend import keras, ops
 from slr_keras.inference import InferenceNetwork
@@ -22,6 +24,7 @@ Tensor = Any
 Kept = dict[str, np.ndarray]
 WINDOW = 4  # batches whose images are packed together
 SHRINK = (1, 4, 16)  # the sizes of batch, as parts of the largest
+SMALLEST = 8  # images in a batch: fewer save less than compiling for them costs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +80,21 @@ class Packed:
 
     def __init__(self, model: Any, attack: Staged, *, batch_size: int = 128, seed: int = 0):
         self.attack, self.seed = attack, seed
-        self.sizes = sorted({max(batch_size // part, 1) for part in SHRINK})
+        least = min(SMALLEST, batch_size)
+        self.sizes = sorted({max(batch_size // part, least) for part in SHRINK})
         network = getattr(model, "net", model)
         self.inference = InferenceNetwork(network) if isinstance(network, keras.Model) else None
         self.network = network
         self._begin = backend.compiled(self._begin_round)
         self._advance = backend.compiled(self._advance_round)
+
+    def like(self, attack: Staged, seed: int = 0) -> Packed:
+        """The same for an attack of the same kind and another seed: nothing is compiled anew."""
+        if attack.kind() != self.attack.kind():
+            raise ValueError(f"expected an attack like {self.attack}, received {attack}")
+        other = copy.copy(self)
+        other.attack, other.seed = attack, seed
+        return other
 
     # -- in the graph -------------------------------------------------------------------------
 
@@ -91,20 +103,22 @@ class Packed:
             return self.inference.snapshot()
         return lambda x: ops.cast(self.network(x), "float32")
 
-    def _begin_round(self, x: Tensor, y: Tensor, noise: Tensor, rank: Tensor | None) -> Any:
-        logits = self._logits()
-        aim = self.attack.aim(logits, y)
+    def _begin_round(
+        self, x: Tensor, y: Tensor, noise: Tensor, rank: Tensor | None, numbers: Any
+    ) -> Any:
+        attack, logits = self.attack.given(numbers), self._logits()
+        aim = attack.aim(logits, y)
         rival = None if rank is None else wrong_class(aim, x, rank)
-        state = self.attack.begin(self.attack.aim(logits, y, rival), x, noise)
+        state = attack.begin(attack.aim(logits, y, rival), x, noise)
         return state | ({} if rival is None else {"rival": rival})
 
     def _advance_round(
-        self, x: Tensor, y: Tensor, state: Any, first: Tensor, last: Tensor, plan: Any
+        self, x: Tensor, y: Tensor, state: Any, first: Tensor, last: Tensor, plan: Any, numbers: Any
     ) -> Any:
-        rest = dict(state)
+        attack, rest = self.attack.given(numbers), dict(state)
         rival = rest.pop("rival", None)
-        aim = self.attack.aim(self._logits(), y, rival)
-        new = self.attack.advance(aim, x, rest, first, last, plan)
+        aim = attack.aim(self._logits(), y, rival)
+        new = attack.advance(aim, x, rest, first, last, plan)
         return new | ({} if rival is None else {"rival": rival})
 
     # -- on the host --------------------------------------------------------------------------
@@ -188,9 +202,10 @@ class Packed:
         noise = self._noise(x.shape[1:], number[left], round_)
         rank = self.attack.rounds()[round_]
         ranks = ops.convert_to_tensor(rank, "int32") if rank else None
+        rest = ranks, tensors(self.attack.numbers())
 
         def begin(rows: Any, pad: Any) -> Any:
-            return self._begin(pad(x[left[rows]]), pad(y[left[rows]]), pad(noise[rows]), ranks)
+            return self._begin(pad(x[left[rows]]), pad(y[left[rows]]), pad(noise[rows]), *rest)
 
         return self._in_batches(begin, len(left))
 
@@ -198,10 +213,11 @@ class Packed:
         bounds = [ops.convert_to_tensor(bound, "int32") for bound in span]
         plan = self.attack.plan(*span, x.shape[1:], self.seed)
         plan = {key: ops.convert_to_tensor(value) for key, value in plan.items()}
+        rest = *bounds, plan, tensors(self.attack.numbers())
 
         def step(rows: Any, pad: Any) -> Any:
             held = {key: pad(value[rows]) for key, value in state.items()}
-            return self._advance(pad(x[left[rows]]), pad(y[left[rows]]), held, *bounds, plan)
+            return self._advance(pad(x[left[rows]]), pad(y[left[rows]]), held, *rest)
 
         return self._in_batches(step, len(left))
 

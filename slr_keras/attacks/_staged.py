@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from slr_keras import backend, losses
 from slr_keras.attacks._base import Attack, Objective
@@ -26,8 +26,11 @@ class Staged(Attack):
     images of the batch, so batches can be re-packed between two stops.
 
     A subclass gives :meth:`stops`, :meth:`begin` and :meth:`advance`, and :meth:`plan` if it draws
-    numbers that all images share. What is compiled is one beginning and one stage.
+    numbers that all images share. What is compiled is one beginning and one stage; whole numbers
+    that only decide how often they run belong into ``repeats``.
     """
+
+    repeats: ClassVar[tuple[str, ...]] = ("restarts",)
 
     restarts: int = setting(1, help="independent runs; the first that fools counts", at_least=1)
 

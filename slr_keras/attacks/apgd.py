@@ -49,6 +49,7 @@ class APGD(Staged):
     """
 
     name = "apgd"
+    repeats = ("steps", "targets", "restarts")
 
     steps: int = setting(100, help="gradient steps", at_least=1)
     loss: str = setting("ce", help="objective: cross-entropy, DLR or margin", choices=tuple(LOSSES))

@@ -38,6 +38,7 @@ class CW(Attack):
 
     name = "cw"
     ascends = False
+    repeats = ("steps", "searches")
 
     steps: int = setting(100, help="steps; in L2 of each of the searches", at_least=1)
     confidence: float = setting(0.0, help="margin by which another class shall win", at_least=0)
@@ -69,13 +70,13 @@ class CW(Attack):
             value, _ = aim.with_logits(v)
             return value, value
 
-        def step(candidate: Tensor) -> Tensor:
+        def step(_: Any, candidate: Tensor) -> Tensor:
             gradient, value, _ = backend.input_gradient_and_values(margin, candidate)
             ahead = candidate + self.step_size * self.ball.steepest(gradient)
             done = ops.cast(value > self.confidence, "float32")
             return where(done, candidate, self.inside(x, ahead))
 
-        return backend.repeat(self.steps, step, start)
+        return backend.loop(0, self.steps, step, start)
 
     # -- L2 -----------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ class DeepFool(Attack):
 
     name = "deepfool"
     ascends = False
+    repeats = ("steps",)
 
     steps: int = setting(50, help="steps at most", at_least=1)
     overshoot: float = setting(0.02, help="how much further than the plane to go", at_least=0)

@@ -36,6 +36,7 @@ class FAB(Staged):
 
     name = "fab"
     ascends = False
+    repeats = ("steps", "targets", "restarts")
 
     steps: int = setting(100, help="iterations", at_least=1)
     alpha_max: float = setting(0.1, help="largest weight of the way back", above=0, at_most=1)

@@ -27,6 +27,7 @@ class MIFGSM(Attack):
     """
 
     name = "mi_fgsm"
+    repeats = ("steps",)
 
     steps: int = setting(10, help="gradient steps, each of length eps / steps", at_least=1)
     decay: float = setting(1.0, help="share of the gathered gradient that a step keeps", at_least=0)
@@ -39,12 +40,13 @@ class MIFGSM(Attack):
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """The pure loop from ``start``, all arguments (B, H, W, C)."""
+        length = self.eps / ops.cast(self.steps, "float32")
 
         def step(_: Any, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             candidate, gathered = state
             gradient = backend.input_gradient(objective, candidate)
             gathered = self.decay * gathered + _of_length_one(gradient)
-            ahead = candidate + self.eps / self.steps * self.ball.steepest(gathered)
+            ahead = candidate + length * self.ball.steepest(gathered)
             return self.inside(x, ahead), gathered
 
         return backend.loop(0, self.steps, step, (start, ops.zeros_like(start)))[0]

@@ -40,6 +40,7 @@ class Square(Staged):
 
     name = "square"
     ascends = False
+    repeats = ("queries", "restarts")
 
     queries: int = setting(5000, help="forward passes for each image", at_least=1)
     p_init: float = setting(0.8, help="share of the image that the first windows cover", above=0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import hashlib
 import json
 import uuid
@@ -13,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from slr_keras import backend
-from slr_keras.attacks._base import Attack, Objective, seeded
+from slr_keras.attacks._arrays import Runner
+from slr_keras.attacks._base import Attack, Objective, seeded, signature, tensors
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import ops
 from slr_keras.errors import ModelError
@@ -32,10 +31,13 @@ class Engine:
 
     Args:
         net: built Keras model that returns logits.
+
+    Attributes:
+        run: runs an attack as a whole, ``run(attack, x, y, seed=seed)``.
     """
 
     def __init__(self, net: Any):
-        self.net = net
+        self.net, self.run = net, Runner(net)
         self.inference = InferenceNetwork(net)
         self.folded: list[Tensor] = []
         self._moves: dict[Any, Moves] = {}
@@ -86,7 +88,8 @@ class Engine:
 
     def moves(self, attack: Attack) -> Moves:
         """The moves of an attack that goes step by step, compiled for its kind."""
-        kind = (type(attack), *_words(attack).values())
+        counted = {name: 1 for name in COUNTS if hasattr(attack, name)}
+        kind = attack.replace(**counted).kind()
         if kind not in self._moves:
             self._moves[kind] = Moves(self, attack)
         return self._moves[kind]
@@ -103,18 +106,6 @@ class Engine:
         moves.steps(image, start, label, 1, numbers)
 
 
-def _words(attack: Attack) -> dict[str, Any]:
-    """The settings that decide what is compiled: texts and switches."""
-    values = {f.name: getattr(attack, f.name) for f in dataclasses.fields(attack)}
-    return {k: v for k, v in values.items() if not isinstance(v, float) and k not in COUNTS}
-
-
-def _numbers(attack: Attack) -> dict[str, float]:
-    """The settings that are arguments of what is compiled."""
-    values = {f.name: getattr(attack, f.name) for f in dataclasses.fields(attack)}
-    return {k: v for k, v in values.items() if isinstance(v, float)}
-
-
 class Moves:
     """Start, step and choice of one kind of attack on one engine, compiled.
 
@@ -123,7 +114,7 @@ class Moves:
 
     def __init__(self, engine: Engine, attack: Attack):
         self.attack, self.inference, self.seeds = attack, engine.inference, seeded(0)
-        numbers = [((), "float32")] * len(_numbers(attack))
+        numbers = signature(attack.numbers())
         images, labels, count = engine.images, ((None,), "int32"), ((), "int32")
         self._start = backend.compiled(self._start_on, images, *numbers)
         self._steps = engine.compiled(self._steps_on, images, images, labels, count, *numbers)
@@ -131,10 +122,7 @@ class Moves:
 
     def _with(self, numbers: Sequence[Tensor]) -> Any:
         """The attack with tensors in place of its numbers."""
-        attack = copy.copy(self.attack)
-        for name, number in zip(_numbers(self.attack), numbers, strict=True):
-            object.__setattr__(attack, name, number)
-        return attack
+        return self.attack.given(dict(zip(self.attack.numbers(), numbers, strict=True)))
 
     def _start_on(self, image: Tensor, *numbers: Tensor) -> Tensor:
         return self._with(numbers).start(image, self.seeds)
@@ -165,7 +153,7 @@ class Moves:
     @staticmethod
     def numbers(attack: Attack) -> list[Tensor]:
         """The attack's numbers as tensors, for the moves below."""
-        return [_tensor(value) for value in _numbers(attack).values()]
+        return list(tensors(attack.numbers()).values())
 
     def starts(
         self, image: np.ndarray, numbers: Sequence[Tensor], seed: int, count: int

@@ -153,7 +153,7 @@ def _better(moves: Moves, best: Trajectory, new: Trajectory, y: np.ndarray) -> T
 
 def _whole(engine: Engine, attack: Attack, x: np.ndarray, y: np.ndarray, seed: int) -> Trajectory:
     """Start and end of an attack that has no single steps."""
-    final = attack(engine.net, x, y, seed=seed)
+    final = engine.run(attack, x, y, seed=seed)
     frames = [x[0], final[0]] if 2 * x.nbytes <= FRAME_BYTES else None
     return Trajectory(final[0], list(engine.logits(np.concatenate([x, final]))), frames)
 

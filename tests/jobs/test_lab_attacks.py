@@ -9,8 +9,13 @@ import pytest
 from slr_keras import commands, registry
 from slr_keras import lab_events as tell
 from slr_keras.attacks._base import Attack, seeded
+from slr_keras.attacks.apgd import APGD
+from slr_keras.attacks.cw import CW
+from slr_keras.attacks.fab import FAB
 from slr_keras.attacks.fgsm import FGSM
 from slr_keras.attacks.pgd import PGD
+from slr_keras.attacks.square import Square
+from slr_keras.inference import InferenceNetwork
 from slr_keras.lab import engine, trajectories
 from tests.jobs._lab import Lab, array
 
@@ -155,6 +160,33 @@ def test_nothing_is_compiled_again_for_other_numbers(finished, monkeypatch):
     assert sorted(traced) == ["_start_on", "_steps_on", "logits"]
     lab.attack(PGD_20 | {"targeted": True})
     assert len(traced) == 5
+
+
+WHOLE = [APGD(steps=9), FAB(steps=4), Square(queries=30), CW(steps=5)]
+
+
+@pytest.mark.parametrize("attack", WHOLE, ids=lambda attack: attack.name)
+def test_a_slider_compiles_nothing_for_an_attack_that_runs_as_a_whole(
+    finished, monkeypatch, attack
+):
+    traced, real = [], InferenceNetwork.snapshot
+    monkeypatch.setattr(InferenceNetwork, "snapshot", lambda self: traced.append(1) or real(self))
+    lab = Lab()
+    lab.load(finished)
+    test = lab.model().test
+    right = np.flatnonzero(lab.model().engine.logits(test.x).argmax(-1) == test.y)
+    lab.pick(origin="index", index=int(right[0]))
+    label = int(lab.server.bench.picture.label)
+    lab.attack(registry.describe(attack.replace(eps=1e-4)), label=label)
+    compiled, length = len(traced), attack.repeats[0]
+    assert compiled > 0
+    lab.load(finished, "final")
+    asked = [attack.replace(eps=0.1 * k, **{length: 3 + k}) for k in range(4)]
+    done = [lab.attack(registry.describe(a), label=label, seed=k) for k, a in enumerate(asked)]
+    assert len(traced) == compiled
+    for seed, (other, answer) in enumerate(zip(asked, done, strict=True)):
+        expected = plain(lab, other, label, seed)
+        np.testing.assert_array_equal(array(answer.adversarial), expected)
 
 
 def test_a_long_attack_is_streamed_from_its_start(picked, monkeypatch):
