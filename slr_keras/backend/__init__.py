@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import types
 from typing import Any
 
@@ -63,6 +64,18 @@ def warm_up() -> None:
 def name() -> str:
     """The Keras backend in use: ``"tensorflow"``, ``"jax"`` or ``"torch"``."""
     return str(keras.backend.backend())
+
+
+def unused_gpu() -> str:
+    """Why this machine's NVIDIA GPU computes nothing and what to do; empty if there is none."""
+    reason = __getattr__("gpu_problem")() if has_nvidia_gpu() else ""
+    return reason and f"there is an NVIDIA GPU that is not used: {reason}"
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether a driver says so, whatever the framework can do with it."""
+    places = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")
+    return any(map(os.path.exists, places)) or shutil.which("nvidia-smi") is not None
 
 
 def __getattr__(attribute: str) -> Any:

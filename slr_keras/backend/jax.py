@@ -169,6 +169,14 @@ def on_devices(count: int) -> Iterator[None]:
     yield
 
 
+def gpu_problem() -> str:
+    """Why no GPU computes, in words; empty where one does."""
+    try:
+        return "" if jax.devices("gpu") else "JAX sees none"
+    except RuntimeError as error:
+        return f"{str(error).splitlines()[0]}; pip install 'jax[cuda12]'"
+
+
 def describe_device() -> str:
     """The device that computes, in words."""
     device = jax.devices()[0]

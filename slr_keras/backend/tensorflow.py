@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -183,6 +184,17 @@ def on_devices(count: int) -> Any:
     if count == 1:
         return contextlib.nullcontext()
     return tf.distribute.MirroredStrategy(devices()[:count]).scope()
+
+
+def gpu_problem() -> str:
+    """Why no GPU computes, in words; empty where one does."""
+    if tf.config.list_physical_devices("GPU"):
+        return ""
+    if sys.platform == "win32":
+        return "TensorFlow has no GPUs on native Windows; use KERAS_BACKEND=torch"
+    cuda = tf.sysconfig.get_build_info().get("is_cuda_build")
+    reason = "its CUDA libraries were not found" if cuda else "this TensorFlow has no CUDA"
+    return f"{reason}; pip install 'tensorflow[and-cuda]'"
 
 
 def describe_device() -> str:

@@ -136,6 +136,15 @@ def on_devices(count: int) -> Any:
     return contextlib.nullcontext()
 
 
+def gpu_problem() -> str:
+    """Why no GPU computes, in words; empty where one does."""
+    if torch.cuda.is_available():
+        return ""
+    if not torch.version.cuda:
+        return "this build of PyTorch has no CUDA; see https://pytorch.org/get-started/locally"
+    return f"PyTorch was built for CUDA {torch.version.cuda} and cannot reach it: check the driver"
+
+
 def describe_device() -> str:
     """The device that computes, in words."""
     if torch.cuda.is_available():

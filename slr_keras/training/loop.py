@@ -136,7 +136,8 @@ class Run:
         if self.writes_tensorboard and missing:
             self.writes_tensorboard = False
             notes = [f"no TensorBoard logs are written: {missing[0]} is not installed"]
-        for note in [*config.warnings(), *self.data.notes, *notes]:
+        notes += [*config.warnings(), *self.data.notes, backend.unused_gpu()]
+        for note in filter(None, notes):
             self.emit(events.Warned(note))
         self.data_digest = digest(self.data.x_train, self.data.y_train)
         self.listen()
