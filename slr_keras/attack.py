@@ -13,7 +13,7 @@ from slr_keras import cli, schema
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks.pgd import PGD
 from slr_keras.errors import UserError, did_you_mean
-from slr_keras.evaluation.specs import AUTOATTACK, CLEAN, fitted, make_attack, read_ball
+from slr_keras.evaluation.specs import fitted, make_attack, read_ball
 from slr_keras.schema import PIXELS, Facts
 
 LEVELS = 255  # of a pixel in a PNG
@@ -63,10 +63,7 @@ def _attack(options: argparse.Namespace) -> int:
     run = _run_of(options)
     like = run.config.attack if run else PGD()
     ball = read_ball(like, options.norm, options.eps, options.step_size, options.restarts)
-    if options.attack in (CLEAN, AUTOATTACK):
-        raise UserError(f"--attack: expected one attack, as pgd-20, received {options.attack}")
     attack = make_attack(options.attack, ball)
-    assert attack is not None
     if options.target_class is not None:
         attack = attack.replace(targeted=True)
     cli.import_framework()

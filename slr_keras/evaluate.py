@@ -21,6 +21,7 @@ from slr_keras.errors import UserError
 from slr_keras.evaluation.specs import (
     AUTOATTACK,
     CLEAN,
+    TRANSFER,
     Ball,
     Step,
     make_attack,
@@ -93,6 +94,12 @@ def _parser() -> cli.Parser:
     )
     add("--curve-attack", metavar="NAME", default="pgd-20", help="attack of the curve [pgd-20]")
     add(
+        "--transfer-from",
+        metavar="MODEL",
+        help="another run folder or .keras file; adds a row of attacks made on it",
+    )
+    add("--transfer-attack", metavar="NAME", help=f"attack of that row [{TRANSFER}]")
+    add(
         "--checks",
         choices=("basic", "all", "none"),
         default="basic",
@@ -121,6 +128,7 @@ class _Plan:
     version: str
     radii: list[float]
     curve_attack: str
+    transfer_attack: str
 
     @classmethod
     def of(cls, options: argparse.Namespace, attack: Attack) -> _Plan:
@@ -128,16 +136,19 @@ class _Plan:
         names = options.attacks or ([CLEAN] if options.curve else DEFAULT_ATTACKS)
         if options.version and AUTOATTACK not in names:
             raise UserError("--version is of autoattack: add --attacks autoattack")
+        if options.transfer_attack and not options.transfer_from:
+            raise UserError("--transfer-attack is made on another model: add --transfer-from")
         radii = _radii(options.curve) if options.curve else []
-        if options.curve_attack in (CLEAN, AUTOATTACK):
-            raise UserError(f"--curve-attack: expected one attack, received {options.curve_attack}")
         version = options.version or "standard"
         like = attack.replace(norm=options.norm) if options.curve and options.norm else attack
         ball = read_ball(like, options.norm, options.eps, options.step_size, options.restarts)
-        plan = cls(names, ball, version, radii, options.curve_attack)
+        transfer = options.transfer_attack or TRANSFER
+        plan = cls(names, ball, version, radii, options.curve_attack, transfer)
         plan.table(10)
         if radii:
             make_attack(plan.curve_attack, dataclasses.replace(ball, eps=radii[-1]))
+        if options.transfer_from:
+            make_attack(transfer, ball)
         return plan
 
     def table(self, classes: int) -> list[Step]:
@@ -179,6 +190,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     which = options.which or targets.newest(options.target)
     target = targets.find(options.target, which, cli.values_of(options))
     plan = _Plan.of(options, target.config.attack)
+    source = options.transfer_from and _source_file(options.transfer_from)
     cli.import_framework()
     from slr_keras import data
     from slr_keras.console import evaluation_progress
@@ -190,11 +202,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     check_fit(net, loaded, options.target)
     classes = int(net.output_shape[-1])
     table, curve = plan.table(classes), plan.curve(classes)
-    for step in (*table, *curve):
-        suite.check_step(step, classes)
     if classes < 4 and table != plan.table(10):
         text = f"with {classes} classes attacks have fewer targets and the cross-entropy for DLR"
         print(f"warning: {text}", file=sys.stderr)
+    if source:
+        table.append(_transfer(plan, source, net, x, options.transfer_from))
+    for step in (*table, *curve):
+        suite.check_step(step, classes)
     facts = _facts(options, target, net, x, y)
     path = pathlib.Path(options.out) if options.out else _default_path(target)
     with evaluation_progress(options.progress) as progress, _signals() as code:
@@ -208,6 +222,25 @@ def _evaluate(options: argparse.Namespace) -> int:
     _show(result, options, loaded)
     _write(result, measured, path, options)
     return 0
+
+
+def _source_file(path: str) -> pathlib.Path:
+    """The model that transferred attacks are made on."""
+    from slr_keras import targets
+
+    return targets.model_file(path, targets.newest(path))
+
+
+def _transfer(plan: _Plan, file: pathlib.Path, net: Any, x: Any, name: str) -> Step:
+    """The row of an attack that is made on the model of a file."""
+    from slr_keras import saving
+    from slr_keras.evaluation import suite
+
+    other = saving.load_model(file)
+    try:
+        return suite.transfer_step(plan.transfer_attack, plan.ball, other, str(file), net, x)
+    except UserError as error:
+        raise UserError(f"--transfer-from {name}: {error}") from None
 
 
 def _measurement(

@@ -39,6 +39,22 @@ def find(path: str, which: str, values: dict[str, Any]) -> Target:
     Raises:
         UserError: nothing usable is there.
     """
+    file = model_file(path, which)
+    if pathlib.Path(path).is_dir():
+        folder = RunFolder.open(path)
+        merged = configs.merge(configs.read_toml(folder["config.toml"]), values)
+        return Target(file, folder, configs.load(values=merged))
+    if "name" not in values.get("data", {}):
+        raise UserError(f"{path} says nothing of its data: give --data.name")
+    return Target(file, None, configs.load(values=values))
+
+
+def model_file(path: str, which: str) -> pathlib.Path:
+    """The ``.keras`` file at ``path``, itself one or a run folder.
+
+    Raises:
+        UserError: nothing usable is there.
+    """
     place = pathlib.Path(path)
     if place.is_dir():
         folder = RunFolder.open(place)
@@ -47,12 +63,9 @@ def find(path: str, which: str, values: dict[str, Any]) -> Target:
             there = [name for name in WHICH if folder[f"{name}.keras"].is_file()]
             hint = f"it has {' and '.join(there)}" if there else "it has no model yet"
             raise RunError(f"{path} has no {which}.keras: {hint}")
-        merged = configs.merge(configs.read_toml(folder["config.toml"]), values)
-        return Target(file, folder, configs.load(values=merged))
+        return file
     if not place.is_file():
         raise UserError(f"no such run folder or model file: {path}")
     if place.suffix != ".keras":
         raise UserError(f"expected a run folder or a .keras file, received {path}")
-    if "name" not in values.get("data", {}):
-        raise UserError(f"{path} says nothing of its data: give --data.name")
-    return Target(place, None, configs.load(values=values))
+    return place

@@ -98,9 +98,16 @@ def _attacks(record: Record) -> list[str]:
     """The flags of an evaluation: that of evaluation.json again, else one to begin with."""
     evaluation = record.evaluation or {"results": []}
     rows = [row for row in evaluation["results"] if row["attack"] != WORST]
-    done = list(dict.fromkeys(str(row["attack"]).partition(":")[0] for row in rows))
+    sources = {str(row["attack"]): row.get("settings", {}).get("source") for row in rows}
+    own = (name for name, source in sources.items() if not source)
+    done = list(dict.fromkeys(name.partition(":")[0] for name in own))
     samples = rows[0].get("samples", FIRST_SAMPLES) if rows else FIRST_SAMPLES
-    return ["--attacks", *(done or FIRST_ATTACKS), "--num-samples", str(samples)]
+    flags = ["--attacks", *(done or FIRST_ATTACKS), "--num-samples", str(samples)]
+    for name, source in sources.items():
+        if source:
+            attack = name.partition(": ")[2]
+            flags += ["--transfer-from", str(source), "--transfer-attack", attack]
+    return flags
 
 
 def _radii(record: Record) -> str:

@@ -19,7 +19,7 @@ from slr_keras.evaluation.measurement import Measurement
 from slr_keras.evaluation.specs import Step
 
 LEVELS = ("basic", "all", "none")
-PASS, WARN, FAIL = "pass", "warn", "fail"
+PASS, WARN, FAIL = VERDICTS = ("pass", "warn", "fail")
 FEW = 32  # images that a check looks at itself
 MANY_STEPS = 50
 SQUARES = 300  # queries
@@ -65,7 +65,7 @@ def run(
         found.append(as_recorded(measured.clean, *recorded))
     if len(curve) > 1:
         found.append(monotone(curve, len(measured.y)))
-    found.append(masking(*_white_and_black(measured)) if level == "basic" else probe.masking())
+    found.append(_masking_seen(measured) if level == "basic" else probe.masking())
     if level == "all":
         found += [probe.unbounded(), probe.more_steps()]
     return [check for check in found if check]
@@ -108,24 +108,21 @@ class _Probe:
         few.run()
         return few.robust(len(steps) - 1)
 
-    def _ball(self) -> tuple[str, float]:
-        attacks = [step.attack for step in self.measured.steps if step.attack is not None]
-        return (attacks[0].norm, attacks[0].eps) if attacks else ("linf", 8 / 255)
+    def masking(self) -> Check:
+        """:func:`masking`; where Square did not run, on a few images as well: the worse verdict."""
+        seen = _masking_seen(self.measured)
+        if seen and any(map(_searches, self.measured.steps)):
+            return seen
+        few = self._masking_on_a_few()
+        return max(seen or few, few, key=lambda check: VERDICTS.index(check.verdict))
 
-    def masking(self) -> Check | None:
-        """:func:`masking`; where no gradient-free attack ran, Square on a few images."""
-        white, black = _white_and_black(self.measured)
-        if white is not None and black is not None:
-            return masking(white, black)
-        norm, eps = self._ball()
+    def _masking_on_a_few(self) -> Check:
+        norm, eps = _ball(self.measured)
         ball: dict[str, Any] = {"norm": norm, "eps": eps}
         strong = self.robust_under(
             PGD(**ball, step_size=eps / 4 or 1, steps=20), APGD(**ball, loss="margin", steps=30)
         )
-        if norm == "l1":
-            return Check("masking", WARN, "not looked at: no gradient-free attack knows l1")
-        square = self.robust_under(Square(**ball, queries=SQUARES))
-        return masking(strong, square)
+        return masking(strong, self.robust_under(Square(**ball, queries=SQUARES)))
 
     def unbounded(self) -> Check:
         """With a radius that reaches grey, accuracy must fall to chance."""
@@ -135,7 +132,7 @@ class _Probe:
 
     def more_steps(self) -> Check:
         """Four times the steps must not leave more images robust."""
-        norm, eps = self._ball()
+        norm, eps = _ball(self.measured)
         ball: dict[str, Any] = {"norm": norm, "eps": eps, "step_size": eps / 4 or 1}
         few, many = (self.robust_under(PGD(**ball, steps=n)) for n in (10, 40))
         return more_steps(int(few.sum()), int(many.sum()), len(self.y))
@@ -145,18 +142,33 @@ def _averaged(measured: Measurement) -> bool:
     return any(getattr(step.attack, "eot", 1) > 1 for step in measured.steps)
 
 
-def _white_and_black(measured: Measurement) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """(N,) bool each: correct after all attacks with gradients, and after all without."""
+def _ball(measured: Measurement) -> tuple[str, float]:
+    """Norm and radius of the first attack."""
+    attacks = [step.attack for step in measured.steps if step.attack is not None]
+    return (attacks[0].norm, attacks[0].eps) if attacks else ("linf", 8 / 255)
+
+
+def _searches(step: Step) -> bool:
+    """Whether the attack asks the model and needs no gradient."""
+    return step.attack is not None and step.attack.name in GRADIENT_FREE and step.source is None
+
+
+def _masking_seen(measured: Measurement) -> Check | None:
+    """:func:`masking` by the attacks that ran; None unless there are some of both kinds.
+
+    An attack in another ball than the first one's cannot be compared with it and is left out.
+    """
     white: list[int] = []
     black: list[int] = []
+    ball, fooled = _ball(measured), measured.tally.fooled
     for number, step in enumerate(measured.steps):
-        if step.attack is not None and measured.tally.fooled[number].max() >= 0:
-            (black if step.attack.name in GRADIENT_FREE else white).append(number)
-    fooled = measured.tally.fooled
-    return (
-        measured.clean & ~(fooled[white] > 0).any(axis=0) if white else None,
-        measured.clean & ~(fooled[black] > 0).any(axis=0) if black else None,
-    )
+        attack = step.attack
+        if attack and (attack.norm, attack.eps) == ball and fooled[number].max() >= 0:
+            (black if _searches(step) or step.source else white).append(number)
+    if not white or not black:
+        return None
+    kinds = (measured.clean & ~(fooled[kind] > 0).any(axis=0) for kind in (white, black))
+    return masking(*kinds)
 
 
 # -- each check -------------------------------------------------------------------------------
@@ -242,19 +254,18 @@ def monotone(accuracies: Sequence[float], count: int) -> Check:
     return Check("curve", verdict, f"{text}: the attack is too weak, give it more steps")
 
 
-def masking(white: np.ndarray | None, black: np.ndarray | None) -> Check | None:
-    """An attack without gradients fools nothing that all attacks with them left robust.
+def masking(white: np.ndarray, black: np.ndarray) -> Check:
+    """Square and transferred images fool nothing that all attacks with gradients left robust.
 
     Args:
-        white, black: (N,) bool: correct after all attacks with gradients, without them.
+        white, black: (N,) bool: correct after all attacks with the model's gradients, and after all
+            without: gradient-free ones and those made on another model.
     """
-    if white is None or black is None:
-        return None
     found, left = int((white & ~black).sum()), int(white.sum())
     if not found:
-        text = f"no attack without gradients fools any of the {left} images left robust"
+        text = f"no attack without its gradients fools any of the {left} images left robust"
         return Check("masking", PASS, text)
-    text = f"without gradients {found} more of {left} images are fooled"
+    text = f"without its gradients {found} more of {left} images are fooled"
     far = found > max(1, SMALL * len(white))
     why = "gradients are masked, or the attacks with gradients too weak"
     return Check("masking", FAIL if far else WARN, f"{text}: {why}")

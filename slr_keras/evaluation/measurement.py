@@ -156,11 +156,16 @@ class Measurement:
             self._count(number, attack, which, images, going)
             self._tell(number, (self.tally.fooled[number] >= 0).sum() / count)
 
+    def _attacked(self, number: int) -> Any:
+        """The network that the attack sees."""
+        source = self.steps[number].source
+        return source.net if source else self.net
+
     def _staged(
         self, number: int, attack: Any, left: np.ndarray, count: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray, Kept]]:
         """Portions of images that are packed together: rows, what was found, what is to keep."""
-        packed = Packed(self.net, attack, batch_size=self.batch_size, seed=self.seed)
+        packed = Packed(self._attacked(number), attack, batch_size=self.batch_size, seed=self.seed)
         going = self.tally.going
         for first in range(0, len(left), packed.window):
             which = left[first : first + packed.window]
@@ -181,7 +186,7 @@ class Measurement:
         self, number: int, attack: Attack, left: np.ndarray, count: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray, Kept]]:
         """The same for attacks that draw on from batch to batch."""
-        inference, seeds = InferenceNetwork(self.net), seeded(self.seed)
+        inference, seeds = InferenceNetwork(self._attacked(number)), seeded(self.seed)
         seeds.state.assign(self.tally.going.get("seeds", np.array([self.seed, 0], "uint32")))
 
         def step(image: Tensor, label: Tensor) -> Tensor:

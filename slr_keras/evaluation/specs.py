@@ -14,6 +14,7 @@ from slr_keras.schema import PIXELS, Facts
 
 CLEAN = "clean"
 AUTOATTACK = "autoattack"
+TRANSFER = "mi-fgsm"  # made for it
 NAMES: dict[str, tuple[str, dict[str, Any]]] = {  # names beside those of the registry
     "apgd-ce": ("apgd", {"loss": "ce"}),
     "apgd-dlr": ("apgd", {"loss": "dlr"}),
@@ -55,15 +56,26 @@ def read_ball(
 
 
 @dataclasses.dataclass(frozen=True)
+class Source:
+    """Another Keras classifier that an attack is made on: what it is called, and its weights."""
+
+    name: str
+    digest: str
+    net: Any
+
+
+@dataclasses.dataclass(frozen=True)
 class Step:
     """A part of an evaluation: an attack (None: clean) and the name of its row.
 
-    Attacks of one ``suite`` come one after the other, each on what those before left robust.
+    Attacks of one ``suite`` come one after the other, each on what those before left robust. An
+    attack with a ``source`` sees that model alone; its images are judged on the one evaluated.
     """
 
     name: str
     attack: Attack | None = None
     suite: str = ""
+    source: Source | None = None
 
 
 def known_names() -> list[str]:
@@ -71,17 +83,17 @@ def known_names() -> list[str]:
     return sorted({CLEAN, AUTOATTACK, *registry.variants("attacks"), *NAMES})
 
 
-def make_attack(spec: str, ball: Ball) -> Attack | None:
-    """``"clean"`` (None), ``"fgsm"``, or with a number of steps or queries ``"pgd-20"``.
+def make_attack(spec: str, ball: Ball) -> Attack:
+    """``"fgsm"``, or with a number of steps or queries ``"pgd-20"``.
 
     >>> make_attack("square-1000", Ball()).queries
     1000
 
     Raises:
-        UserError: no such attack, or a number for one that has none.
+        UserError: no such attack, none or several of them, or a number for one that has none.
     """
-    if spec == CLEAN:
-        return None
+    if spec in (CLEAN, AUTOATTACK):
+        raise UserError(f"expected one attack, as pgd-20, received {spec}")
     name, number = _split(spec)
     kind, settings = NAMES.get(name, (name, {}))
     if kind not in registry.variants("attacks") and kind.replace("-", "_") != kind:
@@ -122,8 +134,8 @@ def make_steps(
         if name == AUTOATTACK:
             steps.extend(_suite(ball, version, classes))
         else:
-            attack = make_attack(name, ball)
-            steps.append(Step(name, attack and fitted(attack, classes)))
+            attack = None if name == CLEAN else fitted(make_attack(name, ball), classes)
+            steps.append(Step(name, attack))
     return steps
 
 

@@ -16,7 +16,16 @@ from slr_keras.errors import UserError
 from slr_keras.evaluation import checks as own_checks
 from slr_keras.evaluation.intervals import wilson
 from slr_keras.evaluation.measurement import Measurement, Progress
-from slr_keras.evaluation.specs import Ball, Step, make_steps
+from slr_keras.evaluation.specs import (
+    TRANSFER,
+    Ball,
+    Source,
+    Step,
+    fitted,
+    make_attack,
+    make_steps,
+)
+from slr_keras.evaluation.transfer import check_source
 
 WORST = "worst case"
 
@@ -64,6 +73,8 @@ def evaluate(
     eps: float = 8 / 255,
     step_size: float | None = None,
     version: str = "standard",
+    source: Any = None,
+    transfer_attack: str = TRANSFER,
     checks: str = "basic",
     batch_size: int = 128,
     seed: int = 0,
@@ -79,6 +90,8 @@ def evaluate(
         norm, eps: the ball; pixels in [0, 1], as 8/255.
         step_size: of PGD; a quarter of ``eps`` if left out.
         version: of AutoAttack: ``"standard"``, ``"plus"`` or ``"rand"``.
+        source: another Keras classifier with logits of the same classes; adds a row of
+            ``transfer_attack``, made on it and judged on ``model``.
         checks: ``"all"``, ``"basic"`` or ``"none"``.
         batch_size: images at once.
         seed: fixes everything that is drawn.
@@ -94,7 +107,11 @@ def evaluate(
     net = getattr(model, "net", model)
     x, y = usable(net, x, y)
     classes = int(net.output_shape[-1])
-    steps = make_steps(attacks, Ball(norm, eps, step_size), version, classes)
+    ball = Ball(norm, eps, step_size)
+    steps = make_steps(attacks, ball, version, classes)
+    if source is not None:
+        other = getattr(source, "net", source)
+        steps.append(transfer_step(transfer_attack, ball, other, other.name, net, x))
     for step in steps:
         check_step(step, classes)
     if not steps:
@@ -114,6 +131,17 @@ def usable(net: Any, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     check_images(data.as_float(x[:1]) if x.dtype == np.uint8 else x, net.input_shape)
     check_labels(y, len(x), int(net.output_shape[-1]))
     return x, np.asarray(class_numbers(np.asarray(y)))
+
+
+def transfer_step(spec: str, ball: Ball, source: Any, name: str, net: Any, x: np.ndarray) -> Step:
+    """An attack by its name on the images ``x``, made on ``source`` and judged on ``net``.
+
+    Raises:
+        UserError: no such attack, or a source that does not fit.
+    """
+    check_source(source, net, x)
+    attack = fitted(make_attack(spec, ball), int(net.output_shape[-1]))
+    return Step(f"transfer: {spec}", attack, source=Source(name, network_digest(source), source))
 
 
 def check_step(step: Step, classes: int) -> None:
@@ -150,9 +178,16 @@ def worst_case(measured: Measurement, count: int | None = None) -> np.ndarray:
 
 def _step_row(measured: Measurement, number: int) -> Row:
     step = measured.steps[number]
-    settings = {} if step.attack is None else registry.describe(step.attack)
     seconds = float(measured.tally.seconds[number])
-    return _row(measured, step.name, settings, measured.robust(number), seconds)
+    return _row(measured, step.name, _settings(step), measured.robust(number), seconds)
+
+
+def _settings(step: Step) -> dict[str, Any]:
+    """What a row says of its attack; empty for the clean one."""
+    settings: dict[str, Any] = {} if step.attack is None else registry.describe(step.attack)
+    if step.source:
+        settings |= {"source": step.source.name, "source_digest": step.source.digest}
+    return settings
 
 
 def _suite_row(measured: Measurement, last: int) -> Row:
@@ -236,7 +271,7 @@ def data_digest(x: np.ndarray, y: np.ndarray) -> str:
 
 def settings_digest(steps: Sequence[Step], **facts: Any) -> str:
     """The same of what decides the outcome: steps, and ``facts`` beside them."""
-    described = [(s.name, s.suite, s.attack and registry.describe(s.attack)) for s in steps]
+    described = [(step.name, step.suite, _settings(step)) for step in steps]
     exact = [getattr(step.attack, "eps", None) for step in steps]
     text = json.dumps([described, exact, facts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -86,14 +86,20 @@ def transfer(
 
 
 def _checked(nets: list[Any], x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    x = as_float(np.asarray(x))
-    for net in nets:
-        check_classifier(net)
-        check_images(x, net.input_shape)
-    counts = [int(net.output_shape[-1]) for net in nets]
+    x, (source, net) = as_float(np.asarray(x)), nets
+    check_classifier(net)
+    check_images(x, net.input_shape)
+    check_source(source, net, x)
+    check_labels(y, len(x), int(net.output_shape[-1]))
+    return x, np.asarray(class_numbers(np.asarray(y)))
+
+
+def check_source(source: Any, net: Any, x: np.ndarray) -> None:
+    """Raise :class:`UserError` unless images ``x`` can be attacked on ``source`` for ``net``."""
+    check_classifier(source)
+    check_images(as_float(x[:1]), source.input_shape)
+    counts = [int(model.output_shape[-1]) for model in (source, net)]
     if counts[0] != counts[1]:
         raise DataError(
             f"expected models of the same classes, received {counts[0]} (source) and {counts[1]}"
         )
-    check_labels(y, len(x), counts[0])
-    return x, np.asarray(class_numbers(np.asarray(y)))

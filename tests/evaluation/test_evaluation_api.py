@@ -8,6 +8,8 @@ import slr_keras as slr
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.square import Square
 from slr_keras.errors import UserError
+from slr_keras.evaluation.specs import Ball, make_attack
+from slr_keras.evaluation.transfer import transfer
 
 EPS = 0.15
 CUSTOM = {
@@ -46,6 +48,24 @@ def test_evaluate(net, forty):
     assert [row.attack for row in report.rows] == [*names, "worst case"]
     assert report.rows[-1].accuracy == report.robust.mean() < report.rows[0].accuracy
     assert {check.verdict for check in report.checks} == {"pass"}
+
+
+def test_evaluate_with_images_made_on_another_model(net, preceded, forty):
+    options = {"eps": EPS, "source": net, "transfer_attack": "pgd-5", "checks": "none"}
+    behind_steps = preceded(lambda x: keras.ops.round(x * 8) / 8)
+    report = slr.evaluation.evaluate(behind_steps, *forty, ["fgsm"], **options)
+    fgsm, transferred, worst = report.rows
+    assert transferred.attack == "transfer: pgd-5"
+    assert transferred.settings["source"] == net.name
+    assert len(transferred.settings["source_digest"]) == 16
+    assert worst.accuracy <= transferred.accuracy < fgsm.accuracy
+    alone = transfer(make_attack("pgd-5", Ball(eps=EPS)), net, behind_steps, *forty)
+    assert alone.robust_accuracy == transferred.accuracy
+    three = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    )
+    with pytest.raises(UserError, match="same classes"):
+        slr.evaluation.evaluate(net, *forty, source=three)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,15 @@ def measured(net, digits, *names):
     return found
 
 
+def transferred(net, source, digits, own, name):
+    """An attack on the network, and one made on another network."""
+    ball = Ball("linf", EPS)
+    made = suite.transfer_step(name, ball, source, "other", net, digits[0])
+    found = Measurement(net, *digits, [*make_steps([own], ball), made], batch_size=40)
+    found.run()
+    return found
+
+
 def verdicts(found):
     return {check.name: check.verdict for check in found}
 
@@ -81,6 +90,32 @@ def test_masked_gradients(preceded, forty, names, function):
     level = "basic" if len(names) == 2 else "all"
     check = next(check for check in checks.run(found, level) if check.name == "masking")
     assert check.verdict == "fail" and "masked" in check.says
+
+
+@pytest.mark.parametrize("level", ["basic", "all"])
+def test_masked_gradients_that_a_transferred_attack_gives_away(net, preceded, forty, level):
+    """Images made on the network alone fool it behind steps that PGD finds no way up."""
+    found = transferred(preceded(lambda x: ops.round(x * 8) / 8), net, forty, "pgd-20", "mi-fgsm")
+    check = next(check for check in checks.run(found, level) if check.name == "masking")
+    assert check.verdict == "fail" and "masked" in check.says
+
+
+@pytest.mark.parametrize("attack", ["pgd-3", "square-20"])
+def test_a_transferred_attack_that_is_no_better_gives_nothing_away(net, forty, attack):
+    found = transferred(net, net, forty, "pgd-20", attack)
+    assert suite.rows_of(found)[1].accuracy < found.clean.mean()
+    assert verdicts(checks.run(found))["masking"] == "pass"
+
+
+def test_attacks_in_balls_of_their_own_are_not_compared(net, forty):
+    steps = [
+        *make_steps(["pgd-5"], Ball("linf", EPS / 10)),
+        *make_steps(["square-100"], Ball("linf", 4 * EPS)),
+    ]
+    found = Measurement(net, *forty, steps, batch_size=40)
+    found.run()
+    weak, strong, _ = (row.accuracy for row in suite.rows_of(found))
+    assert strong < weak and "masking" not in verdicts(checks.run(found))
 
 
 def test_an_attack_that_does_not_work_at_any_radius(preceded, forty):

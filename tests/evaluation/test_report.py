@@ -201,6 +201,16 @@ def test_an_evaluation_without_a_curve_is_repeated_with_one(tmp_path):
     assert "--attacks clean autoattack --num-samples 317 --curve 0:48/255:9" in text
 
 
+def test_an_evaluation_with_transferred_images_is_repeated_with_them(tmp_path):
+    row = EVALUATION["results"][0]
+    row = row | {"attack": "transfer: pgd-5", "settings": {"name": "pgd", "source": "runs/b c"}}
+    made = EVALUATION | {"results": [*EVALUATION["results"], row]}
+    make_run(tmp_path / "a", evaluation=made)
+    text = quick(tmp_path / "a", out=tmp_path / "page.html").text
+    flags = "--attacks clean autoattack --num-samples 317"
+    assert f"{flags} --transfer-from 'runs/b c' --transfer-attack pgd-5" in text
+
+
 def test_settings_and_configuration(tmp_path):
     folder = make_run(tmp_path / "a", method={"name": "at"}, optimizer={"learning_rate": 0.0375})
     text = quick(tmp_path / "a", out=tmp_path / "page.html").text

@@ -89,6 +89,26 @@ def test_a_model_file_has_its_result_beside_it(run, job):
     assert result["which"] is None and result["data"] == "digits"
 
 
+def test_attacks_that_are_made_on_another_model(run, finished, job):
+    options = ("--attacks", "pgd-2", "--eps", "40/255", "--transfer-from", finished / "final.keras")
+    assert job(evaluate.main, run, *options, *FAST).code == 0
+    pgd, transfer, worst = result_of(run / "evaluation.json")["results"]
+    assert transfer["attack"] == "transfer: mi-fgsm" and worst["attack"] == "worst case"
+    assert transfer["settings"]["source"] == str(finished / "final.keras")
+    assert transfer["settings"]["name"] == "mi_fgsm" and transfer["settings"]["eps"] == "40/255"
+    assert worst["accuracy"] <= min(pgd["accuracy"], transfer["accuracy"])
+    checks = [check["name"] for check in result_of(run / "evaluation.json")["checks"]]
+    assert "masking" in checks
+
+
+def test_a_model_of_other_classes_is_no_source(run, tmp_path, job):
+    net = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    net.save(tmp_path / "three.keras")
+    done = job(evaluate.main, run, "--transfer-from", tmp_path / "three.keras", *FAST)
+    assert done.code == 2 and done.err.count("\n") == 1
+    assert "--transfer-from" in done.err and "same classes" in done.err
+
+
 @pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_by_a_signal_it_goes_on(run, job, wanted, monkeypatch, signum, code):
     real, calls = measurement.Measurement._count, []
@@ -220,6 +240,9 @@ def test_a_disk_that_fills_keeps_what_was_computed(run, job, wanted, monkeypatch
         (["--curve", "8/255:0:3"], "below the last"),
         (["--curve", "0:16:9"], "Did you mean 16/255?"),
         (["--curve", "0:1/2:3", "--curve-attack", "pdg"], "Did you mean 'pgd'?"),
+        (["--transfer-attack", "pgd"], "add --transfer-from"),
+        (["--transfer-from", "absent"], "no such run folder"),
+        (["--transfer-from", "absent", "--transfer-attack", "clean"], "expected one attack"),
         (["--save-adversarial", "images.png"], "ending in .npz"),
         (["--save-adversarial", "absent/images.npz"], "no such folder"),
         (["--checks", "some"], "--checks"),
