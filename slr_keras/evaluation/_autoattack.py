@@ -6,13 +6,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from slr_keras import registry
 from slr_keras.attacks._staged import Staged
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.evaluation import suite
 from slr_keras.evaluation.measurement import Measurement, Progress
+from slr_keras.evaluation.outcome import Outcome
 from slr_keras.evaluation.specs import AUTOATTACK, Step
 from slr_keras.evaluation.versions import attacks_of
 from slr_keras.norms import NORMS
@@ -30,30 +29,15 @@ class Found:
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
-    """The outcome for each image.
+class Result(Outcome):
+    """The outcome for each image, after every attack.
 
     Attributes:
-        clean: (N,) bool, classified correctly as it is.
-        robust: (N,) bool, classified correctly after every attack.
         adversarial: images like ``x``; the image itself where no attack succeeded.
         attacks: what each attack did, in order.
     """
 
-    clean: np.ndarray
-    robust: np.ndarray
-    adversarial: np.ndarray
     attacks: tuple[Found, ...]
-
-    @property
-    def accuracy(self) -> float:
-        """Share of clean images classified correctly."""
-        return float(self.clean.mean())
-
-    @property
-    def robust_accuracy(self) -> float:
-        """Share of images that no attack fools."""
-        return float(self.robust.mean())
 
 
 def autoattack(
@@ -76,7 +60,7 @@ def autoattack(
     model itself.
 
     Args:
-        model: Keras classifier with logits, any dtype policy; the attack runs in float32.
+        model: Keras classifier with logits, any dtype policy; images and steps stay in float32.
         x: images (N, H, W, C), uint8 or float in [0, 1].
         y: (N,) labels, or one-hot rows.
         norm: ``"linf"``, ``"l2"`` or ``"l1"``.
@@ -120,5 +104,5 @@ def autoattack(
         )
         for number, step in enumerate(steps)
     )
-    assert tally.adversarial is not None
-    return Result(measured.clean, suite.worst_case(measured), tally.adversarial, tuple(found))
+    worst = suite.worst_case(measured)
+    return Result(measured.clean, worst, measured.adversarial, tuple(found))

@@ -95,6 +95,17 @@ class Measurement:
         """(N,) bool: classified correctly."""
         return self.tally.clean > 0
 
+    @property
+    def adversarial(self) -> np.ndarray:
+        """Images (N, H, W, C), those that were fooled in their adversarial form.
+
+        Raises:
+            ValueError: they were not kept.
+        """
+        if self.tally.adversarial is None:
+            raise ValueError("expected a measurement with keep_images=True")
+        return self.tally.adversarial
+
     def robust(self, number: int) -> np.ndarray:
         """(N,) bool: correct after the step of this number, and those before it in its suite."""
         return self._robust_after([*self._before(number), number])

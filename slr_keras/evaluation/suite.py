@@ -238,11 +238,10 @@ def adversarials(measured: Measurement) -> dict[str, np.ndarray]:
     """Arrays for a file: images ``x_adv`` (the image itself where nothing fooled it), labels ``y``,
     ``fooled``, the first ``attack`` that did (-1: none), and ``attacks``: its name by that number.
     """
-    images, hit = measured.tally.adversarial, measured.tally.fooled > 0
-    assert images is not None
+    hit = measured.tally.fooled > 0
     fooled = hit.any(axis=0) & measured.clean
     return {
-        "x_adv": images,
+        "x_adv": measured.adversarial,
         "y": measured.y.astype("int32"),
         "fooled": fooled,
         "attack": np.where(fooled, hit.argmax(axis=0), -1).astype("int32"),

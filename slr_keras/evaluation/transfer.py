@@ -12,33 +12,18 @@ from slr_keras.checks import check_classifier, check_images, check_labels, class
 from slr_keras.data import as_float
 from slr_keras.errors import DataError, UserError
 from slr_keras.evaluation.judge import Judge
+from slr_keras.evaluation.outcome import Outcome
 
 
 @dataclasses.dataclass(frozen=True)
-class Transferred:
-    """The outcome for each image.
+class Transferred(Outcome):
+    """The outcome for each image, on the model that the attack knows nothing of.
 
     Attributes:
-        clean: (N,) bool, the model classifies the image correctly.
-        robust: (N,) bool, it classifies image and adversarial image correctly.
         source_fooled: (N,) bool, the adversarial image fools the source.
-        adversarial: images like ``x``.
     """
 
-    clean: np.ndarray
-    robust: np.ndarray
     source_fooled: np.ndarray
-    adversarial: np.ndarray
-
-    @property
-    def accuracy(self) -> float:
-        """Share of clean images classified correctly."""
-        return float(self.clean.mean())
-
-    @property
-    def robust_accuracy(self) -> float:
-        """Share of images that the transferred attack does not fool."""
-        return float(self.robust.mean())
 
 
 def transfer(
@@ -82,7 +67,7 @@ def transfer(
         looked.look(x, y, adversarial, *ball).fooled
         for looked in (judge, Judge(nets[0], batch_size))
     )
-    return Transferred(clean, clean & ~fooled, source_fooled, adversarial)
+    return Transferred(clean, clean & ~fooled, adversarial, source_fooled)
 
 
 def _checked(nets: list[Any], x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -46,10 +46,8 @@ class Bench:
     def load(self, command: ask.Load) -> bool:
         """Put a model into a slot; True if the slot now holds other weights."""
         check_slot(command.slot, self.shelves)
-        shelf = self.shelves[command.slot]
-        changed = shelf.load(command.source, command.which)
-        model = shelf.model
-        assert model is not None
+        changed = self.shelves[command.slot].load(command.source, command.which)
+        model = self._model(command.slot)
         self.channel.send(
             tell.ModelLoaded(
                 id=command.id,
@@ -71,8 +69,7 @@ class Bench:
 
     def warm_up(self, slot: str) -> None:
         """Compile what the first attack on a slot needs."""
-        model = self.shelves[slot].model
-        assert model is not None
+        model = self._model(slot)
         model.engine.warm_up((model.attack or {}).get("norm", "linf"))
 
     def pick(self, command: ask.PickImage) -> None:
@@ -138,12 +135,17 @@ class Bench:
             warnings=tuple(warnings),
         )
 
-    def _subject(self, slot: str) -> tuple[Model, images.Picture]:
-        """The model and the image to attack."""
+    def _model(self, slot: str) -> Model:
+        """The model in a slot."""
         check_slot(slot, self.shelves)
-        model, picture = self.shelves[slot].model, self.picture
+        model = self.shelves[slot].model
         if model is None:
             raise UserError(f"There is no model in slot {slot.upper()}. Load one, then attack.")
+        return model
+
+    def _subject(self, slot: str) -> tuple[Model, images.Picture]:
+        """The model and the image to attack."""
+        model, picture = self._model(slot), self.picture
         if picture is None:
             raise UserError("There is no image yet. Pick one, then attack.")
         if not model.accepts(picture.image.shape):

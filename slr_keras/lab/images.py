@@ -39,13 +39,11 @@ def pick(command: PickImage, model: Model | None) -> Picture:
         raise UserError("There is no model yet. Load one, then pick an image.")
     if command.origin == "file":
         return read_file(command.path, model)
-    if model.test is None:
-        raise UserError(f"There are no test images for {model.title}. {model.no_test}")
+    test = model.test_set()
     if command.origin == "wrong":
-        return _wrong(model, model.test)
-    count = len(model.test.y)
-    index = int(np.random.default_rng().integers(count))
-    return _numbered(model.test, index if command.origin == "random" else command.index, command)
+        return _wrong(model, test)
+    index = int(np.random.default_rng().integers(len(test.y)))
+    return _numbered(test, index if command.origin == "random" else command.index, command)
 
 
 def _numbered(test: TestSet, index: int, command: PickImage) -> Picture:

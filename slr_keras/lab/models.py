@@ -76,16 +76,22 @@ class Model:
     @functools.cached_property
     def mistakes(self) -> Mistakes:
         """Found once for these weights, in a fixed random order of the test set."""
-        assert self.test is not None
-        order = np.random.default_rng(0).permutation(len(self.test.y))[:MISTAKES]
+        test = self.test_set()
+        order = np.random.default_rng(0).permutation(len(test.y))[:MISTAKES]
         begun, wrong, checked = time.monotonic(), [], 0
         for part in np.array_split(order, max(1, len(order) // 128)):
-            predicted = self.engine.logits(as_float(self.test.x[part])).argmax(-1)
-            wrong.append(part[predicted != self.test.y[part]])
+            predicted = self.engine.logits(as_float(test.x[part])).argmax(-1)
+            wrong.append(part[predicted != test.y[part]])
             checked += len(part)
             if time.monotonic() - begun > MISTAKE_SECONDS:
                 break
         return Mistakes(checked, np.sort(np.concatenate(wrong)))
+
+    def test_set(self) -> TestSet:
+        """The test images; raises :class:`UserError` where there are none."""
+        if self.test is None:
+            raise UserError(f"There are no test images for {self.title}. {self.no_test}")
+        return self.test
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """Whether the network takes images (H, W, C)."""
@@ -103,7 +109,7 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """Weights on disk: a ``.keras`` file or, for ``current``, a checkpoint's JSON file."""
+    """A network on disk: a ``.keras`` file, in a run folder or alone."""
 
     path: pathlib.Path
     which: str
@@ -111,17 +117,29 @@ class Found:
     config: configs.RunConfig | None
 
     @property
+    def files(self) -> list[pathlib.Path]:
+        """Where the weights are."""
+        return [self.path]
+
+    @property
     def stamp(self) -> tuple[Any, ...]:
         """Changes when one of the files does."""
-        files = [self.path, self.path.with_suffix(".npz")] if self.is_checkpoint else [self.path]
-        files += [self.folder["config.toml"]] if self.folder else []
+        files = [*self.files, *([self.folder["config.toml"]] if self.folder else [])]
         stats = [(file.stat().st_mtime_ns, file.stat().st_size) for file in files]
         return str(self.path.resolve()), self.which, *stats
 
+
+@dataclasses.dataclass(frozen=True)
+class FoundCheckpoint(Found):
+    """The newest state of a run: a checkpoint's JSON file."""
+
+    folder: RunFolder
+    config: configs.RunConfig
+
     @property
-    def is_checkpoint(self) -> bool:
-        """Whether it holds the state of a run instead of a network."""
-        return self.path.suffix == ".json"
+    def files(self) -> list[pathlib.Path]:
+        """Position and weights."""
+        return [self.path, self.path.with_suffix(".npz")]
 
 
 def find(source: str, which: str) -> Found:
@@ -135,7 +153,8 @@ def find(source: str, which: str) -> Found:
         raise UserError(f"expected one of {', '.join(WHICH)}, received {which!r}.")
     if place.is_dir():
         folder = RunFolder.open(place)
-        return Found(_file_of(folder, which), which, folder, folder.config())
+        kind = FoundCheckpoint if which == "current" else Found
+        return kind(_file_of(folder, which), which, folder, folder.config())
     if not source or not place.is_file():
         raise UserError(f"no such run folder or model file: {source}. Choose another model.")
     if place.suffix != ".keras":
@@ -195,7 +214,7 @@ class Shelf:
 
     def _take(self, found: Found, source: str) -> bool:
         test, reason = _test_set(found.config)
-        if found.is_checkpoint:
+        if isinstance(found, FoundCheckpoint):
             engine, weights, epoch, title = self._from_checkpoint(found, test, reason)
         else:
             engine, weights = self._from_file(found)
@@ -222,9 +241,8 @@ class Shelf:
         return self._engine(architecture_of(net), net), net.get_weights()
 
     def _from_checkpoint(
-        self, found: Found, test: TestSet | None, reason: str
+        self, found: FoundCheckpoint, test: TestSet | None, reason: str
     ) -> tuple[Engine, list[np.ndarray], int, str]:
-        assert found.config is not None and found.folder is not None
         if test is None:
             raise ModelError(f"the network cannot be built without the run's data: {reason}")
         arrays, position = _read_checkpoint(found.path)

@@ -104,13 +104,13 @@ def follow(
         yield
         return _whole(engine, attack, x, y, seed)
     moves, restarts = engine.moves(attack), int(getattr(attack, "restarts", 1))
-    starts = moves.starts(x, moves.numbers(attack), seed, restarts)
-    best: Trajectory | None = None
-    for restart, start in enumerate(starts):
-        done = restart * _steps(attack), restarts * _steps(attack)
+    first, *others = moves.starts(x, moves.numbers(attack), seed, restarts)
+    steps = _steps(attack)
+    best = yield from _loop(engine, attack, x, y, first, (0, restarts * steps), watch)
+    for number, start in enumerate(others, 1):
+        done = number * steps, restarts * steps
         path = yield from _loop(engine, attack, x, y, start, done, watch)
-        best = path if best is None else _better(moves, best, path, y)
-    assert best is not None
+        best = _better(moves, best, path, y)
     return best
 
 

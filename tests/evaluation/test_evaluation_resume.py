@@ -166,3 +166,8 @@ def test_adversarial_images_fool_the_model_they_were_made_for(whole, net, forty)
     assert abs(kept["x_adv"] - x).max() <= EPS + 1e-6
     assert set(kept["attack"][~fooled]) == {-1} and set(kept["attack"][fooled]) <= {1, 2, 3}
     np.testing.assert_array_equal(kept["y"], y)
+
+
+def test_images_that_were_not_kept_are_not_given(net, forty):
+    with pytest.raises(ValueError, match="keep_images"):
+        suite.adversarials(Measurement(net, *forty, STEPS))
