@@ -71,13 +71,13 @@ CASES = [
 
 @pytest.fixture(scope="module", params=CASES, ids=str)
 def kind(request):
-    """Case, network with random weights, twelve random images and what it says of them."""
+    """Case, network with random weights, eight random images and what it says of them."""
     case = request.param
     keras.utils.set_random_seed(0)
     convolution = layers.Conv2D(4, 3, padding="same", activation="tanh")
     dense = layers.Dense(case.classes)
     net = keras.Sequential([keras.Input(case.shape), convolution, layers.Flatten(), dense])
-    x = np.random.default_rng(0).random((12, *case.shape), "float32")
+    x = np.random.default_rng(0).random((8, *case.shape), "float32")
     return case, net, x, net.predict(x, verbose=0).argmax(-1)
 
 
