@@ -67,7 +67,7 @@ def _case(flags: Any) -> _common.Case:
         x = np.resize(_common.digits()[0][_common.TRAINING_IMAGES :], (flags.images, 8, 8, 1))
     else:
         x = _subjects.data(flags.model, flags.images).x
-    y = np.asarray(net(x, training=False)).argmax(-1).astype("int32")
+    y = net.predict(x, batch_size=128, verbose=0).argmax(-1).astype("int32")
     return _common.Case(net, x, y, "linf", eps)
 
 
