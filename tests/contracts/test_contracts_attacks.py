@@ -70,7 +70,8 @@ def logits(net):
         return keras.ops.reshape((z - mean) * scale + beta, (-1, len(dense))) @ dense + shift
 
     x = np.random.default_rng(1).random((5, *SHAPE), "float32")
-    np.testing.assert_allclose(logits(x), net(x, training=False), atol=1e-5)
+    expected = keras.ops.convert_to_numpy(net(x, training=False))
+    np.testing.assert_allclose(logits(tensor(x)), expected, atol=1e-5)
     return logits
 
 
@@ -89,7 +90,8 @@ def noise_like(x):
 def make(cls, norm, **settings):
     """The attack with as few steps as show what is tested: these loops run eagerly."""
     names = {field.name for field in dataclasses.fields(cls)}
-    searching = {"steps": 6, "queries": 30, "searches": 1, "learning_rate": 0.1, "first_weight": 10}
+    searching = {"steps": 6, "queries": 30, "step_size": 0.1}
+    searching |= {"searches": 1, "learning_rate": 0.1, "first_weight": 10}
     short = {"steps": 12} if "loss" in names else {} if cls.ascends else searching
     return cls(
         norm=norm, **{k: v for k, v in short.items() if k in names}, **{"eps": EPS} | settings
