@@ -82,6 +82,14 @@ class LabelBankSettings(Settings):
     """How the soft labels are stored."""
 
     dtype: str = setting("float32", help="number format", choices=("float32", "float16"))
+    top_k: int = setting(
+        0, help="largest entries kept of each label, the others share the rest; 0: all", at_least=0
+    )
+    place: str = setting(
+        "device",
+        help="memory of the device, or of the host beside it (TensorFlow)",
+        choices=("device", "host"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 ``T`` has shape (N, K); row i starts as the one-hot label of sample i. Being a non-trainable
 weight it is saved, restored, distributed and compiled with everything else, and costs
-``N * K * 4`` bytes (half in float16).
+``N * K * 4`` bytes (half in float16). With ``top_k`` only the k largest entries of a row are kept,
+in ``N * k * 8`` bytes (6 in float16), and the classes that are not kept share what is left to 1.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -27,25 +29,65 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
     Rows that were never written are zero inside and read as the given one-hot label, so no
     pass over the data is needed before training.
 
+    Args:
+        num_samples, num_classes: N and K.
+        dtype: ``"float32"`` or ``"float16"``, of the probabilities.
+        top_k: entries kept of each row; 0 keeps all.
+        place: ``"device"``, or ``"host"`` for the memory beside it (TensorFlow alone).
+
     Attributes:
-        labels: the (N, K) weight.
+        values: the weight (N, K), or (N, k) with ``top_k``; then ``classes`` are their places.
         given: the labels of the last :meth:`fill`, None before it.
+
+    Example:
+        >>> LabelBank(1_281_167, 1000, "float16", top_k=10).nbytes   # doctest: +SKIP
+        76870020
     """
 
-    def __init__(self, num_samples: int, num_classes: int, dtype: str = "float32", **options: Any):
+    def __init__(
+        self,
+        num_samples: int,
+        num_classes: int,
+        dtype: str = "float32",
+        top_k: int = 0,
+        place: str = "device",
+        **options: Any,
+    ):
         super().__init__(name=options.pop("name", "label_bank"), trainable=False, dtype=dtype)
         self.num_samples, self.num_classes = num_samples, num_classes
-        self.labels = self.add_weight(
-            name="labels",
-            shape=(num_samples, num_classes),
+        self.top_k, self.place = (top_k if 0 < top_k < num_classes else 0), place
+        self.given: np.ndarray | None = None
+        with backend.on_host() if place == "host" else contextlib.nullcontext():
+            self.values = self._weight("labels", dtype)
+            if self.top_k:  # class numbers as floats: every device has float32 in its own memory
+                self.classes = self._weight("classes", "float32")
+        self.built = True
+
+    def _weight(self, name: str, dtype: str) -> Any:
+        return self.add_weight(
+            name=name,
+            shape=(self.num_samples, self.top_k or self.num_classes),
             initializer="zeros",
             trainable=False,
             dtype=dtype,
             autocast=False,
             aggregation="only_first_replica",
         )
-        self.given: np.ndarray | None = None
-        self.built = True
+
+    @property
+    def labels(self) -> Any:
+        """Soft labels (N, K): the weight itself, or with ``top_k`` an array made for the asking."""
+        if not self.top_k:
+            return self.values
+        starts = range(0, self.num_samples, CHUNK)
+        parts = [self._rows(np.arange(i, min(i + CHUNK, self.num_samples))) for i in starts]
+        return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the soft labels, in bytes."""
+        weights = [self.values, *([self.classes] if self.top_k else [])]
+        return sum(int(np.prod(w.shape)) * (2 if w.dtype == "float16" else 4) for w in weights)
 
     def fill(self, labels: Any) -> None:
         """Set rows to the one-hot of their label, ``labels`` of shape (N,).
@@ -58,22 +100,42 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
                 f"expected {self.num_samples} training labels (num_samples), received {len(labels)}"
             )
         numbers = np.array(labels, "int32")
-        given = ops.one_hot(numbers, self.num_classes, dtype=self.labels.dtype)
-        stale = ops.sum(self.labels.value, axis=-1, keepdims=True) == 0
+        stale = ops.sum(self.values.value, axis=-1, keepdims=True) == 0
         if self.given is not None:
             stale = ops.logical_or(stale, (numbers != self.given)[:, None])
-        self.labels.assign(ops.where(stale, given, self.labels.value))
+        ones = ops.one_hot(0 * numbers if self.top_k else numbers, self.values.shape[-1])
+        self._assign(self.values, stale, ones)
+        if self.top_k:
+            self._assign(self.classes, stale, ones * numbers[:, None])
         self.given = numbers
+
+    @staticmethod
+    def _assign(weight: Any, stale: Tensor, new: Tensor) -> None:
+        weight.assign(ops.where(stale, ops.cast(new, weight.dtype), weight.value))
 
     def reset(self) -> None:
         """Forget every row: for training on other images."""
-        self.labels.assign(ops.zeros_like(self.labels.value))
+        self.values.assign(ops.zeros_like(self.values.value))
         self.given = None
 
     def read(self, index: Tensor, given: Tensor) -> Tensor:
         """Rows ``index`` (B,) in float32; ``given`` (B, K) where nothing was written yet."""
-        rows = ops.cast(backend.read_rows(self.labels, index), "float32")
+        rows = self._rows(index)
         return ops.where(ops.sum(rows, axis=-1, keepdims=True) == 0, given, rows)
+
+    def _rows(self, index: Tensor) -> Tensor:
+        values = ops.cast(backend.read_rows(self.values, index), "float32")
+        if not self.top_k:
+            return values
+        return self._spread(values, backend.read_rows(self.classes, index))
+
+    def _spread(self, values: Tensor, classes: Tensor) -> Tensor:
+        """Rows (B, K) from entries (B, k): the others share what is left to 1; 0 stays 0."""
+        places = ops.one_hot(ops.cast(classes, "int32"), self.num_classes)
+        total = ops.sum(values, axis=-1, keepdims=True)
+        left = ops.where(total > 0, ops.maximum(1.0 - total, 0.0), 0.0)
+        share = left / (self.num_classes - self.top_k)
+        return ops.sum(places * values[..., None], axis=1) + share * (1.0 - ops.max(places, axis=1))
 
     def write(self, index: Tensor, rows: Tensor) -> Tensor:
         """Store rows and return what was stored for each sample.
@@ -83,8 +145,16 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
         """
         first = ops.argmax(ops.equal(index[:, None], index[None, :]), axis=1)
         rows = ops.take(rows, first, axis=0)
-        stored = ops.cast(rows, self.labels.dtype)
-        backend.write_rows(self.labels, index, stored)
+        if not self.top_k:
+            return self._store(self.values, index, rows)
+        values, classes = ops.top_k(rows, self.top_k)
+        values = self._store(self.values, index, values)
+        return self._spread(values, self._store(self.classes, index, classes))
+
+    @staticmethod
+    def _store(weight: Any, index: Tensor, rows: Tensor) -> Tensor:
+        stored = ops.cast(rows, weight.dtype)
+        backend.write_rows(weight, index, stored)
         return ops.cast(stored, "float32")
 
     def statistics(self, labels: Any) -> LabelStatistics:
@@ -108,6 +178,8 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
         return super().get_config() | {
             "num_samples": self.num_samples,
             "num_classes": self.num_classes,
+            "top_k": self.top_k,
+            "place": self.place,
         }
 
 

@@ -186,6 +186,11 @@ def on_devices(count: int) -> Any:
     return tf.distribute.MirroredStrategy(devices()[:count]).scope()
 
 
+def on_host() -> Any:
+    """A context; variables that are made in it stay in the host's memory."""
+    return tf.device("/CPU:0")
+
+
 def gpu_problem() -> str:
     """Why no GPU computes, in words; empty where one does."""
     if tf.config.list_physical_devices("GPU"):

@@ -399,6 +399,8 @@ def make_classifier(net: Any, config: configs.RunConfig, num_samples: int) -> Ro
         attack=config.attack,
         attack_dtype=None if config.attack_precision == "same" else config.attack_precision,
         label_bank_dtype=config.label_bank.dtype,
+        label_bank_top_k=config.label_bank.top_k,
+        label_bank_place=config.label_bank.place,
         seed=config.seed,
     )
 

@@ -45,7 +45,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         attack: untargeted attack of the training step, one of ``slr_keras.attacks``.
         evaluation_attack: attack of ``evaluate``; by default the one of training.
         attack_dtype: ``"bfloat16"`` runs the attack alone in bfloat16; default: as the network.
-        label_bank_dtype: ``"float32"`` or ``"float16"``.
+        label_bank_dtype, label_bank_top_k, label_bank_place: see :class:`LabelBank`.
         seed: fixes the attack's random starts.
 
     Attributes:
@@ -71,6 +71,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         evaluation_attack: Attack | None = None,
         attack_dtype: str | None = None,
         label_bank_dtype: str = "float32",
+        label_bank_top_k: int = 0,
+        label_bank_place: str = "device",
         seed: int = 0,
         **options: Any,
     ):
@@ -81,7 +83,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.evaluation_attack = evaluation_attack or self.attack
         if self.attack.targeted or self.evaluation_attack.targeted:
             raise UserError("attack.targeted: training and evaluation need an untargeted attack")
-        self.attack_dtype, self.label_bank_dtype, self.seed = attack_dtype, label_bank_dtype, seed
+        self.attack_dtype, self.seed = attack_dtype, seed
+        self.label_bank_dtype, self.label_bank_top_k = label_bank_dtype, label_bank_top_k
+        self.label_bank_place = label_bank_place
         self.inference = InferenceNetwork(net, attack_dtype or net.compute_dtype)
         self.label_bank = self._make_bank() if self.method.refines else None
         self.attack_seed, self.evaluation_seed = seeded(seed), seeded(seed + 1)
@@ -95,7 +99,13 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
                 f"num_samples: method {self.method.name!r} keeps a soft label for each training "
                 "sample and needs their number. Pass num_samples=len(x_train)."
             )
-        return LabelBank(self.num_samples, self.net.output_shape[-1], self.label_bank_dtype)
+        return LabelBank(
+            self.num_samples,
+            self.net.output_shape[-1],
+            self.label_bank_dtype,
+            self.label_bank_top_k,
+            self.label_bank_place,
+        )
 
     def build(self, input_shape: Any) -> None:
         """Nothing is left to build: the network is built when it comes."""
@@ -314,6 +324,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             "evaluation_attack": registry.describe(self.evaluation_attack),
             "attack_dtype": self.attack_dtype,
             "label_bank_dtype": self.label_bank_dtype,
+            "label_bank_top_k": self.label_bank_top_k,
+            "label_bank_place": self.label_bank_place,
             "seed": self.seed,
         }
 

@@ -44,6 +44,46 @@ def test_rows_stay_distributions_and_untouched_rows_untouched(updates, momentum,
     np.testing.assert_array_equal(labels[rest], given_labels[rest])
 
 
+@pytest.mark.parametrize("top_k", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_largest_entries_are_kept_and_the_others_share_the_rest(top_k, dtype, rng):
+    bank, index, new = LabelBank(N, K, dtype, top_k=top_k), np.array([7, 2, 9]), rows(rng, 3)
+    bank.fill(np.arange(N) % K)
+    stored = np.array(bank.write(index, new))
+    want = new.astype("float64")
+    for row in want if top_k < K else ():
+        rest = np.argsort(-row)[top_k:]
+        row[rest] = row[rest].sum() / len(rest)
+    exact = {"float32": 1e-6, "float16": 5e-4}[dtype]
+    np.testing.assert_allclose(stored, want, atol=exact)
+    np.testing.assert_allclose(stored.sum(1), 1, atol=exact)
+    np.testing.assert_array_equal(bank.read(index, 0 * new), stored)
+    labels = np.array(bank.labels)
+    np.testing.assert_array_equal(labels[index], stored)
+    others = np.delete(np.arange(N), index)
+    np.testing.assert_array_equal(labels[others], np.eye(K)[others % K])
+    assert bank.nbytes == sum(np.array(w).nbytes for w in bank.weights)
+
+
+def test_the_largest_entries_survive_save_and_start_anew_after_reset(rng, tmp_path):
+    bank, given_labels = LabelBank(N, K, top_k=2), np.eye(K, dtype="float32")
+    assert not np.any(bank.labels)
+    np.testing.assert_array_equal(bank.read(np.array([1]), given_labels[[3]]), given_labels[[3]])
+    bank.write(np.arange(N), rows(rng, N))
+    other = LabelBank.from_config(bank.get_config())
+    other.set_weights(bank.get_weights())
+    np.testing.assert_array_equal(bank.labels, other.labels)
+    bank.reset()
+    bank.fill(np.full(N, 2))
+    np.testing.assert_array_equal(bank.labels, given_labels[np.full(N, 2)])
+
+
+def test_a_million_rows_of_a_thousand_classes_fit():
+    bytes_of = lambda **options: LabelBank(1000, 1000, **options).nbytes * 1.28e6 / 1000  # noqa: E731
+    assert bytes_of() == 5.12e9 and bytes_of(dtype="float16") == 2.56e9
+    assert bytes_of(dtype="float16", top_k=10) == 76.8e6
+
+
 @settings(max_examples=25, deadline=None)
 @given(index=st.lists(st.integers(0, 3), min_size=2, max_size=8), seed=st.integers(0, 99))
 def test_first_place_of_a_duplicate_wins(index, seed):
