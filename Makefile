@@ -1,10 +1,11 @@
 # make train · make app · make test · make lint · make bench · make demo: each makes .venv when missing.
+# make test-jax · make test-torch: the other backends, each in an environment of its own.
 # make screenshots: docs/app anew, from the runs in RUNS.
 PYTHON ?= python3
 RUNS ?= runs
 BIN := .venv/bin
 
-.PHONY: train app test lint bench demo screenshots clean
+.PHONY: train app test test-jax test-torch lint bench demo screenshots clean
 
 .venv/.runtime: requirements.txt requirements-base.txt requirements-tensorflow.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -29,6 +30,18 @@ app: .venv/.runtime
 test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
+# Contracts, the golden trajectory, the Keras model and resuming, on the other backends.
+test-jax test-torch: test-%: .venv-%/.dev
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest tests/core tests/contracts/test_contracts_golden.py \
+		tests/contracts/test_contracts_attacks.py tests/contracts/test_contracts_label_bank.py \
+		tests/contracts/test_contracts_methods.py tests/jobs/test_jobs_kill_resume.py $(ARGS)
+
+.venv-%/.dev: requirements-%.txt requirements-base.txt
+	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $< pytest hypothesis
+	@touch $@
+
 lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,4 +58,4 @@ screenshots: .venv/.runtime
 	$(BIN)/python -m gui.screenshots --runs $(RUNS) $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .venv-jax .venv-torch .pytest_cache .ruff_cache .mypy_cache
