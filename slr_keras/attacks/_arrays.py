@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 
 from slr_keras import backend
 from slr_keras.attacks._base import Attack, Objective, seeded, signature, tensors
-from slr_keras.attacks._packing import Packed
+from slr_keras.attacks._packing import Packed, Stop
 from slr_keras.attacks._staged import Staged
 from slr_keras.backend import keras, ops
 from slr_keras.checks import check_pixels, class_numbers
@@ -17,7 +17,6 @@ from slr_keras.errors import DataError
 from slr_keras.inference import InferenceNetwork
 
 Tensor = Any
-Run = Callable[[Any, np.ndarray, np.ndarray, int], np.ndarray]
 KEPT = 8  # kinds of attack whose compiled functions are kept
 
 
@@ -37,50 +36,64 @@ class Runner:
 
     def __init__(self, model: Any, batch_size: int = 128):
         self.network, self.batch_size = getattr(model, "net", model), batch_size
-        self._made: dict[Any, Run] = {}
+        self._made: dict[Any, Packed | _Whole] = {}
 
     def __call__(self, attack: Attack, x: Any, y: Any, *, seed: int = 0) -> np.ndarray:
         """Adversarial images; see :meth:`slr_keras.attacks._base.Attack.__call__`."""
-        x, y = np.asarray(x), np.asarray(y)
-        if len(x) != len(y) or len(x) == 0:
-            raise DataError(f"expected as many labels as images, received {len(y)} and {len(x)}")
-        check_pixels(x)
-        x, y = x.astype("float32"), np.asarray(class_numbers(y))
-        shape = min(self.batch_size, len(x)), *x.shape[1:]
-        return self._run_for(attack, shape)(attack, x, y, seed)
+        x, y = _checked(x, y)
+        made = self._made_for(attack, x)
+        if isinstance(made, _Whole):
+            return made.run(attack, x, y, seed)
+        return made.like(cast(Staged, attack), seed).run(x, y)[0]
 
-    def _run_for(self, attack: Attack, shape: tuple[int, ...]) -> Run:
-        """What runs this kind of attack in batches of this shape; the newest are kept."""
-        key = attack.kind(), shape
-        make = _staged if isinstance(attack, Staged) else _whole
-        self._made[key] = run = self._made.pop(key, None) or make(self.network, attack, shape)
+    def stops(self, attack: Staged, x: Any, y: Any, *, seed: int = 0) -> Iterator[Stop]:
+        """The same on a few images, stop by stop; the last one holds the result."""
+        x, y = _checked(x, y)
+        made = cast(Packed, self._made_for(attack, x))
+        return made.like(attack, seed).stops(x, y, np.arange(len(x)))
+
+    def _made_for(self, attack: Attack, x: np.ndarray) -> Packed | _Whole:
+        """What runs this kind of attack on images of this shape; the newest are kept."""
+        size = min(self.batch_size, len(x))
+        key = attack.kind(), size, x.shape[1:]
+        self._made[key] = made = self._made.pop(key, None) or self._make(attack, size, x.shape[1:])
         while len(self._made) > KEPT:
             del self._made[next(iter(self._made))]
-        return run
+        return made
+
+    def _make(self, attack: Attack, size: int, shape: tuple[int, ...]) -> Packed | _Whole:
+        if isinstance(attack, Staged):
+            return Packed(self.network, attack, batch_size=size)
+        return _Whole(self.network, attack, size, shape)
 
 
-def _staged(network: Any, kind: Any, shape: tuple[int, ...]) -> Run:
-    packed = Packed(network, kind, batch_size=shape[0])
-    return lambda attack, x, y, seed: packed.like(attack, seed).run(x, y)[0]
+class _Whole:
+    """One kind of attack that has no stages, on one model."""
 
+    def __init__(self, network: Any, attack: Attack, size: int, shape: tuple[int, ...]):
+        self.network, self.attack, self.size, self.seeds = network, attack, size, seeded(0)
+        self.inference = InferenceNetwork(network) if isinstance(network, keras.Model) else None
+        images, labels = ((None, *shape), "float32"), ((None,), "int32")
+        self._step = backend.compiled(self._run, images, labels, *signature(attack.numbers()))
 
-def _whole(network: Any, kind: Any, shape: tuple[int, ...]) -> Run:
-    inference = InferenceNetwork(network) if isinstance(network, keras.Model) else None
-    seeds, size = seeded(0), shape[0]
+    def _run(self, x: Tensor, y: Tensor, *numbers: Tensor) -> Tensor:
+        logits = self.inference.snapshot() if self.inference else self.network
+        attack = self.attack.given(dict(zip(self.attack.numbers(), numbers, strict=True)))
+        return attack.run(Objective(logits, y, attack.targeted), x, self.seeds)
 
-    def step(image: Tensor, label: Tensor, *numbers: Tensor) -> Tensor:
-        logits = inference.snapshot() if inference else network
-        attack = kind.given(dict(zip(kind.numbers(), numbers, strict=True)))
-        return attack.run(Objective(logits, label, kind.targeted), image, seeds)
-
-    images, labels = ((None, *shape[1:]), "float32"), ((None,), "int32")
-    compiled = backend.compiled(step, images, labels, *signature(kind.numbers()))
-
-    def run(attack: Any, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
-        seeds.state.assign([seed, 0])
-        numbers, starts = tensors(attack.numbers()).values(), range(0, len(x), size)
-        parts = [(x[i : i + size], y[i : i + size]) for i in starts]
-        found = [compiled(*map(ops.convert_to_tensor, part), *numbers) for part in parts]
+    def run(self, attack: Attack, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+        """Adversarial images, batch by batch, drawn with ``seed``."""
+        self.seeds.state.assign([seed, 0])
+        numbers, starts = tensors(attack.numbers()).values(), range(0, len(x), self.size)
+        parts = [(x[i : i + self.size], y[i : i + self.size]) for i in starts]
+        found = [self._step(*map(ops.convert_to_tensor, part), *numbers) for part in parts]
         return np.concatenate([ops.convert_to_numpy(images) for images in found])
 
-    return run
+
+def _checked(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Images as float32 and labels as class numbers, as many of both."""
+    x, y = np.asarray(x), np.asarray(y)
+    if len(x) != len(y) or len(x) == 0:
+        raise DataError(f"expected as many labels as images, received {len(y)} and {len(x)}")
+    check_pixels(x)
+    return x.astype("float32"), np.asarray(class_numbers(y))

@@ -46,6 +46,11 @@ class Stop:
     state: Kept = dataclasses.field(default_factory=dict)
     share: float = 0.0
 
+    @classmethod
+    def start(cls, x: np.ndarray) -> Stop:
+        """Before the first round."""
+        return cls(x, np.zeros(len(x), bool))
+
     def replace(self, **changes: Any) -> Stop:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
@@ -160,11 +165,19 @@ class Packed:
         kept: Kept | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """:meth:`run` on images that fit into one window; goes on from ``kept``, of a stop."""
-        at = Stop.restore(kept) if kept else Stop(x.copy(), np.zeros(len(x), bool))
-        while at.round < len(self.attack.rounds()) and not at.fooled.all():
-            at = self._to_next_stop(x, y, number, at)
+        at = begun = Stop.restore(kept) if kept else Stop.start(x)
+        for at in self.stops(x, y, number, begun):
             on_stop(at)
         return at.best, at.fooled
+
+    def stops(
+        self, x: np.ndarray, y: np.ndarray, number: np.ndarray, at: Stop | None = None
+    ) -> Iterator[Stop]:
+        """The stops of :meth:`run_window`, after ``at``; the last one holds the result."""
+        at = at or Stop.start(x)
+        while at.round < len(self.attack.rounds()) and not at.fooled.all():
+            at = self._to_next_stop(x, y, number, at)
+            yield at
 
     def _to_next_stop(self, x: Any, y: Any, number: Any, at: Stop) -> Stop:
         stops = self.attack.stops()

@@ -33,7 +33,7 @@ class Engine:
         net: built Keras model that returns logits.
 
     Attributes:
-        run: runs an attack as a whole, ``run(attack, x, y, seed=seed)``.
+        run: runs attacks that have no single steps, ``run(attack, x, y, seed=seed)``.
     """
 
     def __init__(self, net: Any):

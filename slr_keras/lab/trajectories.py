@@ -11,6 +11,7 @@ import numpy as np
 
 from slr_keras import backend
 from slr_keras.attacks._base import Attack, Objective
+from slr_keras.attacks._staged import Staged
 from slr_keras.backend import ops
 from slr_keras.lab.engine import Engine, Moves
 
@@ -93,7 +94,8 @@ def follow(
     """Runs an attack; yields after a few steps, so that the caller may give up.
 
     The result is that of ``attack(engine.net, image[None], [label], seed=seed)``. With restarts
-    the trajectory is that of the loop that gave it. An attack without steps runs as a whole.
+    the trajectory is that of the loop that gave it. An attack without steps runs as a whole, or
+    from stop to stop.
 
     Args:
         image: float32 (H, W, C) in [0, 1].
@@ -101,8 +103,7 @@ def follow(
     """
     x, y = image[None], np.array([label], "int32")
     if not hasattr(attack, "step"):
-        yield
-        return _whole(engine, attack, x, y, seed)
+        return (yield from _whole(engine, attack, x, y, seed, watch))
     moves, restarts = engine.moves(attack), int(getattr(attack, "restarts", 1))
     first, *others = moves.starts(x, moves.numbers(attack), seed, restarts)
     steps = _steps(attack)
@@ -151,11 +152,32 @@ def _better(moves: Moves, best: Trajectory, new: Trajectory, y: np.ndarray) -> T
     return best if np.array_equal(chosen, best.final) else new
 
 
-def _whole(engine: Engine, attack: Attack, x: np.ndarray, y: np.ndarray, seed: int) -> Trajectory:
+def _whole(
+    engine: Engine, attack: Attack, x: np.ndarray, y: np.ndarray, seed: int, watch: Watch
+) -> Generator[None, None, Trajectory]:
     """Start and end of an attack that has no single steps."""
-    final = engine.run(attack, x, y, seed=seed)
+    if isinstance(attack, Staged):
+        final = yield from _staged(engine, attack, x, y, seed, watch)
+    else:
+        yield
+        final = engine.run(attack, x, y, seed=seed)
     frames = [x[0], final[0]] if 2 * x.nbytes <= FRAME_BYTES else None
     return Trajectory(final[0], list(engine.logits(np.concatenate([x, final]))), frames)
+
+
+def _staged(
+    engine: Engine, attack: Staged, x: np.ndarray, y: np.ndarray, seed: int, watch: Watch
+) -> Generator[None, None, np.ndarray]:
+    """The result of a staged attack; yields at each of its stops."""
+    iterations, best = (0, *attack.stops()), x
+    total = len(attack.rounds()) * iterations[-1]
+    for stop in engine.run.stops(attack, x, y, seed=seed):
+        best = ops.convert_to_numpy(attack.result(x, stop.state)) if stop.state else stop.best
+        done = stop.round * iterations[-1] + iterations[stop.stop]
+        if done < total:
+            watch(Point(done, total, best[0], engine.logits(best)[0]))
+        yield
+    return best
 
 
 def distance(attack: Attack, image: np.ndarray, adversarial: np.ndarray) -> float:

@@ -12,6 +12,7 @@ import pytest
 
 from slr_keras import commands, events, wire
 from slr_keras import lab_events as tell
+from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.pgd import PGD
 from slr_keras.events import Acknowledged
 from slr_keras.lab import bench, server, trajectories
@@ -77,6 +78,19 @@ def test_a_newer_attack_ends_the_one_under_way(lab):
     said = lab.ask(run(), on_event=on(3, lambda: lab.put(run(eps="1/255"))))
     steps = [event.step for event in said if _progress(event)]
     assert steps == [0, 1, 2, 3, *range(9)]
+    (dropped, first), (done, second) = kinds(said)
+    assert (dropped, done) == ("Superseded", "AttackDone") and second == first + 1
+
+
+def test_a_newer_attack_ends_a_staged_one_at_its_next_stop(lab):
+    own = int(lab.model().engine.logits(lab.image[None])[0].argmax())
+    apgd = {"name": "apgd", "eps": "0.1/255", "steps": 10}
+    apgd = commands.RunAttack(attack=apgd, label=own)
+    whole = [event.step for event in lab.ask(apgd) if _progress(event)]
+    assert whole == [0, *APGD(steps=10).stops()[:-1]] and len(whole) > 4
+    said = lab.ask(apgd, on_event=on(whole[2], lambda: lab.put(run())))
+    steps = [event.step for event in said if _progress(event)]
+    assert steps == [*whole[:3], *range(9)]
     (dropped, first), (done, second) = kinds(said)
     assert (dropped, done) == ("Superseded", "AttackDone") and second == first + 1
 
