@@ -88,10 +88,8 @@ def install(app: QApplication, settings: QSettings) -> None:
 
 def choose(chosen: str, settings: QSettings) -> None:
     """Change to ``system``, ``light`` or ``dark`` and remember it."""
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
     settings.setValue(KEY, chosen)
-    _apply(app, chosen)
+    _apply(QApplication.instance(), chosen)
 
 
 def role(widget: QWidget, name: str) -> None:

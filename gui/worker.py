@@ -176,7 +176,6 @@ class Worker(QObject):
     # -- what arrives -------------------------------------------------------------------------
 
     def _read_stdout(self) -> None:
-        assert self._process is not None
         self._pending += self._out.feed(bytes(self._process.readAllStandardOutput().data()))
         if not self._turn.isActive():
             self._work()
@@ -218,7 +217,6 @@ class Worker(QObject):
             self.silent.emit(silent)
 
     def _read_stderr(self) -> None:
-        assert self._process is not None
         for line in self._err.feed(bytes(self._process.readAllStandardError().data())):
             self._logged(line)
 

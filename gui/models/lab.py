@@ -498,7 +498,6 @@ def tone(result: Result) -> str:
 def transfer(result: Result, rival: Model, rival_name: str, name: str, truth: int | None) -> str:
     """Whether the other model falls for the same image."""
     done = result.done
-    assert done.transfer_adversarial is not None
     now = int(np.argmax(done.transfer_adversarial))
     before = int(np.argmax(done.transfer_clean)) if done.transfer_clean else None
     head = f"Model {rival_name}"

@@ -110,7 +110,6 @@ class RunRecord:
         known = self._cache[0] if self._cache else None
         if known is None or any(a is not b for a, b in zip(known, state, strict=True)):
             self._cache = (state, _figures(self))
-        assert self._cache is not None
         return self._cache[1]
 
     @property

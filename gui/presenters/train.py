@@ -133,7 +133,6 @@ class TrainPresenter(QObject):
 
     def _started(self, path: str) -> None:
         job = self._trainer.current
-        assert job is not None
         self.live = path
         self._live_record = RunRecord(pathlib.Path(path), name=job.name, config=job.config)
         self.show_live()

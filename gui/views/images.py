@@ -141,7 +141,6 @@ class ImageView(QWidget):
 
     def paint_image(self, painter: QPainter, target: QRectF) -> None:
         """The image alone."""
-        assert self._image is not None
         painter.drawImage(target, self._image)
 
     def _paint_placeholder(self, painter: QPainter, colours: theme.Colours) -> None:

@@ -99,9 +99,7 @@ class _Ranked(QSortFilterProxyModel):
         self.sort(0)
 
     def _actions(self) -> ActionsModel:
-        model = self.sourceModel()
-        assert isinstance(model, ActionsModel)
-        return model
+        return self.sourceModel()
 
     def _rank(self, row: int) -> int | None:
         action = self._actions().actions[row]

@@ -247,9 +247,7 @@ class RunsProxy(QSortFilterProxyModel):
         return self._runs().records[self.mapToSource(index).row()]
 
     def _runs(self) -> RunsModel:
-        model = self.sourceModel()
-        assert isinstance(model, RunsModel)
-        return model
+        return self.sourceModel()
 
     def filterAcceptsRow(self, row: int, parent: Index) -> bool:
         """Whether a run is shown."""
@@ -389,7 +387,6 @@ class RunsTable(QTableView):
         self.muted_names = set(muted)
         self._model.show_settings(paths)
         header, after = self.horizontalHeader(), self._model.column_of("epsilon")
-        assert after is not None
         for number in range(len(COLUMNS), len(self._model.columns)):
             place = header.visualIndex(after) + 1 + number - len(COLUMNS)
             header.moveSection(header.visualIndex(number), place)

@@ -116,9 +116,7 @@ class Window(QMainWindow):
     @property
     def current(self) -> Screen:
         """The screen in front."""
-        screen = self.stack.currentWidget()
-        assert isinstance(screen, Screen)
-        return screen
+        return self.stack.currentWidget()
 
     def complete(self) -> None:
         """Build the screens that are not there yet, and the menus with all actions.
