@@ -1,0 +1,1 @@
+"""Programs for a machine with an NVIDIA GPU; they run on a CPU too, to try them."""
