@@ -15,7 +15,13 @@ from typing import Any, NoReturn
 
 from slr_keras import config as configs
 from slr_keras import registry, schema
-from slr_keras.errors import ExportError, NonFiniteLossError, UserError, did_you_mean
+from slr_keras.errors import (
+    ExportError,
+    NonFiniteLossError,
+    ProcessLostError,
+    UserError,
+    did_you_mean,
+)
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 MODES = ("auto", "bar", "plain", "quiet")
@@ -168,7 +174,7 @@ def failure(error: BaseException) -> tuple[int, str] | None:
     """Exit code and sentence of an error that is no defect of ours; None for all others."""
     if isinstance(error, UserError):
         return 2, str(error)
-    if isinstance(error, (NonFiniteLossError, ExportError)):
+    if isinstance(error, (NonFiniteLossError, ProcessLostError, ExportError)):
         return 1, str(error)
     if isinstance(error, OSError) and error.errno in DISK:
         what = f"cannot write {error.filename}" if error.filename else "cannot write"

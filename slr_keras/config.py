@@ -38,6 +38,7 @@ else:
 
 LABELS_HARDLY_MOVE = 0.5  # share of the given label that is left after the last epoch
 ENOUGH_SAMPLES = 400  # 95 % half-width below 5 percentage points
+MEET = "expected HOST:PORT of process 0, or auto"
 PRESETS = pathlib.Path(__file__).parent / "presets"
 
 
@@ -93,6 +94,33 @@ class LabelBankSettings(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class DistributedSettings(Settings):
+    """Several processes, on one machine or several, that train one model (JAX)."""
+
+    coordinator: str = setting(
+        "", help="HOST:PORT of process 0, or auto: as the cluster's environment says"
+    )
+    processes: int = setting(1, help="processes of the run", at_least=1)
+    process: int = setting(0, help="number of this process, from 0", at_least=0)
+    timeout: int = setting(60, help="wait for the others so long", unit="seconds", at_least=1)
+
+    def validate(self) -> None:
+        """An address to meet at, and a number below that of the processes."""
+        if self.coordinator in ("", "auto"):
+            if (self.processes, self.process) != (1, 0):
+                meet = "with auto leave processes and process out"
+                raise SettingError("coordinator", meet if self.coordinator else MEET)
+            return
+        host, _, port = self.coordinator.rpartition(":")
+        if not (host and port.isdecimal() and 0 < int(port) < 65536):
+            raise SettingError("coordinator", f"{MEET}, received {self.coordinator!r}")
+        if self.process >= self.processes:
+            raise SettingError(
+                "process", f"expected 0 to {self.processes - 1}, received {self.process}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class RunConfig(Settings):
     """Everything that determines a run; equal configs give equal runs."""
 
@@ -127,6 +155,7 @@ class RunConfig(Settings):
     schedule: Schedule = setting(Step(), help="learning-rate schedule", variants="schedules")
     label_bank: LabelBankSettings = setting(LabelBankSettings(), help="label bank")
     eval: EvalSettings = setting(EvalSettings(), help="evaluation")
+    distributed: DistributedSettings = setting(DistributedSettings(), help="several processes")
 
     def validate(self) -> None:
         """Training needs an untargeted attack, and devices to share."""
@@ -134,6 +163,8 @@ class RunConfig(Settings):
             raise SettingError("attack.targeted", "training needs an untargeted attack, set false")
         if self.devices != "all" and not (self.devices.isdecimal() and int(self.devices) > 0):
             raise SettingError("devices", f"expected 1 or more, or all, received {self.devices!r}")
+        if self.distributed.coordinator and self.devices not in ("1", "all"):
+            raise SettingError("devices", "several processes share a batch on all: leave it out")
 
     def warnings(self) -> list[str]:
         """What is allowed and probably not meant, a sentence each."""
@@ -310,3 +341,11 @@ def dumps(config: RunConfig) -> str:
     import tomli_w
 
     return tomli_w.dumps(schema.to_dict(config))
+
+
+def plain_text(config: RunConfig) -> str:
+    """What tells one run from another, as TOML: without its folder, devices and processes."""
+    plain = config.replace(
+        run_dir="", overwrite=False, devices="1", distributed=DistributedSettings()
+    )
+    return dumps(plain)

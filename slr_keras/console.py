@@ -119,6 +119,16 @@ class QuietReporter(Lines):
         self.warn(event.message)
 
 
+class SilentReporter(Lines):
+    """Nothing: for all processes of a run but the first."""
+
+    def __call__(self, event: events.Event) -> None:
+        """Receive an event."""
+
+    def line(self, text: str) -> None:
+        """Print nothing."""
+
+
 class ChannelReporter:
     """Every event to a window, with a promise of when the next sign of life comes."""
 

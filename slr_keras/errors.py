@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+PROCESS_LOST = "another process of the run ended; go on with --resume"
+
 
 class UserError(ValueError):
     """Something the user can mend: says what was expected, what came and what to do."""
@@ -40,6 +42,10 @@ class RunError(UserError):
 
 class NonFiniteLossError(RuntimeError):
     """The training loss became NaN or infinite; the last good checkpoint stays."""
+
+
+class ProcessLostError(RuntimeError):
+    """Another process of a run ended; the last good checkpoint stays."""
 
 
 class ExportError(RuntimeError):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slr_keras import cli, events
@@ -14,6 +15,7 @@ from slr_keras.errors import ExportError, UserError
 if TYPE_CHECKING:
     from slr_keras.channel import Channel
     from slr_keras.run_folder import RunFolder
+    from slr_keras.training.crew import Crew
 
 EPILOG = """Without preset and file: SLR on scikit-learn's digits with a small CNN, a minute on two
 cores. Flags win over the file, the file over the preset.
@@ -62,19 +64,68 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
         return 0
     values = cli.values_of(options)
     if options.resume:
+        meeting = configs.load(values={"distributed": values.pop("distributed", {})}).distributed
         if values or options.config or options.preset:
-            raise UserError("--resume goes on with the run's own settings: give no others")
-        return _train(None, options.resume, options.progress, channel)
+            raise UserError(
+                "--resume goes on with the run's own settings: give no others but --distributed's"
+            )
+        return _train(None, options.resume, options.progress, channel, meeting)
     config = configs.load(options.preset, options.config, values)
-    return _train(config, "", options.progress, channel)
+    return _train(config, "", options.progress, channel, config.distributed)
 
 
 def _train(
-    config: configs.RunConfig | None, resume: str, progress: str, channel: Channel | None
+    config: configs.RunConfig | None,
+    resume: str,
+    progress: str,
+    channel: Channel | None,
+    meeting: configs.DistributedSettings,
 ) -> int:
     from slr_keras import console
     from slr_keras.run_folder import RunFolder
 
+    found = None if config else RunFolder.open(resume)
+    if not meeting.coordinator or (found and found.complete()):
+        return _train_first(config, resume, progress, channel, None)
+    from slr_keras.training.crew import Crew
+
+    crew = Crew.join(meeting)
+    with _member(crew):
+        settings = config or RunFolder.open(resume).config()
+        text = configs.plain_text(settings)
+        crew.require_equal("their settings", text, "give all the same flags and files")
+        if crew.first:
+            return _train_first(config, resume, progress, channel, crew)
+        folder, report = found or RunFolder(os.devnull), console.SilentReporter()
+        summary = _execute(settings, folder, report, None, config is None, crew)
+        return summary if isinstance(summary, int) else 0
+
+
+@contextlib.contextmanager
+def _member(crew: Crew) -> Iterator[None]:
+    """In the end wait for the others; after an error wait for nobody, and leave with its code."""
+    try:
+        yield
+        crew.part()
+    except Exception as error:
+        code, _ = cli.failure(error) or (1, "")
+        crew.end_with(code)
+        raise
+
+
+def _train_first(
+    config: configs.RunConfig | None,
+    resume: str,
+    progress: str,
+    channel: Channel | None,
+    crew: Crew | None,
+) -> int:
+    """Train in the process that writes the run folder."""
+    from slr_keras import console
+    from slr_keras.run_folder import RunFolder
+
+    if config:
+        config = config.replace(distributed=configs.DistributedSettings())
     folder = RunFolder.create(config) if config else RunFolder.open(resume)
     with console.reporter(progress, channel) as report:
         if folder.complete():
@@ -83,7 +134,7 @@ def _train(
             return 0
         settings = config or folder.config()
         with folder.lock():
-            summary = _execute(settings, folder, report, channel, resume=config is None)
+            summary = _execute(settings, folder, report, channel, config is None, crew)
     if isinstance(summary, int):
         return summary
     if progress in {"quiet", "json"}:
@@ -102,6 +153,7 @@ def _execute(
     report: Any,
     channel: Channel | None,
     resume: bool,
+    crew: Crew | None,
 ) -> dict[str, Any] | int:
     """The run; returns its summary, or the exit code if it was asked to leave."""
     from slr_keras.training.control import Control, Interrupted, on_signals
@@ -110,13 +162,13 @@ def _execute(
     control = Control(asked, report, config.train.epochs)
     command = f"python -m slr_keras.train --resume {folder.path}"
     with on_signals(control):
-        _note(folder, events.PhaseStarted("importing"))
+        _note(folder, events.PhaseStarted("importing"), crew)
         report(events.PhaseStarted("importing"))
         try:
             cli.import_framework()
             from slr_keras.training import loop
 
-            summary: dict[str, Any] = loop.train(config, folder, report, resume, control)
+            summary: dict[str, Any] = loop.train(config, folder, report, resume, control, crew)
             return summary
         except Interrupted as stop:
             what = f"stopped by {stop.reason}" if stop.code else stop.reason
@@ -124,19 +176,27 @@ def _execute(
             return stop.code
         except UserError as error:
             if resume:
-                _note(folder, events.Failed(str(error)))
+                _note(folder, events.Failed(str(error)), crew)
             else:
                 folder.discard()
             raise
         except (OSError, ExportError) as error:
             _, sentence = cli.failure(error) or (1, str(error))
-            _note(folder, events.Failed(sentence))
+            _note(folder, events.Failed(sentence), crew)
             report.line(f"what was saved stays. With the cause mended go on with:\n  {command}")
             raise
+        except Exception as error:
+            lost = crew and crew.lost(error)
+            if not lost:
+                raise
+            _note(folder, events.Failed(str(lost)), crew)
+            raise lost from None
 
 
-def _note(folder: RunFolder, event: events.Event) -> None:
+def _note(folder: RunFolder, event: events.Event, crew: Crew | None) -> None:
     """Keep an event with the run, if the disk takes it."""
+    if crew and not crew.first:
+        return
     with contextlib.suppress(OSError):
         folder.append(event)
 

@@ -9,8 +9,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from slr_keras.backend import keras
+from slr_keras.backend._jax_processes import alone, end_with, gather, is_loss, join, part
+
+__all__ = ["alone", "end_with", "gather", "is_loss", "join", "part"]  # reached through the package
 
 Tensor = Any
 JIT_COMPILE = True  # without XLA nothing is compiled at all
@@ -67,7 +71,9 @@ class _Compiled:
         self.made: dict[Any, tuple[list[Any], list[Any], Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
-        arguments = jax.tree.map(jnp.asarray, arguments)
+        # of NumPy's arrays every process of several has the same
+        place = np.asarray if jax.process_count() > 1 else jnp.asarray
+        arguments = jax.tree.map(place, arguments)
         leaves, structure = jax.tree.flatten(arguments)
         key = (structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
         if key not in self.made:
@@ -165,7 +171,8 @@ def on_devices(count: int) -> Iterator[None]:
     """Models that are made in it share each batch between the first ``count`` devices."""
     if count > 1:
         first = keras.distribution.list_devices()[:count]
-        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=first))
+        shared = keras.distribution.DataParallel(devices=first, auto_shard_dataset=False)
+        keras.distribution.set_distribution(shared)
     yield
 
 

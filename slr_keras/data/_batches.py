@@ -44,6 +44,7 @@ class Batches:
         augment: ``"none"`` or ``"crop-flip"``.
         shuffle: False keeps the order of ``x`` in every epoch.
         shares: devices that share a batch; the last batch is cut to a multiple of it.
+        part: ``(i, n)`` makes the ``i``-th (from 0) of ``n`` equal parts of each batch alone.
 
     Example:
         >>> x, y = np.zeros((300, 32, 32, 3), np.uint8), np.zeros(300, int)
@@ -62,6 +63,7 @@ class Batches:
         augment: str = "none",
         shuffle: bool = True,
         shares: int = 1,
+        part: tuple[int, int] = (0, 1),
     ):
         if len(x) != len(y) or not len(x):
             raise ValueError(
@@ -71,13 +73,15 @@ class Batches:
             raise ValueError(f"batch_size: expected 1 or more, received {batch_size}")
         if batch_size % shares:
             raise ValueError(f"batch_size: expected a multiple of {shares}, received {batch_size}")
+        if shares % part[1]:
+            raise ValueError(f"part: expected a divisor of {shares} shares, received {part[1]}")
         if len(x) < shares:
             raise ValueError(f"expected {shares} images or more, received {len(x)}")
         if augment not in ("none", *_AUGMENTATIONS):
             raise ValueError(f"augment: expected none or crop-flip, received {augment!r}")
         self.x, self.y = x, np.asarray(y).astype(np.int32)
         self.batch_size, self.seed = batch_size, seed
-        self.augment, self.shuffle = augment, shuffle
+        self.augment, self.shuffle, self.part = augment, shuffle, part
         self.used = len(x) - len(x) % shares
         self._last: tuple[int, np.ndarray] = (-1, self.y)
 
@@ -122,7 +126,9 @@ class Batches:
         if not 0 <= b < self.steps_per_epoch:
             raise ValueError(f"batch: expected 0..{self.steps_per_epoch - 1}, received {b}")
         last = min((b + 1) * self.batch_size, self.used)
-        index = self.order(epoch)[b * self.batch_size : last].copy()
+        index = self.order(epoch)[b * self.batch_size : last]
+        size = len(index) // self.part[1]
+        index = index[self.part[0] * size :][:size].copy() if self.part[1] > 1 else index.copy()
         images = self.x[index]
         if self.augment != "none":
             images = _AUGMENTATIONS[self.augment](images, self.seed, epoch, index)

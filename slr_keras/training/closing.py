@@ -17,8 +17,9 @@ def finish(run: Run) -> dict[str, Any]:
     """Write what a complete run leaves behind; returns the content of summary.json."""
     folder = run.folder
     saving.save_network(run.model.net, folder["final.keras"])
+    net = run.model.net if run.crew.count == 1 else saving.load_model(folder["final.keras"])
     run.phase("testing")
-    summary = summarise(run)
+    summary = summarise(run, net)
     draw_curves(folder.epochs(), folder["curves.png"], run.config)
     folder.write_summary(summary)
     if run.config.train.export:
@@ -30,7 +31,7 @@ def finish(run: Run) -> dict[str, Any]:
     return summary
 
 
-def summarise(run: Run) -> dict[str, Any]:
+def summarise(run: Run, final: Any) -> dict[str, Any]:
     """Clean and robust test accuracy of the best and the final epoch, and how it was measured."""
     best = run.position.best_epoch
     has_best = bool(best) and run.folder["best.keras"].exists()
@@ -44,7 +45,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "best_val_robust_accuracy": run.position.best_robust_accuracy if best else None,
         "training_seconds": round(run.position.seconds, 1),
         "noisy_labels": len(run.data.noisy_index),
-        "final": {"epoch": run.config.train.epochs, **_test(run, run.model.net, attack, 0, total)},
+        "final": {"epoch": run.config.train.epochs, **_test(run, final, attack, 0, total)},
     }
     if has_best:
         net = saving.load_model(run.folder["best.keras"])

@@ -92,6 +92,13 @@ class Control:
             self._pause_now, self._pause_after = False, None
         return due
 
+    def follow(self, code: int) -> None:
+        """Leave as another process of the run does: a signal's number, or -1 for a command."""
+        if code > 0:
+            self.stop_signal = code
+        else:
+            self._leave("asked to stop")
+
     # -- commands -----------------------------------------------------------------------------
 
     def _take(self, command: commands.Command | None) -> None:

@@ -21,10 +21,12 @@ from slr_keras.run_folder import RunFolder
 from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish
 from slr_keras.training.control import Control, Interrupted
+from slr_keras.training.crew import Crew
 from slr_keras.training.recorder import REPORT_SECONDS, Recorder
 from slr_keras.training.robust_classifier import RobustClassifier
 
 Report = Callable[[events.Event], None]
+SPLITS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 
 
 class Run:
@@ -35,16 +37,24 @@ class Run:
         folder: where; already created.
         report: receives every event, after it was written to the folder.
         control: what signals and the window ask.
+        crew: the processes that share the run; all but the first write nothing into the folder.
     """
 
     def __init__(
-        self, config: configs.RunConfig, folder: RunFolder, report: Report, control: Control
+        self,
+        config: configs.RunConfig,
+        folder: RunFolder,
+        report: Report,
+        control: Control,
+        crew: Crew | None = None,
     ):
         self.config, self.folder, self.report, self.control = config, folder, report, control
+        self.crew = crew or Crew()
         self.checkpoints = Checkpoints(folder["checkpoints"], config.train.keep_checkpoints)
         self.position = self.checkpoints.newest_position()
         self.saved_position: Position | None = None
         self.ready = False  # whether there is a model that stands at the position
+        self.closing = False  # whether this process goes on alone, to test and to write
         self.compiled_for: bool | None = None  # whether the compiled step refines labels
         self.seconds_paused = self.progress_reported = 0.0
 
@@ -52,7 +62,7 @@ class Run:
 
     def emit(self, event: events.Event) -> None:
         """Write an event to the folder (what passes by excepted), then report it."""
-        if not isinstance(event, (events.BatchEnded, events.Progress)):
+        if self.crew.first and not isinstance(event, (events.BatchEnded, events.Progress)):
             self._attempt(lambda: self.folder.append(event), "events.jsonl")
         self.report(event)
 
@@ -92,6 +102,8 @@ class Run:
         """Between batches: wait or leave, with a checkpoint, if a signal or the window asks."""
         control = self.control
         control.listen(self.position.epoch, self.position.batch)
+        if not self.closing:
+            self.crew.follow(control)
         if self.ready and not control.leaving and control.pause_is_due():
             self._pause()
         if control.leaving:
@@ -126,12 +138,13 @@ class Run:
         config = self.config
         self.listen()
         backend.make_deterministic()
-        self.devices = device_count(config.devices, config.train.batch_size)
+        wanted = "all" if self.crew.count > 1 else config.devices
+        self.devices = device_count(wanted, config.train.batch_size)
         keras.utils.set_random_seed(config.seed)
         keras.config.set_dtype_policy(config.precision)
         self.phase("loading data")
         self.data = data.load(config.data, config.seed)
-        self.writes_tensorboard, notes = config.train.tensorboard, []
+        self.writes_tensorboard, notes = config.train.tensorboard and self.crew.first, []
         missing = [m for m in ("tensorflow", "tensorboard") if not importlib.util.find_spec(m)]
         if self.writes_tensorboard and missing:
             self.writes_tensorboard = False
@@ -140,6 +153,9 @@ class Run:
         for note in filter(None, notes):
             self.emit(events.Warned(note))
         self.data_digest = digest(self.data.x_train, self.data.y_train)
+        if self.crew.count > 1:
+            everything = digest(*(getattr(self.data, name) for name in SPLITS))
+            self.crew.require_equal("their data", everything, "give all the same files")
         self.listen()
         self.phase("building")
         self.batches = data.Batches(
@@ -149,6 +165,7 @@ class Run:
             seed=config.seed,
             augment=config.data.augment,
             shares=self.devices,
+            part=(self.crew.index, self.crew.count),
         )
         if self.batches.left_out:
             self.emit(events.Warned(self.batches.left_out))
@@ -178,8 +195,7 @@ class Run:
 
     def identity(self) -> dict[str, str]:
         """What a checkpoint must have in common with the run that goes on from it."""
-        plain = self.config.replace(run_dir="", overwrite=False, devices="1")
-        return {"configuration": configs.dumps(plain), "training data": self.data_digest}
+        return {"configuration": configs.plain_text(self.config), "training data": self.data_digest}
 
     def restore(self) -> tuple[int, int] | None:
         """Go to the newest checkpoint; returns its position, None at the start."""
@@ -187,16 +203,20 @@ class Run:
         for note in notes:
             self.emit(events.Warned(note))
         self.position = position or Position()
+        self.crew.require_equal(
+            "the checkpoint they read", repr(position), "all must see the same run folder"
+        )
         self.means_at_resume = [
             (v, ops.convert_to_numpy(v)) for metric in self.model.metrics for v in metric.variables
         ]
-        self.folder.forget_after(self.position.epoch - 1)
+        if self.crew.first:
+            self.folder.forget_after(self.position.epoch - 1)
         return None if position is None else (position.epoch, position.batch)
 
     # -- training -----------------------------------------------------------------------------
 
     def execute(self, resume: bool = False) -> dict[str, Any]:
-        """The whole run; returns the summary.
+        """The whole run; returns the summary, which is empty in all processes but the first.
 
         Raises:
             Interrupted: asked to stop, state saved.
@@ -208,7 +228,11 @@ class Run:
         self.emit(self._started(resumed_at))
         self._fit()
         self.listen()
-        summary = finish(self)
+        if not self.crew.first:
+            return {}
+        self.closing = True
+        with self.crew.alone():
+            summary = finish(self)
         self.emit(events.RunEnded(summary))
         return summary
 
@@ -261,6 +285,9 @@ class Run:
             return True
         backend.synchronise(self.model)
         self._check_weights()
+        if not self.crew.first:
+            self.saved_position = self.position
+            return True
 
         def write() -> None:
             path = self.checkpoints.save(self.model, self.position, self.identity())
@@ -293,19 +320,25 @@ class Run:
         means = {metric.name: float(metric.result()) for metric in self.model.metrics}
         train, val = self._evaluate(epoch)
         event = self._epoch_event(means, train, val, images_per_second)
-        if val[1] is not None and val[1] > self.position.best_robust_accuracy:
-            saved = self._attempt(
-                lambda: saving.save_network(self.model.net, self.folder["best.keras"]), "best.keras"
+        better = val[1] is not None and val[1] > self.position.best_robust_accuracy
+        if better and self._save_best():
+            self.position = dataclasses.replace(
+                self.position, best_epoch=epoch, best_robust_accuracy=val[1]
             )
-            if saved:
-                self.position = dataclasses.replace(
-                    self.position, best_epoch=epoch, best_robust_accuracy=val[1]
-                )
         self.emit(event)
-        self._attempt(self.folder.write_history, "history.csv")
+        if self.crew.first:
+            self._attempt(self.folder.write_history, "history.csv")
         self.position = dataclasses.replace(self.position, epoch=epoch + 1, batch=0)
         self.save_checkpoint()
         return event
+
+    def _save_best(self) -> bool:
+        if not self.crew.first:
+            return True
+        with self.crew.alone():
+            return self._attempt(
+                lambda: saving.save_network(self.model.net, self.folder["best.keras"]), "best.keras"
+            )
 
     def _evaluate(self, epoch: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         nothing = (None, None)
@@ -411,6 +444,7 @@ def train(
     report: Report,
     resume: bool = False,
     control: Control | None = None,
+    crew: Crew | None = None,
 ) -> Any:
     """Execute a run; returns its summary. See :class:`Run`."""
-    return Run(config, folder, report, control or Control()).execute(resume)
+    return Run(config, folder, report, control or Control(), crew).execute(resume)
