@@ -83,7 +83,7 @@ def _on_abort(sentence: str, code: int) -> dict[str, Any]:
 
     What native libraries write on stderr goes to a file, and is shown if it tells something else.
     """
-    end = {"sentence": sentence, "code": code}
+    end: dict[str, Any] = {"sentence": sentence, "code": code}
     sys.stderr.flush()
     shown = os.dup(2)
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
@@ -95,7 +95,7 @@ def _on_abort(sentence: str, code: int) -> dict[str, Any]:
         said = chatter.read()
         known = b"distributed service" in said or b"oordination" in said
         os.write(shown, f"error: {end['sentence']}\n".encode() if known else said)
-        os._exit(int(end["code"]))
+        os._exit(end["code"])
 
     _kept[:] = [ctypes.CFUNCTYPE(None, ctypes.c_int)(handler), chatter]
     libc = ctypes.CDLL(None)
