@@ -75,14 +75,17 @@ class Crew:
             )
             raise UserError(f"distributed: {numbers} and process 0 differ in {what}: {hint}")
 
-    def follow(self, control: Control) -> None:
-        """Leave where another process was asked to leave."""
+    def leaving(self, control: Control) -> str | None:
+        """Why the run is to leave, once every process knows that one of them was asked to."""
         if self.count == 1:
-            return
+            return control.leaving
         mine = control.stop_signal or (-1 if control.leaving else 0)
         asked = [int(code) for code in backend.gather(np.int32(mine)) if code]
-        if asked and not control.leaving:
+        if not asked:
+            return None  # also where a signal came just now: the others learn of it next time
+        if not control.leaving:
             control.follow(asked[0])
+        return control.leaving
 
     def end_with(self, code: int) -> None:
         """When the program ends, wait for nobody."""

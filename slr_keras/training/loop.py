@@ -102,12 +102,11 @@ class Run:
         """Between batches: wait or leave, with a checkpoint, if a signal or the window asks."""
         control = self.control
         control.listen(self.position.epoch, self.position.batch)
-        if not self.closing:
-            self.crew.follow(control)
         if self.ready and not control.leaving and control.pause_is_due():
             self._pause()
-        if control.leaving:
-            self._leave(control.leaving)
+        leaving = control.leaving if self.closing else self.crew.leaving(control)
+        if leaving:
+            self._leave(leaving)
 
     def _pause(self) -> None:
         begin, here = time.monotonic(), (self.position.epoch, self.position.batch)
