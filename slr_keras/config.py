@@ -343,6 +343,14 @@ def dumps(config: RunConfig) -> str:
     return tomli_w.dumps(schema.to_dict(config))
 
 
+def renewed(text: str) -> str:
+    """:func:`plain_text` of another version: settings that it did not know have their defaults."""
+    try:
+        return plain_text(load(values=tomllib.loads(text)))
+    except (UserError, tomllib.TOMLDecodeError):
+        return text
+
+
 def plain_text(config: RunConfig) -> str:
     """What tells one run from another, as TOML: without its folder, devices and processes."""
     plain = config.replace(

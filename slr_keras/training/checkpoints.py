@@ -14,6 +14,8 @@ import io
 import json
 import pathlib
 import re
+import types
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -92,8 +94,18 @@ class Checkpoints:
             if path.suffix in {".json", ".npz", ".tmp"} and path.stem not in stems:
                 path.unlink(missing_ok=True)
 
-    def load(self, model: Any, identity: dict[str, str]) -> tuple[Position | None, list[str]]:
+    def load(
+        self,
+        model: Any,
+        identity: dict[str, str],
+        renew: Mapping[str, Callable[[str], str]] = types.MappingProxyType({}),
+    ) -> tuple[Position | None, list[str]]:
         """Restore the newest whole checkpoint.
+
+        Args:
+            model: what to restore; compiled and built.
+            identity: what the checkpoint must have in common with the run.
+            renew: how a part of the identity that an older version wrote reads today.
 
         Returns:
             Its position, or None if there is none at all, and a message for each checkpoint
@@ -111,7 +123,7 @@ class Checkpoints:
                 notes.append(f"checkpoint {path.name} is damaged ({error}); using the one before.")
                 continue
             for what, value in identity.items():
-                if head["identity"].get(what) != value:
+                if renew.get(what, str)(str(head["identity"].get(what))) != value:
                     raise RunError(
                         f"{path.parent.parent}: the {what} changed since this run was started. "
                         "Undo the change, or start a new run with --run-dir."

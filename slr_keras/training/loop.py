@@ -198,7 +198,9 @@ class Run:
 
     def restore(self) -> tuple[int, int] | None:
         """Go to the newest checkpoint; returns its position, None at the start."""
-        position, notes = self.checkpoints.load(self.model, self.identity())
+        position, notes = self.checkpoints.load(
+            self.model, self.identity(), {"configuration": configs.renewed}
+        )
         for note in notes:
             self.emit(events.Warned(note))
         self.position = position or Position()

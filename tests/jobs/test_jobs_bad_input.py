@@ -131,6 +131,21 @@ def test_resume_with_a_changed_configuration(interrupted, copy_of, refused, old,
     assert {p: p.read_bytes() for p in (run / "checkpoints").iterdir()} == kept
 
 
+def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(
+    interrupted, finished, copy_of, job, same
+):
+    run = copy_of(interrupted)
+    for path in [run / "config.toml", *(run / "checkpoints").glob("*.json")]:
+        text = path.read_text()
+        for line in ('devices = "1"', "top_k = 0", 'place = "device"'):
+            written = line if path.suffix == ".toml" else json.dumps(line)[1:-1]
+            assert written in text
+            text = text.replace(written, "", 1)
+        path.write_text(text)
+    job(train.main, "--resume", run)
+    same(run, finished)
+
+
 def test_a_truncated_checkpoint_falls_back_to_the_one_before(
     interrupted, finished, copy_of, job, same
 ):
