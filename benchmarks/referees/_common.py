@@ -251,6 +251,17 @@ def autoattack_parser(
     return result
 
 
+def judge_autoattack(
+    flags: argparse.Namespace, package: str, peers: Callable[[Case, int, int], dict[str, Attacked]]
+) -> int:
+    """Run AutoAttack by both sides as the flags say; 0 if ours finds as many everywhere."""
+    needs(package)
+    case = prepared(flags)
+    use_torch_threads(flags.threads)
+    lengths = flags.steps, flags.queries
+    return report(autoattack_rows(case, peers(case, *lengths), *lengths), flags.json)
+
+
 def prepared(flags: argparse.Namespace) -> Case:
     """Threads set, and the case that the flags ask for."""
     _timing.use_threads(flags.threads)

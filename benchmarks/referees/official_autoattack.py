@@ -19,13 +19,7 @@ NORMS = {"linf": "Linf", "l2": "L2", "l1": "L1"}
 def main(arguments: list[str] | None = None) -> int:
     """Run both sides; 0 if ours finds at least as many everywhere."""
     flags = _common.autoattack_parser(__doc__.splitlines()[0], list(NORMS)).parse_args(arguments)
-    _common.needs("pyautoattack")
-    case = _common.prepared(flags)
-    _common.use_torch_threads(flags.threads)
-    found = peers(case, flags.steps, flags.queries)
-    return _common.report(
-        _common.autoattack_rows(case, found, flags.steps, flags.queries), flags.json
-    )
+    return _common.judge_autoattack(flags, "pyautoattack", peers)
 
 
 def peers(case: _common.Case, steps: int, queries: int) -> dict[str, _common.Attacked]:

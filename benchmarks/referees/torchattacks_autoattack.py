@@ -21,13 +21,7 @@ NORMS = {"linf": "Linf", "l2": "L2"}
 def main(arguments: list[str] | None = None) -> int:
     """Run both sides; 0 if ours finds at least as many everywhere."""
     flags = _common.autoattack_parser(__doc__.splitlines()[0]).parse_args(arguments)
-    _common.needs("torchattacks")
-    case = _common.prepared(flags)
-    _common.use_torch_threads(flags.threads)
-    found = peers(case, flags.steps, flags.queries)
-    return _common.report(
-        _common.autoattack_rows(case, found, flags.steps, flags.queries), flags.json
-    )
+    return _common.judge_autoattack(flags, "torchattacks", peers)
 
 
 def peers(

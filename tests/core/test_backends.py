@@ -28,21 +28,21 @@ def test_an_unknown_backend_is_one_line_and_nothing_is_written(tmp_path):
     assert "theano" in line and line.endswith("tensorflow, jax, torch")
 
 
-def test_a_backend_that_is_not_installed_names_the_file_to_install(monkeypatch):
+@pytest.mark.parametrize(
+    ("missing", "error", "said"),
+    [
+        ("jax", UserError, "'jax' is not installed: .* -r requirements-jax.txt"),
+        ("h5py", ModuleNotFoundError, "h5py"),  # not taken for the backend
+    ],
+)
+def test_a_backend_that_is_not_installed_names_the_file_to_install(
+    monkeypatch, missing, error, said
+):
     def absent(module):
-        raise ModuleNotFoundError("No module named 'jax'", name="jax")
+        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
 
     monkeypatch.setattr(backend.importlib, "import_module", absent)
-    with pytest.raises(UserError, match="'jax' is not installed: .* -r requirements-jax.txt"):
-        backend._load("keras")
-
-
-def test_other_missing_modules_are_not_taken_for_the_backend(monkeypatch):
-    def absent(module):
-        raise ModuleNotFoundError("No module named 'h5py'", name="h5py")
-
-    monkeypatch.setattr(backend.importlib, "import_module", absent)
-    with pytest.raises(ModuleNotFoundError, match="h5py"):
+    with pytest.raises(error, match=said):
         backend._load("keras")
 
 

@@ -28,25 +28,20 @@ def agree(rows):
             assert row.our_distance <= 1.02 * row.their_distance, f"{row.attack}: {row}"
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_torchattacks(norm, digits_case):
-    installed("torchattacks")
-    from benchmarks.referees import torchattacks_autoattack
+AUTOATTACKS = {"torchattacks": ["linf", "l2"], "pyautoattack": ["linf", "l2", "l1"]}
 
+
+@pytest.mark.parametrize(
+    ("package", "norm"), [(name, norm) for name, norms in AUTOATTACKS.items() for norm in norms]
+)
+def test_autoattack_by_others(package, norm, digits_case):
+    installed(package)
+    from benchmarks.referees import official_autoattack, torchattacks_autoattack
+
+    referee = {"torchattacks": torchattacks_autoattack, "pyautoattack": official_autoattack}
     _common.use_torch_threads(1)
     case = digits_case(norm)
-    peers = torchattacks_autoattack.peers(case, steps=15, queries=QUERIES)
-    agree(_common.autoattack_rows(case, peers, steps=15, queries=QUERIES))
-
-
-@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
-def test_official_autoattack(norm, digits_case):
-    installed("pyautoattack")
-    from benchmarks.referees import official_autoattack
-
-    _common.use_torch_threads(1)
-    case = digits_case(norm)
-    peers = official_autoattack.peers(case, steps=15, queries=QUERIES)
+    peers = referee[package].peers(case, steps=15, queries=QUERIES)
     agree(_common.autoattack_rows(case, peers, steps=15, queries=QUERIES))
 
 
