@@ -41,6 +41,11 @@ batch_size = 32
 checkpoint_minutes = 0.0016
 [data]
 train_samples = {STEPS * 32}
+augment = "crop-flip"
+place = "device"
+[ema]
+decay = 0.9
+start_epoch = 2
 [model]
 width = 8
 [method]

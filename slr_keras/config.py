@@ -94,6 +94,21 @@ class LabelBankSettings(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class EmaSettings(Settings):
+    """Weight averaging: what is evaluated, saved and exported is a moving average."""
+
+    decay: float = setting(
+        0.0,
+        help="a <- decay * a + (1 - decay) * weight after each step, 0.999 for example; 0: off",
+        at_least=0,
+        below=1,
+    )
+    start_epoch: int = setting(
+        1, help="first epoch averaged; the usual one follows the first decay", at_least=1
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class DistributedSettings(Settings):
     """Several processes, on one machine or several, that train one model (JAX)."""
 
@@ -154,6 +169,7 @@ class RunConfig(Settings):
     optimizer: OptimizerSettings = setting(SGDSettings(), help="optimiser", variants="optimizers")
     schedule: Schedule = setting(Step(), help="learning-rate schedule", variants="schedules")
     label_bank: LabelBankSettings = setting(LabelBankSettings(), help="label bank")
+    ema: EmaSettings = setting(EmaSettings(), help="weight averaging")
     eval: EvalSettings = setting(EvalSettings(), help="evaluation")
     distributed: DistributedSettings = setting(DistributedSettings(), help="several processes")
 
@@ -171,6 +187,7 @@ class RunConfig(Settings):
         return [
             *_label_warnings(self),
             *_schedule_warnings(self),
+            *_ema_warnings(self),
             *_attack_warnings(self),
             *_evaluation_warnings(self),
         ]
@@ -202,6 +219,14 @@ def _schedule_warnings(run: RunConfig) -> Iterator[str]:
         yield (
             f"schedule.milestones: the learning rate never drops at epoch {when}, "
             f"the last epoch is {epochs}."
+        )
+
+
+def _ema_warnings(run: RunConfig) -> Iterator[str]:
+    if run.ema.decay and run.ema.start_epoch > run.train.epochs:
+        yield (
+            f"ema.start_epoch {run.ema.start_epoch} comes after the last epoch: no weights are "
+            "averaged."
         )
 
 

@@ -176,6 +176,13 @@ def on_devices(count: int) -> Iterator[None]:
     yield
 
 
+def device_memory() -> int:
+    """Bytes of memory of the GPU that trains; 0 on a CPU."""
+    device = jax.local_devices()[0]
+    limits = (device.memory_stats() or {}) if device.platform != "cpu" else {}
+    return int(limits.get("bytes_limit", 0))
+
+
 def gpu_problem() -> str:
     """Why no GPU computes, in words; empty where one does."""
     try:
@@ -203,6 +210,9 @@ class TrainStep:
             for variable, value in zip(self.non_trainable_variables, moved, strict=True):
                 variable.assign(value)
             trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+            for variable, value in zip(self.trainable_variables, trainable, strict=True):
+                variable.assign(value)
+            self.average_weights()
             logs = self.record(batch, loss, outputs)
         _, rest, _, metrics = self._state(scope)
         return logs, (trainable, rest, optimizer, metrics)

@@ -143,17 +143,20 @@ def feed(batches: Any, epoch: int, batch: int) -> Any:
     generator would do, but TensorFlow's generator data set alters the process's memory
     allocator.)
     """
-    steps, shape = batches.steps_per_epoch, batches.x.shape[1:]
+    steps, inputs = batches.steps_per_epoch, batches.inputs
+    types = [*(dtype for _, dtype in inputs.values()), "int32"]
 
-    def load(number: Any) -> tuple[Any, Any, Any]:
-        inputs, label = batches.batch(int(number) // steps + 1, int(number) % steps)
-        return inputs["image"], inputs["index"], label
+    def load(number: Any) -> tuple[Any, ...]:
+        found, label = batches.batch(int(number) // steps + 1, int(number) % steps)
+        return *(found[name] for name in inputs), label
 
     def read(number: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        image, index, label = tf.numpy_function(load, [number], [tf.float32, tf.int32, tf.int32])
-        inputs = {"image": tf.ensure_shape(image, (None, *shape))}
-        inputs["index"] = tf.ensure_shape(index, (None,))
-        return inputs, tf.ensure_shape(label, (None,))
+        *found, label = tf.numpy_function(load, [number], types)
+        shaped = zip(inputs.items(), found, strict=True)
+        return (
+            {name: tf.ensure_shape(value, shape) for (name, (shape, _)), value in shaped},
+            tf.ensure_shape(label, (None,)),
+        )
 
     first = (epoch - 1) * steps + batch
     return tf.data.Dataset.range(first, tf.int64.max).map(read).prefetch(4)
@@ -191,6 +194,11 @@ def on_host() -> Any:
     return tf.device("/CPU:0")
 
 
+def device_memory() -> int:
+    """Nothing is placed on a GPU unasked: TensorFlow may gather uint8 on the host."""
+    return 0
+
+
 def gpu_problem() -> str:
     """Why no GPU computes, in words; empty where one does."""
     if tf.config.list_physical_devices("GPU"):
@@ -223,6 +231,7 @@ class TrainStep:
             scaled = self.optimizer.scale_loss(shared)  # gradients are summed over the devices
         weights = self.trainable_weights
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
+        self.average_weights()
         return self.record(batch, loss, outputs)
 
     def test_step(self: Any, data: Any) -> dict[str, Tensor]:

@@ -136,6 +136,11 @@ def on_devices(count: int) -> Any:
     return contextlib.nullcontext()
 
 
+def device_memory() -> int:
+    """Bytes of memory of the GPU that trains; 0 on a CPU."""
+    return int(torch.cuda.mem_get_info()[1]) if torch.cuda.is_available() else 0
+
+
 def gpu_problem() -> str:
     """Why no GPU computes, in words; empty where one does."""
     if torch.cuda.is_available():
@@ -165,6 +170,7 @@ class TrainStep:
         weights = self.trainable_weights
         with torch.no_grad():
             self.optimizer.apply([weight.value.grad for weight in weights], weights)
+            self.average_weights()
             return self.record(batch, loss, outputs)
 
     def test_step(self: Any, data: Any) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras.data._augment import crop_flip
+from slr_keras.data._augment import crop_flip, places
 from slr_keras.data._hashing import shuffled
 from slr_keras.data._prefetch import prefetched
 
@@ -45,6 +45,9 @@ class Batches:
         shuffle: False keeps the order of ``x`` in every epoch.
         shares: devices that share a batch; the last batch is cut to a multiple of it.
         part: ``(i, n)`` makes the ``i``-th (from 0) of ``n`` equal parts of each batch alone.
+        placed: the images are on the device, in an :class:`~slr_keras.image_bank.ImageBank`;
+            instead of ``"image"`` a batch has ``"rows"`` int32 (B, H) and ``"columns"`` (B, W),
+            which say where to crop, or neither if there is no augmentation.
 
     Example:
         >>> x, y = np.zeros((300, 32, 32, 3), np.uint8), np.zeros(300, int)
@@ -64,6 +67,7 @@ class Batches:
         shuffle: bool = True,
         shares: int = 1,
         part: tuple[int, int] = (0, 1),
+        placed: bool = False,
     ):
         if len(x) != len(y) or not len(x):
             raise ValueError(
@@ -81,7 +85,7 @@ class Batches:
             raise ValueError(f"augment: expected none or crop-flip, received {augment!r}")
         self.x, self.y = x, np.asarray(y).astype(np.int32)
         self.batch_size, self.seed = batch_size, seed
-        self.augment, self.shuffle, self.part = augment, shuffle, part
+        self.augment, self.shuffle, self.part, self.placed = augment, shuffle, part, placed
         self.used = len(x) - len(x) % shares
         self._last: tuple[int, np.ndarray] = (-1, self.y)
 
@@ -129,10 +133,25 @@ class Batches:
         index = self.order(epoch)[b * self.batch_size : last]
         size = len(index) // self.part[1]
         index = index[self.part[0] * size :][:size].copy() if self.part[1] > 1 else index.copy()
-        images = self.x[index]
-        if self.augment != "none":
-            images = _AUGMENTATIONS[self.augment](images, self.seed, epoch, index)
-        return {"image": as_float(images), "index": index}, self.y[index]
+        return {**self._pixels(epoch, index), "index": index}, self.y[index]
+
+    def _pixels(self, epoch: int, index: np.ndarray) -> dict[str, np.ndarray]:
+        """The images of a batch, or how the device is to cut them."""
+        if not self.placed:
+            images = self.x[index]
+            if self.augment != "none":
+                images = _AUGMENTATIONS[self.augment](images, self.seed, epoch, index)
+            return {"image": as_float(images)}
+        if self.augment == "none":
+            return {}
+        rows, columns = places(self.x.shape[1:3], self.seed, epoch, index)
+        return {"rows": rows, "columns": columns}
+
+    @property
+    def inputs(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
+        """Shape, with None for the batch, and dtype of each input of a batch."""
+        some, _ = self.batch(1, 0)
+        return {name: ((None, *a.shape[1:]), str(a.dtype)) for name, a in some.items()}
 
     def stream(self, epoch: int = 1, batch: int = 0) -> Iterator[Batch]:
         """All batches from a position on, without end, prepared ahead by a thread.

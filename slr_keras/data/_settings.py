@@ -51,6 +51,13 @@ class DataSettings(Settings):
         "random to the old size and flip left-right every second time",
         choices=("none", "crop-flip"),
     )
+    place: str = setting(
+        "auto",
+        help="where the training images wait: in the memory of the host, or on the device, so "
+        "that steps augment them there and the host sends no pixels; auto: on a GPU (JAX, "
+        "PyTorch) whose memory they fill to a quarter at most",
+        choices=("auto", "host", "device"),
+    )
     label_noise: float = setting(
         0.0,
         help="share of the training labels that are drawn anew by noise_kind; "

@@ -147,8 +147,10 @@ def _read(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _variables(model: Any) -> dict[str, Any]:
+    images = model.image_bank.variables if model.image_bank is not None else []
+    left_out = set(map(id, images))
     groups = {
-        "model": model.variables,
+        "model": [v for v in model.variables if id(v) not in left_out],
         "optimizer": model.optimizer.variables,
         "metrics": [v for metric in model.metrics for v in metric.variables],
     }

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 def finish(run: Run) -> dict[str, Any]:
     """Write what a complete run leaves behind; returns the content of summary.json."""
     folder = run.folder
-    saving.save_network(run.model.net, folder["final.keras"])
-    net = run.model.net if run.crew.count == 1 else saving.load_model(folder["final.keras"])
+    net = run.model.trained_network()
+    saving.save_network(net, folder["final.keras"])
+    if run.crew.count > 1:
+        net = saving.load_model(folder["final.keras"])
     run.phase("testing")
     summary = summarise(run, net)
     draw_curves(folder.epochs(), folder["curves.png"], run.config)

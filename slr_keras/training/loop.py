@@ -22,7 +22,7 @@ from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish
 from slr_keras.training.control import Control, Interrupted
 from slr_keras.training.crew import Crew
-from slr_keras.training.recorder import REPORT_SECONDS, Recorder
+from slr_keras.training.recorder import REPORT_SECONDS, Callbacks, Recorder
 from slr_keras.training.robust_classifier import RobustClassifier
 
 Report = Callable[[events.Event], None]
@@ -157,6 +157,7 @@ class Run:
             self.crew.require_equal("their data", everything, "give all the same files")
         self.listen()
         self.phase("building")
+        placed = images_on_device(config.data.place, self.data.x_train)
         self.batches = data.Batches(
             self.data.x_train,
             self.data.y_train,
@@ -165,18 +166,23 @@ class Run:
             augment=config.data.augment,
             shares=self.devices,
             part=(self.crew.index, self.crew.count),
+            placed=placed,
         )
         if self.batches.left_out:
             self.emit(events.Warned(self.batches.left_out))
         with backend.on_devices(self.devices):
             net = config.model.build(self.data.input_shape, self.data.num_classes)
-            self.model = make_classifier(net, config, len(self.data.x_train))
+            images = self.data.x_train if placed else None
+            self.model = make_classifier(net, config, len(self.data.x_train), images)
             self.model.compile(optimizer=self._optimizer())
             self.model.optimizer.build(self.model.trainable_variables)
         if self.model.label_bank is not None:
             self.model.label_bank.fill(self.data.y_train)
+        averaging = self.model.weight_average is not None
         self.evaluator = Evaluator(
-            self.model, self.evaluation_attack(config.eval.steps), batch_size=config.eval.batch_size
+            self.model.logits if averaging else self.model.net,
+            self.evaluation_attack(config.eval.steps),
+            batch_size=config.eval.batch_size,
         )
 
     def _optimizer(self) -> Any:
@@ -273,7 +279,7 @@ class Run:
             epochs=last,
             steps_per_epoch=steps - begun,
             shuffle=False,
-            callbacks=[recorder, *extra],
+            callbacks=Callbacks([recorder, *extra], add_history=True, model=self.model),
             verbose=0,
         )
 
@@ -338,7 +344,10 @@ class Run:
             return True
         with self.crew.alone():
             return self._attempt(
-                lambda: saving.save_network(self.model.net, self.folder["best.keras"]), "best.keras"
+                lambda: saving.save_network(
+                    self.model.trained_network(), self.folder["best.keras"]
+                ),
+                "best.keras",
             )
 
     def _evaluate(self, epoch: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
@@ -403,6 +412,13 @@ def digest(*arrays: np.ndarray) -> str:
     return total.hexdigest()
 
 
+def images_on_device(place: str, images: Any) -> bool:
+    """Whether training images wait on the device; ``place`` as in ``data.place``."""
+    if place == "auto":
+        return 0 < 4 * images.nbytes <= backend.device_memory()
+    return place == "device"
+
+
 def device_count(wanted: str, batch_size: int) -> int:
     """The number behind ``--devices``.
 
@@ -424,8 +440,10 @@ def device_count(wanted: str, batch_size: int) -> int:
     return count
 
 
-def make_classifier(net: Any, config: configs.RunConfig, num_samples: int) -> RobustClassifier:
-    """The Keras model of a configuration around a network."""
+def make_classifier(
+    net: Any, config: configs.RunConfig, num_samples: int, images: np.ndarray | None = None
+) -> RobustClassifier:
+    """The Keras model of a configuration around a network; with ``images`` on the device."""
     return RobustClassifier(
         net,
         num_samples=num_samples,
@@ -435,6 +453,9 @@ def make_classifier(net: Any, config: configs.RunConfig, num_samples: int) -> Ro
         label_bank_dtype=config.label_bank.dtype,
         label_bank_top_k=config.label_bank.top_k,
         label_bank_place=config.label_bank.place,
+        images=images,
+        ema_decay=config.ema.decay,
+        ema_start_epoch=config.ema.start_epoch,
         seed=config.seed,
     )
 

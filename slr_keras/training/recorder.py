@@ -16,8 +16,25 @@ if TYPE_CHECKING:
 REPORT_SECONDS = 0.1  # at most ten batch events a second
 
 
+class Callbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
+    """Callbacks that get what a batch reports as tensors of the device.
+
+    Keras' list makes numbers of them after each batch, which waits for the device: the next step
+    would be prepared while nothing computes.
+    """
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """As Keras', with ``logs`` as they are."""
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+
+
 class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the position, reports batches, checks the loss, stops and checkpoints on time."""
+    """Keeps the position, reports batches, checks the loss, stops and checkpoints on time.
+
+    The loss is the mean of the epoch so far: once it is not finite it stays so, and looking ten
+    times a second misses nothing.
+    """
 
     def __init__(self, run: Run):
         super().__init__()
@@ -44,10 +61,10 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         if self.compiles:
             self.compiles, run.compiled_for = False, self.model.refining
             run.phase("epoch", run.position.epoch)
-        self._refuse_non_finite(logs)
         last = run.position.batch == run.batches.steps_per_epoch
         if now - self.reported > REPORT_SECONDS or last:
             self.reported = now
+            self._refuse_non_finite(logs)
             run.emit(self._batch_event(logs))
         run.listen()
         if now - self.saved > 60 * run.config.train.checkpoint_minutes:

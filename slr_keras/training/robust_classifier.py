@@ -12,12 +12,16 @@ from slr_keras.attacks._base import Attack, Objective, seeded
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
 from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
+from slr_keras.data import as_float
+from slr_keras.data._checks import as_images
 from slr_keras.errors import DataError, UserError
+from slr_keras.image_bank import ImageBank
 from slr_keras.inference import InferenceNetwork
 from slr_keras.label_bank import LabelBank
 from slr_keras.methods._base import Method
 from slr_keras.methods.slr import SLR
 from slr_keras.training import step
+from slr_keras.weight_average import WeightAverage
 
 Tensor = Any
 PROBE_SHARE = (
@@ -46,11 +50,19 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         evaluation_attack: attack of ``evaluate``; by default the one of training.
         attack_dtype: ``"bfloat16"`` runs the attack alone in bfloat16; default: as the network.
         label_bank_dtype, label_bank_top_k, label_bank_place: see :class:`LabelBank`.
+        images: training images (N, H, W, C), uint8 or float32 in [0, 1], to be put on the device.
+            Batches then name them by ``"index"`` alone, as those of
+            ``slr_keras.data.Batches(..., placed=True)`` do, which the step augments as well.
+            No file contains them; evaluation still takes images.
+        ema_decay: d in (0, 1) evaluates, saves and exports the moving average of the weights,
+            see :class:`~slr_keras.weight_average.WeightAverage`; 0: no average.
+        ema_start_epoch: first epoch, from 1, whose steps are averaged.
         seed: fixes the attack's random starts.
 
     Attributes:
         label_bank: soft labels of the training set, or None if the method refines none;
             ``model.label_bank.labels`` has shape (N, K).
+        image_bank: ``images`` on the device, else None.
 
     Raises:
         ModelError: the network has no logits or not one row of them per image.
@@ -73,6 +85,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         label_bank_dtype: str = "float32",
         label_bank_top_k: int = 0,
         label_bank_place: str = "device",
+        images: np.ndarray | None = None,
+        ema_decay: float = 0.0,
+        ema_start_epoch: int = 1,
         seed: int = 0,
         **options: Any,
     ):
@@ -88,6 +103,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.label_bank_place = label_bank_place
         self.inference = InferenceNetwork(net, attack_dtype or net.compute_dtype)
         self.label_bank = self._make_bank() if self.method.refines else None
+        self.ema_decay, self.ema_start_epoch = ema_decay, ema_start_epoch
+        self.weight_average = WeightAverage(net, ema_decay) if ema_decay else None
+        self.image_bank = None if images is None else self._place(images)
         self.attack_seed, self.evaluation_seed = seeded(seed), seeded(seed + 1)
         self.epoch, self.refining = 1, self.method.refining(1)
         self.trackers = [keras.metrics.Mean(name) for name in METRICS]
@@ -107,13 +125,36 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             self.label_bank_place,
         )
 
+    def _place(self, images: np.ndarray) -> ImageBank:
+        images = as_images("images", images)
+        check_images(as_float(images[:1]), self.net.input_shape)
+        self._check_count(images)
+        return ImageBank(images)
+
     def build(self, input_shape: Any) -> None:
         """Nothing is left to build: the network is built when it comes."""
         self.built = True
 
     def call(self, images: Tensor, training: bool | None = None) -> Tensor:
         """Logits (B, K) of images (B, H, W, C), or of the ``image`` entry of a dictionary."""
-        return self.net(_image(images), training=training)
+        if training:
+            return self.net(_image(images), training=True)
+        return self.logits(_image(images))
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits (B, K) of images (B, H, W, C) in inference mode, of the averaged weights if any.
+
+        This is the network that ``evaluate`` and ``predict`` see and ``export`` writes.
+        """
+        if self.weight_average is None:
+            return self.net(images, training=False)
+        return self.weight_average.logits(self.net, images)
+
+    def trained_network(self) -> Any:
+        """The network to evaluate and to keep: ``net``, or one with the averaged weights."""
+        if self.weight_average is None:
+            return self.net
+        return self.weight_average.network(self.net)
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **options: Any) -> None:
         """As Keras' ``compile``, without ``loss`` (the method has its own).
@@ -160,6 +201,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         """
         refining, before = self.method.refining(epoch), self.refining
         self.epoch, self.refining = epoch, refining
+        if self.weight_average is not None:
+            self.weight_average.active.assign(float(epoch >= self.ema_start_epoch))
         if refining != before:
             self.make_train_function(force=True)
 
@@ -173,7 +216,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
     def attack_batch(self, data: Any) -> step.Batch:
         """Step 1: attack in inference mode, outside of any gradient of the weights."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        image, label = ops.cast(_image(x), "float32"), class_numbers(y)
+        image, label = self._training_images(x), class_numbers(y)
         trained, probe = image, None
         if self.method.adversarial:
             logits = self.inference.snapshot()
@@ -181,6 +224,11 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             trained = ops.stop_gradient(trained)
             probe = None if self.refining else self._probe(logits, image, label)
         return step.Batch(image, label, self._index(x), weight, trained, probe)
+
+    def _training_images(self, x: Any) -> Tensor:
+        if self.image_bank is None or not isinstance(x, dict) or "image" in x:
+            return ops.cast(_image(x), "float32")
+        return self.image_bank.read(x["index"], x.get("rows"), x.get("columns"))
 
     def _index(self, x: Any) -> Tensor | None:
         if isinstance(x, dict) and "index" in x:
@@ -207,6 +255,11 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             loss = loss + ops.cast(penalty, "float32")
         return loss, outputs
 
+    def average_weights(self) -> None:
+        """After the update."""
+        if self.weight_average is not None:
+            self.weight_average.update(self.net)
+
     def record(self, batch: step.Batch, loss: Tensor, outputs: step.Outputs) -> dict[str, Tensor]:
         """Running means of the epoch."""
         count = ops.shape(batch.label)[0]
@@ -232,9 +285,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         """Clean and robust accuracy of a batch, in inference mode: the backend's ``test_step``."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
         image, label = ops.cast(_image(x), "float32"), class_numbers(y)
-        logits = self.inference.snapshot()
+        logits = self.inference.snapshot() if self.weight_average is None else self.logits
         attacked = self.evaluation_attack.run(Objective(logits, label), image, self.evaluation_seed)
-        clean, robust = self.net(image, training=False), self.net(attacked, training=False)
+        clean, robust = self.logits(image), self.logits(attacked)
         given = losses.one_hot(label, clean.shape[-1])
         trained = robust if self.method.adversarial else clean
         return self._update(
@@ -310,7 +363,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         from slr_keras import saving
 
         if format == "tf_saved_model":
-            saving.export_network(self.net, pathlib.Path(filepath), "saved_model")
+            saving.export_network(self.trained_network(), pathlib.Path(filepath), "saved_model")
         else:
             super().export(filepath, format=format, **options)
 
@@ -326,6 +379,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             "label_bank_dtype": self.label_bank_dtype,
             "label_bank_top_k": self.label_bank_top_k,
             "label_bank_place": self.label_bank_place,
+            "ema_decay": self.ema_decay,
+            "ema_start_epoch": self.ema_start_epoch,
             "seed": self.seed,
         }
 

@@ -1,0 +1,75 @@
+"""The image bank: the training images on the device, so that a step needs no pixels from the host.
+
+Images lie there as they were read (uint8: a quarter of their float32 size); a step takes those of
+its batch, augments them and scales them to [0, 1], all inside what is compiled. The host sends
+sample indices and where to crop, and draws these as for images that it prepares itself: both give
+the same pixels, bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from slr_keras import backend
+from slr_keras.backend import keras, ops
+from slr_keras.data._augment import crop_flip_tensors
+from slr_keras.data._batches import as_float
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable("slr_keras")
+class ImageBank(keras.layers.Layer):  # type: ignore[misc]
+    """The whole training set as a weight that no file contains.
+
+    Args:
+        images: (N, H, W, C), uint8 or float32 in [0, 1].
+
+    Attributes:
+        images: the weight, of the same shape and dtype.
+
+    Example:
+        >>> ImageBank(np.zeros((50_000, 32, 32, 3), "uint8")).nbytes   # doctest: +SKIP
+        153600000
+    """
+
+    def __init__(self, images: np.ndarray, **options: Any):
+        super().__init__(name=options.pop("name", "image_bank"), trainable=False)
+        self.images = self.add_weight(
+            name="images",
+            shape=images.shape,
+            initializer=lambda shape, dtype: ops.convert_to_tensor(images),
+            trainable=False,
+            dtype=str(images.dtype),
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+        self.built = True
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the images, in bytes."""
+        return int(np.prod(self.images.shape)) * (1 if self.images.dtype == "uint8" else 4)
+
+    def read(self, index: Tensor, rows: Tensor | None = None, columns: Tensor | None = None) -> Any:
+        """Images ``index`` (B,) as float32 in [0, 1], (B, H, W, C).
+
+        Args:
+            rows, columns: int (B, H) and (B, W), see :func:`slr_keras.data._augment.places`;
+                None: uncut.
+        """
+        images = backend.read_rows(self.images, index)
+        if rows is not None:
+            images = crop_flip_tensors(images, rows, columns)
+        if self.images.dtype != "uint8":
+            return images
+        exact = as_float(np.arange(256, dtype=np.uint8))  # XLA divides by 255 less exactly
+        return ops.take(exact, ops.cast(images, "int32"), axis=0)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Nothing: the images are in the data set."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Nothing."""
