@@ -225,6 +225,13 @@ class TrainStep:
         trainable, rest, _, metrics = self._state(scope)
         return logs, (trainable, rest, metrics)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """``fit`` keeps all state here after every step; Keras would look through it for layers."""
+        if name == "_jax_state":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def make_train_function(self: Any, force: bool = False) -> None:
         """As Keras', but ``force`` really traces anew: JAX takes equal methods for the same."""
         if force:
