@@ -32,6 +32,19 @@ class DataSettings(Settings):
         "empty means TFDS_DATA_DIR, or else ~/tensorflow_datasets",
         picks="folder",
     )
+    image_size: int = setting(
+        0,
+        help="width and height that image files are brought to: the longer side is cut at both "
+        "ends alike, the square is resized; 0 leaves them as they are, all of one size",
+        unit="pixels",
+        at_least=0,
+    )
+    stream: str = setting(
+        "auto",
+        help="on: images stay on disk and each batch is read when it is due; off: all are "
+        "loaded at the start; auto: on for more than 4 GiB of pixels",
+        choices=("auto", "on", "off"),
+    )
     val_fraction: float = setting(
         0.1,
         help="share of the training images cut off for validation, in each class alike, when "

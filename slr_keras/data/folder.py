@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
+from slr_keras.data._settings import DataSettings
 from slr_keras.data._source import Source, Splits
 from slr_keras.errors import DataError, did_you_mean
 
@@ -17,8 +19,9 @@ GREY = ("1", "L")
 class Folder(Source):
     """``train/<class>/*.png|jpg|jpeg``, ``test/<class>/...``, perhaps ``val/<class>/...``.
 
-    Classes are numbered in the order of their sorted names. All images have one size; they are
-    uint8 with three channels, or with one when every file is grey. Transparency is dropped.
+    Classes are numbered in the order of their sorted names. All images have one size, or are
+    brought to one by ``data.image_size``; they are uint8 with three channels, or with one when
+    every file is grey. Transparency is dropped.
     """
 
     name = "folder"
@@ -30,15 +33,15 @@ class Folder(Source):
         return bool(name) and Path(name).expanduser().is_dir()
 
     @staticmethod
-    def load(name: str, dir: str) -> Splits:
-        """See the class; ``dir`` is ignored."""
-        root = Path(name).expanduser()
+    def load(settings: DataSettings) -> Splits:
+        """See the class; every header is read here, the pixels later."""
+        root, size = Path(settings.name).expanduser(), settings.image_size
         classes = _classes(root)
         found = {split: _files(root / split, classes) for split in _splits(root)}
-        shape = _common_shape([path for files in found.values() for path, _ in files])
+        shape = _common_shape([path for files in found.values() for path, _ in files], size)
         arrays: dict[str, Any] = {}
         for split, files in found.items():
-            arrays[f"x_{split}"], arrays[f"y_{split}"] = _read(files, shape)
+            arrays[f"x_{split}"], arrays[f"y_{split}"] = _streamed(root, files, shape, size)
         return Splits(**arrays, class_names=classes)
 
 
@@ -95,40 +98,43 @@ def _images(folder: Path) -> list[Path]:
     )
 
 
-def _common_shape(paths: list[Path]) -> tuple[int, int, int]:
+def _common_shape(paths: list[Path], image_size: int) -> tuple[int, int, int]:
     """(H, W, C) from the headers alone, so that a wrong file is named before all are read."""
-    headers = [_opened(path, lambda image: (image.size, image.mode)) for path in paths]
-    (width, height), _ = headers[0]
-    for path, (size, mode) in zip(paths, headers, strict=True):
-        if size != (width, height):
+    from slr_keras.data._encoded import RESIZE, header, shown
+
+    (first, _), channels = header(paths[0]), 1
+    for path in paths:
+        size, mode = header(path)
+        if size != first and not image_size:
             raise DataError(
-                f"{path}: expected {width}x{height} pixels as in {paths[0]}, "
-                f"received {size[0]}x{size[1]}; resize all images to one size"
+                f"{path}: expected {shown(first)} pixels as in {paths[0]}, "
+                f"received {shown(size)}; {RESIZE}"
             )
-        if mode.startswith(("I", "F")):
-            raise DataError(f"{path}: expected 8 bits a channel, received mode {mode}; convert it")
-    return height, width, 1 if all(mode in GREY for _, mode in headers) else 3
+        channels = channels if mode in GREY else 3
+    height, width = (image_size, image_size) if image_size else first
+    return height, width, channels
 
 
-def _read(files: list[tuple[Path, int]], shape: tuple[int, int, int]) -> tuple[Any, Any]:
+def _streamed(
+    root: Path, files: list[tuple[Path, int]], shape: tuple[int, int, int], image_size: int
+) -> tuple[Any, Any]:
+    """Images, unread, and labels of a split; a name is kept in as few bytes as it has."""
     import numpy as np
 
-    mode = "L" if shape[-1] == 1 else "RGB"
-    images = np.empty((len(files), *shape), np.uint8)
-    for i, (path, _) in enumerate(files):
-        images[i] = _opened(path, lambda image: np.asarray(image.convert(mode))).reshape(shape)
-    return images, np.array([label for _, label in files], np.int32)
+    from slr_keras.data._encoded import Encoded
+    from slr_keras.data._stream import Streamed
 
+    names = np.array([os.fsencode(path.relative_to(root).as_posix()) for path, _ in files])
+    sizes = np.array([path.stat().st_size for path, _ in files], "<i8")
 
-def _opened(path: Path, function: Any) -> Any:
-    """``function`` of the open image; a file that Pillow cannot read is named."""
-    from PIL import Image
+    def path(i: int) -> Path:
+        return root / os.fsdecode(names[i])
 
-    try:
-        with Image.open(path) as image:
-            return function(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path}: expected an image, received a file that cannot be read ({error}); "
-            "replace or remove it"
-        ) from None
+    images = Encoded(
+        lambda i: path(i).read_bytes(),
+        lambda i: str(path(i)),
+        (names, sizes),
+        (len(files), *shape),
+        image_size,
+    )
+    return Streamed(images), np.array([label for _, label in files], np.int32)

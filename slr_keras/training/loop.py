@@ -267,15 +267,16 @@ class Run:
         steps, begun = self.batches.steps_per_epoch, self.position.batch
         recorder = Recorder(self)
         extra = [self._tensorboard()] if self.writes_tensorboard else []
-        self.model.fit(
-            backend.feed(self.batches, first, begun),
-            initial_epoch=first - 1,
-            epochs=last,
-            steps_per_epoch=steps - begun,
-            shuffle=False,
-            callbacks=[recorder, *extra],
-            verbose=0,
-        )
+        with self.batches.own_failure():
+            self.model.fit(
+                backend.feed(self.batches, first, begun),
+                initial_epoch=first - 1,
+                epochs=last,
+                steps_per_epoch=steps - begun,
+                shuffle=False,
+                callbacks=[recorder, *extra],
+                verbose=0,
+            )
 
     def _tensorboard(self) -> Any:
         return keras.callbacks.TensorBoard(str(self.folder["tensorboard"]), write_graph=False)
@@ -395,11 +396,11 @@ class Run:
         return float(ops.convert_to_numpy(schedule(max(last, 0))))
 
 
-def digest(*arrays: np.ndarray) -> str:
-    """SHA-256 of arrays' contents."""
+def digest(*arrays: Any) -> str:
+    """SHA-256 of arrays' contents; of streamed images it reads no pixels."""
     total = hashlib.sha256()
     for array in arrays:
-        total.update(np.ascontiguousarray(array).data)
+        total.update(data.content(array))
     return total.hexdigest()
 
 
