@@ -1,7 +1,7 @@
 """The splits of a prepared TFDS directory, read without TensorFlow.
 
-The records of all formats are the same; TFRecord files are read by :mod:`_tfrecord`, the others
-(ArrayRecord, Parquet) by the random access that TensorFlow Datasets has for them.
+TFRecord files are read by :mod:`_tfrecord`, ArrayRecord files by the library of that name, which
+TensorFlow Datasets brings along on Linux; the records in both are the same.
 """
 
 from __future__ import annotations
@@ -38,9 +38,15 @@ def read(builder: Any, split: str, image_size: int = 0) -> Pair:
     shape = info.features[keys[0]].shape
     if image_size:
         shape = (image_size, image_size, shape[2])
-    if info.file_format.value == "tfrecord":
+    form = info.file_format.value
+    if form == "tfrecord":
         return _from_tfrecords(info.splits[split].file_instructions, keys, shape, image_size)
-    return _from_records(builder, split, keys, shape, image_size)
+    if form == "array_record":
+        return _from_array_records(builder, split, keys, shape, image_size)
+    raise DataError(
+        f"{builder.data_path}: expected tfrecord or array_record files, received {form}; prepare "
+        "the set in another folder and format, or point --data.dir to one that is"
+    )
 
 
 def _from_tfrecords(instructions: Any, keys: Any, shape: Any, image_size: int) -> Pair:
@@ -78,7 +84,7 @@ def _table(item: Any, number: int, keys: Any) -> np.ndarray:
     return np.array([(*place, number) for place in found], np.int64).reshape(-1, 5)
 
 
-def _from_records(builder: Any, split: str, keys: Any, shape: Any, image_size: int) -> Pair:
+def _from_array_records(builder: Any, split: str, keys: Any, shape: Any, image_size: int) -> Pair:
     import tensorflow_datasets as tfds
 
     lock = threading.Lock()  # one reader for all threads
@@ -89,7 +95,7 @@ def _from_records(builder: Any, split: str, keys: Any, shape: Any, image_size: i
         for i, data in enumerate(source):
             labels[i] = example(data, 0, len(data), *keys)[2]
             checksums[i] = zlib.crc32(data)
-    except Exception as error:  # the formats' own libraries raise what they like
+    except Exception as error:  # array_record and its absence raise what they like
         raise DataError(
             f"{builder.data_path}: expected records with {' and '.join(keys)}, received files "
             f"that cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"

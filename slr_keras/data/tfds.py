@@ -144,7 +144,7 @@ def _check_connection(builder: Any) -> None:
 
 
 def _read_all(name: str, builder: Any, image_size: int) -> Splits:
-    from slr_keras.data._records import read
+    from slr_keras.data import _records
 
     available, notes = list(builder.info.splits), []
     if "train" not in available:
@@ -157,6 +157,6 @@ def _read_all(name: str, builder: Any, image_size: int) -> Splits:
         notes.append(f"{name} has no test split: its validation split is the test split here")
     arrays: dict[str, Any] = {}
     for split, source in wanted.items():
-        arrays[f"x_{split}"], arrays[f"y_{split}"] = read(builder, source, image_size)
+        arrays[f"x_{split}"], arrays[f"y_{split}"] = _records.read(builder, source, image_size)
     label = builder.info.features[builder.info.supervised_keys[1]]
     return Splits(**arrays, class_names=tuple(label.names), notes=tuple(notes))
