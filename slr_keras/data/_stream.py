@@ -43,7 +43,7 @@ class Streamed:
         >>> class Grey(Store):
         ...     shape, dtype = (100, 2, 2, 1), np.dtype("uint8")
         ...     def fetch(self, rows):
-        ...         return np.ones((len(rows), 2, 2, 1), np.uint8) * rows[:, None, None, None]
+        ...         return np.ones((2, 2, 1), np.uint8) * rows.astype("uint8")[:, None, None, None]
         >>> x = Streamed(Grey())
         >>> x[10:40].shape, x[10:40][[2, 0]].ravel().tolist()
         ((30, 2, 2, 1), [12, 12, 12, 12, 10, 10, 10, 10])
