@@ -38,11 +38,26 @@ class Folder(Source):
         root, size = Path(settings.name).expanduser(), settings.image_size
         classes = _classes(root)
         found = {split: _files(root / split, classes) for split in _splits(root)}
-        shape = _common_shape([path for files in found.values() for path, _ in files], size)
+        shape = _common_shape([_Paths(root, names) for names, _ in found.values()], size)
         arrays: dict[str, Any] = {}
-        for split, files in found.items():
-            arrays[f"x_{split}"], arrays[f"y_{split}"] = _streamed(root, files, shape, size)
+        for split, (names, labels) in found.items():
+            arrays[f"x_{split}"] = _streamed(_Paths(root, names), shape, size)
+            arrays[f"y_{split}"] = labels
         return Splits(**arrays, class_names=classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Paths:
+    """Files below a folder, whose names (a million of them, perhaps) lie in an array of bytes."""
+
+    root: Path
+    names: Any
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, number: int) -> Path:
+        return self.root / os.fsdecode(self.names[number])
 
 
 def _splits(root: Path) -> list[str]:
@@ -69,8 +84,10 @@ def _classes(root: Path) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _files(root: Path, classes: tuple[str, ...]) -> list[tuple[Path, int]]:
-    """Every image with its label, in the order of the names."""
+def _files(root: Path, classes: tuple[str, ...]) -> tuple[Any, Any]:
+    """Every image, as bytes ``split/class/name``, and its label, in the order of the names."""
+    import numpy as np
+
     for name in _folders(root):
         if name not in classes:
             raise DataError(
@@ -78,36 +95,34 @@ def _files(root: Path, classes: tuple[str, ...]) -> list[tuple[Path, int]]:
                 + did_you_mean(name, classes)
             )
     found = []
-    for label, name in enumerate(classes):
-        paths = _images(root / name)
-        if not paths and root.name == "train":
+    for name in classes:
+        files = _images(root / name)
+        if not files and root.name == "train":
             raise DataError(f"{root / name}: expected {', '.join(SUFFIXES)} images, received none")
-        found += [(path, label) for path in paths]
-    if not found:
+        found.append(np.array([os.fsencode(f"{root.name}/{name}/{f}") for f in files], "S"))
+    if not any(map(len, found)):
         raise DataError(f"{root}: expected {', '.join(SUFFIXES)} images, received none")
-    return found
+    labels = np.repeat(np.arange(len(classes), dtype=np.int32), [len(files) for files in found])
+    return np.concatenate(found), labels
 
 
-def _images(folder: Path) -> list[Path]:
+def _images(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
+    names = (name for name in os.listdir(folder) if not name.startswith("."))
+    return sorted(name for name in names if name.lower().endswith(SUFFIXES))
 
 
-def _common_shape(paths: list[Path], image_size: int) -> tuple[int, int, int]:
+def _common_shape(splits: list[_Paths], image_size: int) -> tuple[int, int, int]:
     """(H, W, C) from the headers alone, so that a wrong file is named before all are read."""
     from slr_keras.data._encoded import RESIZE, header, shown
 
-    (first, _), channels = header(paths[0]), 1
-    for path in paths:
+    (first, _), channels = header(splits[0][0]), 1
+    for path in (paths[i] for paths in splits for i in range(len(paths))):
         size, mode = header(path)
         if size != first and not image_size:
             raise DataError(
-                f"{path}: expected {shown(first)} pixels as in {paths[0]}, "
+                f"{path}: expected {shown(first)} pixels as in {splits[0][0]}, "
                 f"received {shown(size)}; {RESIZE}"
             )
         channels = channels if mode in GREY else 3
@@ -115,26 +130,15 @@ def _common_shape(paths: list[Path], image_size: int) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _streamed(
-    root: Path, files: list[tuple[Path, int]], shape: tuple[int, int, int], image_size: int
-) -> tuple[Any, Any]:
-    """Images, unread, and labels of a split; a name is kept in as few bytes as it has."""
+def _streamed(paths: _Paths, shape: tuple[int, int, int], image_size: int) -> Any:
+    """Images, unread; their names and sizes tell them from others."""
     import numpy as np
 
     from slr_keras.data._encoded import Encoded
     from slr_keras.data._stream import Streamed
 
-    names = np.array([os.fsencode(path.relative_to(root).as_posix()) for path, _ in files])
-    sizes = np.array([path.stat().st_size for path, _ in files], "<i8")
-
-    def path(i: int) -> Path:
-        return root / os.fsdecode(names[i])
-
-    images = Encoded(
-        lambda i: path(i).read_bytes(),
-        lambda i: str(path(i)),
-        (names, sizes),
-        (len(files), *shape),
-        image_size,
+    sizes = np.array([paths[i].stat().st_size for i in range(len(paths))], "<i8")
+    marks, whole = (paths.names, sizes), (len(paths), *shape)
+    return Streamed(
+        Encoded(lambda i: paths[i].read_bytes(), lambda i: str(paths[i]), marks, whole, image_size)
     )
-    return Streamed(images), np.array([label for _, label in files], np.int32)
