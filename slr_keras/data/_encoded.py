@@ -16,7 +16,7 @@ from slr_keras.data._stream import Store
 from slr_keras.errors import DataError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-LARGE = 128 * 128  # pixels from which threads pay: below, they wait for Python's lock
+LARGE = 128 * 128  # pixels; threads that decode less wait for each other, for Python's lock
 WORKERS = min(8, os.cpu_count() or 1)
 
 
@@ -51,7 +51,8 @@ class Encoded(Store):
         def fill(place: int) -> None:
             images[place] = self._decoded(int(rows[place]))
 
-        if self.shape[1] * self.shape[2] < LARGE or WORKERS == 1:
+        small = not self.image_size and self.shape[1] * self.shape[2] < LARGE
+        if small or WORKERS == 1:
             for place in range(len(rows)):
                 fill(place)
             return images

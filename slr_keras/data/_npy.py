@@ -78,7 +78,9 @@ def streamed(path: Path, archive: Any, key: str) -> Streamed:
         lengths = _LOCAL.unpack(file.read(_LOCAL.size))
     start = member.header_offset + _LOCAL.size + sum(lengths) + header
     mark = struct.pack("<Iq", member.CRC, member.file_size)
-    return Streamed(Rows(path, key, start, shape, dtype, mark))
+    images = Streamed(Rows(path, key, start, shape, dtype, mark))
+    images[[0]]  # refuses channels that come first, for example
+    return images
 
 
 def _refusal(path: Path, key: str, received: str) -> DataError:

@@ -245,6 +245,12 @@ def test_npz_that_cannot_be_streamed(tmp_path, monkeypatch, options, received):
     assert isinstance(read(path).x_train, np.ndarray)
 
 
+def test_streamed_npz_is_checked_at_the_start(tmp_path):
+    x = np.zeros((30, 3, 8, 8), np.uint8)
+    with pytest.raises(DataError, match="a.npz: x_train: expected channels last"):
+        read(saved(tmp_path / "a.npz", x_train=x, x_test=x[:6]), stream="on")
+
+
 def test_npz_that_is_cut_while_it_is_used(tmp_path):
     path = saved(tmp_path / "a.npz")
     d = read(path, stream="on", val_fraction=0)
