@@ -11,9 +11,9 @@ from slr_keras.schema import Settings, setting
 class DataSettings(Settings):
     """Which data set, and what is done to its training part.
 
-    The order is: read, check, cut off validation, keep ``train_samples``, change labels. All
-    of it is a function of the data and the run's seed; the test split never depends on either
-    the seed or these settings.
+    The order is: check, cut off validation, keep ``train_samples``, read the images of these,
+    change labels. All of it is a function of the data and the run's seed; what the test split
+    holds depends on neither the seed nor these steps.
 
     Example:
         >>> DataSettings(name="cifar10", augment="crop-flip").val_fraction
