@@ -19,6 +19,7 @@ COMMANDS = (
     "attacks --model resnet18",
     "attacks --model small_cnn",
     "pipeline",
+    "streaming",
     "lab --model small_cnn",
     "lab --model resnet18",
 )

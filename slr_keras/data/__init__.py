@@ -23,6 +23,8 @@ _NAMES = {
     "Dataset": "_dataset",
     "Splits": "_source",
     "Source": "_source",
+    "Streamed": "_stream",
+    "content": "_stream",
     "Batches": "_batches",
     "as_float": "_batches",
     "crop_flip": "_augment",

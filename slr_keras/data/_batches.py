@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,19 +12,22 @@ import numpy as np
 from slr_keras.data._augment import crop_flip, places
 from slr_keras.data._hashing import shuffled
 from slr_keras.data._prefetch import prefetched
+from slr_keras.data._stream import Images
+from slr_keras.errors import DataError
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 AHEAD = 4
 _AUGMENTATIONS: dict[str, Callable[..., np.ndarray]] = {"crop-flip": crop_flip}
 
 
-def as_float(images: np.ndarray) -> np.ndarray:
+def as_float(images: Images) -> np.ndarray:
     """Images as models take them: float32 in [0, 1], uint8 divided by 255.
 
     Example:
         >>> as_float(np.array([0, 51, 255], np.uint8)).tolist()
         [0.0, 0.20000000298023224, 1.0]
     """
+    images = np.asarray(images)  # reads what is streamed
     if images.dtype == np.uint8:
         return np.divide(images, np.float32(255), dtype=np.float32)
     return images.astype(np.float32, copy=False)
@@ -37,7 +41,7 @@ class Batches:
     a run that is resumed at any of them sees what the first run saw.
 
     Args:
-        x: images (N, H, W, C), uint8 or float32 in [0, 1].
+        x: images (N, H, W, C), uint8 or float32 in [0, 1]; streamed ones are read by the batch.
         y: labels (N,), whole numbers.
         batch_size: the last batch of an epoch may be smaller.
         seed: decides order and augmentation.
@@ -59,7 +63,7 @@ class Batches:
 
     def __init__(
         self,
-        x: np.ndarray,
+        x: Images,
         y: np.ndarray,
         batch_size: int,
         seed: int,
@@ -87,6 +91,7 @@ class Batches:
         self.batch_size, self.seed = batch_size, seed
         self.augment, self.shuffle, self.part, self.placed = augment, shuffle, part, placed
         self.used = len(x) - len(x) % shares
+        self._failure: DataError | None = None
         self._last: tuple[int, np.ndarray] = (-1, self.y)
 
     @property
@@ -138,20 +143,43 @@ class Batches:
     def _pixels(self, epoch: int, index: np.ndarray) -> dict[str, np.ndarray]:
         """The images of a batch, or how the device is to cut them."""
         if not self.placed:
-            images = self.x[index]
+            images = self._images(index)
             if self.augment != "none":
                 images = _AUGMENTATIONS[self.augment](images, self.seed, epoch, index)
             return {"image": as_float(images)}
         if self.augment == "none":
             return {}
-        rows, columns = places(self.x.shape[1:3], self.seed, epoch, index)
+        height, width, _ = self.x.shape[1:]
+        rows, columns = places((height, width), self.seed, epoch, index)
         return {"rows": rows, "columns": columns}
 
     @property
     def inputs(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
         """Shape, with None for the batch, and dtype of each input of a batch."""
-        some, _ = self.batch(1, 0)
-        return {name: ((None, *a.shape[1:]), str(a.dtype)) for name, a in some.items()}
+        height, width, channels = self.x.shape[1:]
+        inputs: dict[str, tuple[tuple[int | None, ...], str]] = {"index": ((None,), "int32")}
+        if not self.placed:
+            return inputs | {"image": ((None, height, width, channels), "float32")}
+        if self.augment == "none":
+            return inputs
+        return inputs | {"rows": ((None, height), "int32"), "columns": ((None, width), "int32")}
+
+    def _images(self, index: np.ndarray) -> np.ndarray:
+        try:
+            return self.x[index]
+        except DataError as error:
+            self._failure = error
+            raise
+
+    @contextlib.contextmanager
+    def own_failure(self) -> Iterator[None]:
+        """Raises the DataError of a batch as it is, where a framework's feed has wrapped it."""
+        try:
+            yield
+        except Exception:
+            if self._failure:
+                raise self._failure from None
+            raise
 
     def stream(self, epoch: int = 1, batch: int = 0) -> Iterator[Batch]:
         """All batches from a position on, without end, prepared ahead by a thread.

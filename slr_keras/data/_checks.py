@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from slr_keras.data._source import Splits
+from slr_keras.data._stream import Streamed
 from slr_keras.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -27,7 +28,7 @@ def checked(splits: Splits) -> Splits:
     _check_shapes(done)
     done["class_names"] = _class_names(splits.class_names, done)
     splits = splits.replace(**done)
-    return _with_dark_note(_with_absent_note(splits))
+    return with_dark_note(_with_absent_note(splits))
 
 
 def _pair(split: str, x: Any, y: Any) -> dict[str, np.ndarray]:
@@ -44,8 +45,10 @@ def _pair(split: str, x: Any, y: Any) -> dict[str, np.ndarray]:
     return {x_name: x, y_name: y}
 
 
-def as_images(name: str, value: Any) -> np.ndarray:
-    """uint8 or float32 (N, H, W, C); see :func:`checked`."""
+def as_images(name: str, value: Any) -> Any:
+    """uint8 or float32 (N, H, W, C); see :func:`checked`. A stream is checked as it is read."""
+    if isinstance(value, Streamed):
+        return value
     x = _array(name, value)
     x = x[..., None] if x.ndim == 3 else x
     if x.ndim != 4:
@@ -173,7 +176,10 @@ def _with_absent_note(splits: Splits) -> Splits:
     return splits.noted(f"no training image shows these classes: {listed}")
 
 
-def _with_dark_note(splits: Splits) -> Splits:
+def with_dark_note(splits: Splits) -> Splits:
+    """Notes that the images are nearly black; an unread stream is left alone."""
+    if isinstance(splits.x_train, Streamed):
+        return splits
     if splits.x_train.dtype != np.uint8 or splits.x_train.max() > 1:
         return splits
     return splits.noted(

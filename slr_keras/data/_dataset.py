@@ -6,6 +6,8 @@ import dataclasses
 
 import numpy as np
 
+from slr_keras.data._stream import Images
+
 
 def _nothing() -> np.ndarray:
     return np.zeros(0, np.int32)
@@ -15,9 +17,10 @@ def _nothing() -> np.ndarray:
 class Dataset:
     """Three splits of images and labels, as :func:`slr_keras.data.load` returns them.
 
-    Images are NHWC, uint8 in 0..255 or float32 in [0, 1]; labels int32 (N,) in
-    0..num_classes-1. The position of an image in ``x_train`` is its sample index everywhere:
-    in batches, in the label bank and in ``noisy_index``.
+    Images are NHWC, uint8 in 0..255 or float32 in [0, 1]: arrays, or ``Streamed``, which is
+    indexed alike, where they are not in memory. Labels are int32 (N,) in 0..num_classes-1. The
+    position of an image in ``x_train`` is its sample index everywhere: in batches, in the label
+    bank and in ``noisy_index``.
 
     Attributes:
         name: as the settings gave it.
@@ -34,11 +37,11 @@ class Dataset:
     """
 
     name: str
-    x_train: np.ndarray
+    x_train: Images
     y_train: np.ndarray
-    x_val: np.ndarray
+    x_val: Images
     y_val: np.ndarray
-    x_test: np.ndarray
+    x_test: Images
     y_test: np.ndarray
     class_names: tuple[str, ...]
     noisy_index: np.ndarray = dataclasses.field(default_factory=_nothing)
@@ -53,7 +56,8 @@ class Dataset:
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(H, W, C)."""
-        return self.x_train.shape[1:]
+        height, width, channels = self.x_train.shape[1:]
+        return height, width, channels
 
     @property
     def true_labels(self) -> np.ndarray:

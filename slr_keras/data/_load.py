@@ -1,16 +1,19 @@
-"""From settings to a data set: find the source, read, check, cut, thin, mislabel."""
+"""From settings to a data set: find the source, check, cut, thin, read, mislabel."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from slr_keras import registry
-from slr_keras.data._checks import checked
+from slr_keras.data._checks import checked, with_dark_note
 from slr_keras.data._dataset import Dataset
 from slr_keras.data._settings import DataSettings
 from slr_keras.data._source import Splits
 from slr_keras.data._split import balanced, hold_out, mislabel
+from slr_keras.data._stream import Streamed, select, wanted
 from slr_keras.errors import DataError
 
 TEST_SHARE = 0.1
@@ -32,7 +35,7 @@ def load(settings: DataSettings, seed: int) -> Dataset:
         >>> load(DataSettings(name="digits", train_samples=100), seed=0)
         Dataset('digits', 100 train, 144 val, 360 test, 8x8x1, 10 classes)
     """
-    splits = find_source(settings.name).load(settings.name, settings.dir)
+    splits = find_source(settings.name).load(settings)
     return prepare(splits, settings, seed)
 
 
@@ -63,12 +66,40 @@ def prepare(splits: Splits, settings: DataSettings, seed: int) -> Dataset:
     """
     try:
         splits = checked(splits)
+        _check_size(splits, settings.image_size)
         splits = _with_test(splits)
         splits = _with_val(splits, settings.val_fraction, seed)
         splits = _thinned(splits, settings.train_samples, seed)
     except DataError as error:
         raise DataError(f"{settings.name}: {error}") from None
-    return _finished(splits, settings, seed)
+    return _finished(_read(splits, settings.stream), settings, seed)
+
+
+def _check_size(splits: Splits, size: int) -> None:
+    height, width = splits.x_train.shape[1:3]
+    if size and (height, width) != (size, size):
+        raise DataError(
+            f"data.image_size: expected a set of image files, which it resizes, received arrays "
+            f"of {width}x{height} pixels; resize them yourself, or leave data.image_size at 0"
+        )
+
+
+def _read(splits: Splits, stream: str) -> Splits:
+    """Loads what is not in memory, unless it is to stay where it is."""
+    unread = {name: getattr(splits, name) for name in ("x_train", "x_val", "x_test")}
+    unread = {name: x for name, x in unread.items() if isinstance(x, Streamed)}
+    size = sum(x.nbytes for x in unread.values())
+    if not unread:
+        return splits
+    if not wanted(stream, size):
+        read = {name: np.asarray(x) for name, x in unread.items()}
+        return with_dark_note(splits.replace(**read))
+    if stream == "on":
+        return splits
+    return splits.noted(
+        f"{size / 2**30:.1f} GiB of images stay on disk and are read batch by batch; with memory "
+        "for them, data.stream off loads them"
+    )
 
 
 def _with_test(splits: Splits) -> Splits:
@@ -96,7 +127,7 @@ def _thinned(splits: Splits, count: int, seed: int) -> Splits:
             f"after the validation cut, received {count}; 0 means all"
         )
     chosen = balanced(splits.y_train, count, seed, "train")
-    return splits.replace(x_train=splits.x_train[chosen], y_train=splits.y_train[chosen])
+    return splits.replace(x_train=select(splits.x_train, chosen), y_train=splits.y_train[chosen])
 
 
 def _finished(splits: Splits, settings: DataSettings, seed: int) -> Dataset:

@@ -11,9 +11,9 @@ from slr_keras.schema import Settings, setting
 class DataSettings(Settings):
     """Which data set, and what is done to its training part.
 
-    The order is: read, check, cut off validation, keep ``train_samples``, change labels. All
-    of it is a function of the data and the run's seed; the test split never depends on either
-    the seed or these settings.
+    The order is: check, cut off validation, keep ``train_samples``, read the images of these,
+    change labels. All of it is a function of the data and the run's seed; what the test split
+    holds depends on neither the seed nor these steps.
 
     Example:
         >>> DataSettings(name="cifar10", augment="crop-flip").val_fraction
@@ -31,6 +31,19 @@ class DataSettings(Settings):
         help="folder that holds prepared TensorFlow Datasets sets; "
         "empty means TFDS_DATA_DIR, or else ~/tensorflow_datasets",
         picks="folder",
+    )
+    image_size: int = setting(
+        0,
+        help="width and height that image files are brought to: the longer side is cut at both "
+        "ends alike, the square is resized; 0 leaves them as they are, all of one size",
+        unit="pixels",
+        at_least=0,
+    )
+    stream: str = setting(
+        "auto",
+        help="on: images stay on disk and each batch is read when it is due; off: all are "
+        "loaded at the start; auto: on for more than 4 GiB of pixels",
+        choices=("auto", "on", "off"),
     )
     val_fraction: float = setting(
         0.1,

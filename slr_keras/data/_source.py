@@ -10,6 +10,9 @@ from slr_keras.schema import Variant
 if TYPE_CHECKING:
     import numpy as np
 
+    from slr_keras.data._settings import DataSettings
+    from slr_keras.data._stream import Images
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Splits:
@@ -23,11 +26,11 @@ class Splits:
         notes: sentences that the user should read, for instance where the test split is from.
     """
 
-    x_train: np.ndarray
+    x_train: Images
     y_train: np.ndarray
-    x_val: np.ndarray | None = None
+    x_val: Images | None = None
     y_val: np.ndarray | None = None
-    x_test: np.ndarray | None = None
+    x_test: Images | None = None
     y_test: np.ndarray | None = None
     class_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
@@ -52,7 +55,7 @@ class Source(Variant):
         ... class Mine(Source):
         ...     name = "mine"
         ...     @staticmethod
-        ...     def load(name, dir):
+        ...     def load(settings):
         ...         return Splits(x_train, y_train)
     """
 
@@ -64,6 +67,10 @@ class Source(Variant):
         return name == cls.name
 
     @staticmethod
-    def load(name: str, dir: str) -> Splits:
-        """Read it; raises :class:`~slr_keras.errors.DataError`."""
+    def load(settings: DataSettings) -> Splits:
+        """Read ``settings.name``; raises :class:`~slr_keras.errors.DataError`.
+
+        What is large is better handed over as ``_stream.Streamed``: it is loaded afterwards, as
+        far as it is used, or stays where it is, as ``settings.stream`` says.
+        """
         raise NotImplementedError

@@ -6,6 +6,7 @@ import numpy as np
 
 from slr_keras.data._hashing import bits, shuffled
 from slr_keras.data._source import Splits
+from slr_keras.data._stream import select
 from slr_keras.errors import DataError
 
 
@@ -72,7 +73,9 @@ def hold_out(splits: Splits, split: str, count: int, seed: int) -> Splits:
             f"{name!r}; give more images, or a {split} split of your own, or cut less"
         )
     return splits.replace(
-        **{"x_train": x[rest], "y_train": y[rest], f"x_{split}": x[chosen], f"y_{split}": y[chosen]}
+        **{f"x_{split}": select(x, chosen), f"y_{split}": y[chosen]},
+        x_train=select(x, rest),
+        y_train=y[rest],
     )
 
 

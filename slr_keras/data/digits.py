@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from slr_keras.data._settings import DataSettings
 from slr_keras.data._source import Source, Splits
 
 
@@ -17,8 +18,8 @@ class Digits(Source):
     name = "digits"
 
     @staticmethod
-    def load(name: str, dir: str) -> Splits:
-        """See the class; both arguments are ignored."""
+    def load(settings: DataSettings) -> Splits:
+        """See the class; the settings change nothing."""
         import numpy as np
         from sklearn.datasets import load_digits
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
+from slr_keras.data._settings import DataSettings
 from slr_keras.data._source import Source, Splits
 from slr_keras.errors import DataError, did_you_mean
 
@@ -17,8 +19,9 @@ GREY = ("1", "L")
 class Folder(Source):
     """``train/<class>/*.png|jpg|jpeg``, ``test/<class>/...``, perhaps ``val/<class>/...``.
 
-    Classes are numbered in the order of their sorted names. All images have one size; they are
-    uint8 with three channels, or with one when every file is grey. Transparency is dropped.
+    Classes are numbered in the order of their sorted names. All images have one size, or are
+    brought to one by ``data.image_size``; they are uint8 with three channels, or with one when
+    every file is grey. Transparency is dropped.
     """
 
     name = "folder"
@@ -30,16 +33,31 @@ class Folder(Source):
         return bool(name) and Path(name).expanduser().is_dir()
 
     @staticmethod
-    def load(name: str, dir: str) -> Splits:
-        """See the class; ``dir`` is ignored."""
-        root = Path(name).expanduser()
+    def load(settings: DataSettings) -> Splits:
+        """See the class; every header is read here, the pixels later."""
+        root, size = Path(settings.name).expanduser(), settings.image_size
         classes = _classes(root)
         found = {split: _files(root / split, classes) for split in _splits(root)}
-        shape = _common_shape([path for files in found.values() for path, _ in files])
+        shape = _common_shape([_Paths(root, names) for names, _ in found.values()], size)
         arrays: dict[str, Any] = {}
-        for split, files in found.items():
-            arrays[f"x_{split}"], arrays[f"y_{split}"] = _read(files, shape)
+        for split, (names, labels) in found.items():
+            arrays[f"x_{split}"] = _streamed(_Paths(root, names), shape, size)
+            arrays[f"y_{split}"] = labels
         return Splits(**arrays, class_names=classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Paths:
+    """Files below a folder, whose names (a million of them, perhaps) lie in an array of bytes."""
+
+    root: Path
+    names: Any
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, number: int) -> Path:
+        return self.root / os.fsdecode(self.names[number])
 
 
 def _splits(root: Path) -> list[str]:
@@ -66,8 +84,10 @@ def _classes(root: Path) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _files(root: Path, classes: tuple[str, ...]) -> list[tuple[Path, int]]:
-    """Every image with its label, in the order of the names."""
+def _files(root: Path, classes: tuple[str, ...]) -> tuple[Any, Any]:
+    """Every image, as bytes ``split/class/name``, and its label, in the order of the names."""
+    import numpy as np
+
     for name in _folders(root):
         if name not in classes:
             raise DataError(
@@ -75,60 +95,50 @@ def _files(root: Path, classes: tuple[str, ...]) -> list[tuple[Path, int]]:
                 + did_you_mean(name, classes)
             )
     found = []
-    for label, name in enumerate(classes):
-        paths = _images(root / name)
-        if not paths and root.name == "train":
+    for name in classes:
+        files = _images(root / name)
+        if not files and root.name == "train":
             raise DataError(f"{root / name}: expected {', '.join(SUFFIXES)} images, received none")
-        found += [(path, label) for path in paths]
-    if not found:
+        found.append(np.array([os.fsencode(f"{root.name}/{name}/{f}") for f in files], "S"))
+    if not any(map(len, found)):
         raise DataError(f"{root}: expected {', '.join(SUFFIXES)} images, received none")
-    return found
+    labels = np.repeat(np.arange(len(classes), dtype=np.int32), [len(files) for files in found])
+    return np.concatenate(found), labels
 
 
-def _images(folder: Path) -> list[Path]:
+def _images(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
+    names = (name for name in os.listdir(folder) if not name.startswith("."))
+    return sorted(name for name in names if name.lower().endswith(SUFFIXES))
 
 
-def _common_shape(paths: list[Path]) -> tuple[int, int, int]:
+def _common_shape(splits: list[_Paths], image_size: int) -> tuple[int, int, int]:
     """(H, W, C) from the headers alone, so that a wrong file is named before all are read."""
-    headers = [_opened(path, lambda image: (image.size, image.mode)) for path in paths]
-    (width, height), _ = headers[0]
-    for path, (size, mode) in zip(paths, headers, strict=True):
-        if size != (width, height):
+    from slr_keras.data._encoded import RESIZE, header, shown
+
+    (first, _), channels = header(splits[0][0]), 1
+    for path in (paths[i] for paths in splits for i in range(len(paths))):
+        size, mode = header(path)
+        if size != first and not image_size:
             raise DataError(
-                f"{path}: expected {width}x{height} pixels as in {paths[0]}, "
-                f"received {size[0]}x{size[1]}; resize all images to one size"
+                f"{path}: expected {shown(first)} pixels as in {splits[0][0]}, "
+                f"received {shown(size)}; {RESIZE}"
             )
-        if mode.startswith(("I", "F")):
-            raise DataError(f"{path}: expected 8 bits a channel, received mode {mode}; convert it")
-    return height, width, 1 if all(mode in GREY for _, mode in headers) else 3
+        channels = channels if mode in GREY else 3
+    height, width = (image_size, image_size) if image_size else first
+    return height, width, channels
 
 
-def _read(files: list[tuple[Path, int]], shape: tuple[int, int, int]) -> tuple[Any, Any]:
+def _streamed(paths: _Paths, shape: tuple[int, int, int], image_size: int) -> Any:
+    """Images, unread; their names and sizes tell them from others."""
     import numpy as np
 
-    mode = "L" if shape[-1] == 1 else "RGB"
-    images = np.empty((len(files), *shape), np.uint8)
-    for i, (path, _) in enumerate(files):
-        images[i] = _opened(path, lambda image: np.asarray(image.convert(mode))).reshape(shape)
-    return images, np.array([label for _, label in files], np.int32)
+    from slr_keras.data._encoded import Encoded
+    from slr_keras.data._stream import Streamed
 
-
-def _opened(path: Path, function: Any) -> Any:
-    """``function`` of the open image; a file that Pillow cannot read is named."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return function(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path}: expected an image, received a file that cannot be read ({error}); "
-            "replace or remove it"
-        ) from None
+    sizes = np.array([paths[i].stat().st_size for i in range(len(paths))], "<i8")
+    marks, whole = (paths.names, sizes), (len(paths), *shape)
+    return Streamed(
+        Encoded(lambda i: paths[i].read_bytes(), lambda i: str(paths[i]), marks, whole, image_size)
+    )

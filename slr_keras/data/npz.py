@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from slr_keras.data._settings import DataSettings
 from slr_keras.data._source import Source, Splits
 from slr_keras.errors import DataError, did_you_mean
 
@@ -20,6 +21,7 @@ class Npz(Source):
 
     Images uint8 in 0..255 or float in [0, 1], labels whole numbers from 0. ``x_val``, ``y_val``
     and ``class_names`` may be there too. Without ``x_test`` a tenth of training is held out.
+    Arrays of uint8 or float32 that are not compressed can be streamed.
     """
 
     name = "npz"
@@ -31,9 +33,10 @@ class Npz(Source):
         return name.lower().endswith(".npz") and Path(name).expanduser().is_file()
 
     @staticmethod
-    def load(name: str, dir: str) -> Splits:
-        """See the class; ``dir`` is ignored."""
-        arrays = _read(Path(name).expanduser())
+    def load(settings: DataSettings) -> Splits:
+        """See the class."""
+        name = settings.name
+        arrays = _read(Path(name).expanduser(), settings.stream)
         for key in _NEEDED:
             if key not in arrays:
                 raise DataError(f"{name}: expected an array {key!r}.{did_you_mean(key, arrays)}")
@@ -45,7 +48,7 @@ class Npz(Source):
         return Splits(**known, notes=notes)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, stream: str) -> dict[str, Any]:
     import zipfile
     import zlib
 
@@ -53,7 +56,10 @@ def _read(path: Path) -> dict[str, Any]:
 
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: _member(path, archive, key) for key in archive.files}
+            unread = _streamed(path, archive, stream)
+            return unread | {
+                key: _member(path, archive, key) for key in archive.files if key not in unread
+            }
     except DataError:
         raise
     except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
@@ -61,6 +67,22 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path}: expected a file of np.savez, received one that cannot be read "
             f"({type(error).__name__}: {error}); write it again"
         ) from None
+
+
+def _streamed(path: Path, archive: Any, stream: str) -> dict[str, Any]:
+    """The arrays of images, unread, if they are to be streamed and can be."""
+    from slr_keras.data._npy import streamed
+    from slr_keras.data._stream import wanted
+
+    keys = [key for key in archive.files if key in ("x_train", "x_val", "x_test")]
+    if not wanted(stream, sum(archive.zip.getinfo(f"{key}.npy").file_size for key in keys)):
+        return {}
+    try:
+        return {key: streamed(path, archive, key) for key in keys}
+    except DataError:
+        if stream == "on":
+            raise
+        return {}
 
 
 def _member(path: Path, archive: Any, key: str) -> Any:

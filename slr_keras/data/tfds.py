@@ -7,8 +7,10 @@ import dataclasses
 import os
 import re
 import sys
+from importlib.util import find_spec
 from typing import Any
 
+from slr_keras.data._settings import DataSettings
 from slr_keras.data._source import Source, Splits
 from slr_keras.errors import DataError, did_you_mean
 
@@ -20,8 +22,9 @@ class Tfds(Source):
     """cifar10, cifar100, fashion_mnist, svhn_cropped, imagenet_resized/32x32, ...
 
     Shape and class names are the set's own, images stay uint8. A prepared set is read from
-    ``dir`` without network; another one is downloaded to it. Training is the split ``train``;
-    test is ``test``, else ``validation``; ``validation`` is used as such beside ``test``.
+    ``dir`` without network and without TensorFlow; another one is downloaded to it, which needs
+    TensorFlow. Training is the split ``train``; test is ``test``, else ``validation``;
+    ``validation`` is used as such beside ``test``.
     """
 
     name = "tfds"
@@ -36,13 +39,14 @@ class Tfds(Source):
         return not re.search(r"[/\\~]|\.npz$|^$", name, re.IGNORECASE)
 
     @staticmethod
-    def load(name: str, dir: str) -> Splits:
-        """See the class."""
-        builder = _builder(name, dir)
-        _check_task(name, builder)
+    def load(settings: DataSettings) -> Splits:
+        """See the class; the images are not decoded yet."""
+        name = settings.name
+        builder = _builder(name, settings.dir)
+        _check_task(name, builder, settings.image_size)
         if not builder.is_prepared():
             _download(name, builder)
-        return _read_all(name, builder)
+        return _read_all(name, builder, settings.image_size)
 
 
 def _known() -> list[str]:
@@ -82,8 +86,9 @@ def _hint(name: str) -> str:
     return hint
 
 
-def _check_task(name: str, builder: Any) -> None:
+def _check_task(name: str, builder: Any, image_size: int) -> None:
     """One image of one size, one label of a class; known before anything is downloaded."""
+    import numpy as np
     import tensorflow_datasets as tfds
 
     features, keys = builder.info.features, builder.info.supervised_keys
@@ -94,21 +99,33 @@ def _check_task(name: str, builder: Any) -> None:
             f"{name}: expected an image classification set, received one of "
             f"{', '.join(features)}; choose another, cifar10 for example"
         )
-    if None in pair[0].shape:
+    shape, dtype = pair[0].shape, np.dtype(pair[0].np_dtype)
+    if shape[2] not in (1, 3, 4) or dtype != np.uint8:
         raise DataError(
-            f"{name}: expected images of one size, received shape {pair[0].shape}; "
-            "resize them into an .npz file or an image folder"
+            f"{name}: expected images of 1, 3 or 4 channels of uint8, received shape {shape} of "
+            f"{dtype}; convert them into an .npz file or an image folder"
+        )
+    if None in shape and not image_size:
+        raise DataError(
+            f"{name}: expected images of one size, received shape {shape}; "
+            "set data.image_size, 224 for example"
         )
 
 
 def _download(name: str, builder: Any) -> None:
     """Prepares the set in its folder; its messages go to stderr, stdout may carry events."""
+    place = builder.data_path.parent.parent
+    if not find_spec("tensorflow"):
+        raise DataError(
+            f"{name}: not prepared in {place}, and preparing it needs TensorFlow, which is not "
+            "installed; pip install tensorflow for once, or point --data.dir to the folder that "
+            f"holds a prepared {builder.name}/"
+        )
     try:
         with contextlib.redirect_stdout(sys.stderr):
             _check_connection(builder)
             builder.download_and_prepare()
     except Exception as error:  # network, disk, a moved file, a missing package: all the same here
-        place = builder.data_path.parent.parent
         raise DataError(
             f"{name}: not prepared in {place} and the download failed "
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); it needs network "
@@ -126,7 +143,9 @@ def _check_connection(builder: Any) -> None:
             requests.head(urls[0], timeout=10)
 
 
-def _read_all(name: str, builder: Any) -> Splits:
+def _read_all(name: str, builder: Any, image_size: int) -> Splits:
+    from slr_keras.data import _records
+
     available, notes = list(builder.info.splits), []
     if "train" not in available:
         raise DataError(f"{name}: expected a split 'train', received {', '.join(available)}")
@@ -138,14 +157,6 @@ def _read_all(name: str, builder: Any) -> Splits:
         notes.append(f"{name} has no test split: its validation split is the test split here")
     arrays: dict[str, Any] = {}
     for split, source in wanted.items():
-        arrays[f"x_{split}"], arrays[f"y_{split}"] = read(builder, source)
+        arrays[f"x_{split}"], arrays[f"y_{split}"] = _records.read(builder, source, image_size)
     label = builder.info.features[builder.info.supervised_keys[1]]
     return Splits(**arrays, class_names=tuple(label.names), notes=tuple(notes))
-
-
-def read(builder: Any, split: str) -> tuple[Any, Any]:
-    """Images uint8 (N, H, W, C) and labels int64 (N,) of one split, always in the same order."""
-    import tensorflow_datasets as tfds
-
-    data = builder.as_dataset(split=split, batch_size=-1, as_supervised=True, shuffle_files=False)
-    return tfds.as_numpy(data)

@@ -394,16 +394,24 @@ def _test_set(config: configs.RunConfig | None) -> tuple[TestSet | None, str]:
     if config is None:
         return None, "The file says nothing of its data. Open an image file to attack."
     try:
-        return _read_test_set(config.data.name, config.data.dir), ""
+        return _read_test_set(_of_test_set(config.data)), ""
     except DataError as error:
         return None, f"The test images of the run cannot be read: {error}"
 
 
+def _of_test_set(settings: DataSettings) -> DataSettings:
+    """The settings that the test split depends on; of training one image is read."""
+    names = ("name", "dir", "image_size", "stream")
+    same = {name: getattr(settings, name) for name in names}
+    return DataSettings(val_fraction=0.0, train_samples=1, **same)
+
+
 @functools.lru_cache(maxsize=2)
-def _read_test_set(name: str, folder: str) -> TestSet:
-    """The test split depends on nothing but the data."""
-    whole = data.load(DataSettings(name=name, dir=folder, val_fraction=0.0), seed=0)
-    return TestSet(pathlib.Path(name).name, whole.x_test.copy(), whole.y_test, whole.class_names)
+def _read_test_set(settings: DataSettings) -> TestSet:
+    whole = data.load(settings, seed=0)
+    return TestSet(
+        pathlib.Path(settings.name).name, whole.x_test.copy(), whole.y_test, whole.class_names
+    )
 
 
 def check_slot(slot: str, slots: Any) -> None:

@@ -273,15 +273,16 @@ class Run:
         steps, begun = self.batches.steps_per_epoch, self.position.batch
         recorder = Recorder(self)
         extra = [self._tensorboard()] if self.writes_tensorboard else []
-        self.model.fit(
-            backend.feed(self.batches, first, begun),
-            initial_epoch=first - 1,
-            epochs=last,
-            steps_per_epoch=steps - begun,
-            shuffle=False,
-            callbacks=Callbacks([recorder, *extra], add_history=True, model=self.model),
-            verbose=0,
-        )
+        with self.batches.own_failure():
+            self.model.fit(
+                backend.feed(self.batches, first, begun),
+                initial_epoch=first - 1,
+                epochs=last,
+                steps_per_epoch=steps - begun,
+                shuffle=False,
+                callbacks=Callbacks([recorder, *extra], add_history=True, model=self.model),
+                verbose=0,
+            )
 
     def _tensorboard(self) -> Any:
         return keras.callbacks.TensorBoard(str(self.folder["tensorboard"]), write_graph=False)
@@ -404,18 +405,24 @@ class Run:
         return float(ops.convert_to_numpy(schedule(max(last, 0))))
 
 
-def digest(*arrays: np.ndarray) -> str:
-    """SHA-256 of arrays' contents."""
+def digest(*arrays: Any) -> str:
+    """SHA-256 of arrays' contents; of streamed images it reads no pixels."""
     total = hashlib.sha256()
     for array in arrays:
-        total.update(np.ascontiguousarray(array).data)
+        total.update(data.content(array))
     return total.hexdigest()
 
 
 def images_on_device(place: str, images: Any) -> bool:
     """Whether training images wait on the device; ``place`` as in ``data.place``."""
+    loaded = isinstance(images, np.ndarray)
     if place == "auto":
-        return 0 < 4 * images.nbytes <= backend.device_memory()
+        return loaded and images.nbytes * 4 <= backend.device_memory()
+    if place == "device" and not loaded:
+        raise UserError(
+            "data.place: expected images in memory to put on the device, received streamed ones; "
+            "leave it out, or set data.stream off"
+        )
     return place == "device"
 
 

@@ -14,7 +14,16 @@ from slr_keras.data import Dataset, DataSettings, Splits, load, prepare
 from slr_keras.data._split import balanced, mislabel, stratified
 from slr_keras.errors import DataError, SettingError
 
-MODULES = ("_settings", "_dataset", "_load", "_split", "_batches", "_augment", "_hashing")
+MODULES = (
+    "_settings",
+    "_dataset",
+    "_load",
+    "_split",
+    "_batches",
+    "_augment",
+    "_hashing",
+    "_stream",
+)
 
 
 def tagged(n, classes=4, start=0):
