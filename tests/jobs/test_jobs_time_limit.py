@@ -1,0 +1,134 @@
+"""``--train.max_minutes``: the run leaves by itself, says so with exit code 75, and goes on."""
+
+import json
+import types
+
+import pytest
+
+from slr_keras import config, train
+from slr_keras.training import control, crew
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A process that is as old as the test says, and whose looks at the clock take no time."""
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(control, "time", clock)
+    monkeypatch.setattr(control, "process_seconds", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def leave_when(clock, monkeypatch):
+    """``leave_when(fits)``: an hour passes at the first event that fits."""
+    from slr_keras.training import loop
+
+    real, waiting = loop.Run.emit, []
+
+    def emit(self, event):
+        real(self, event)
+        if waiting and waiting[0](event):
+            waiting.pop()
+            clock.now += 3600
+
+    monkeypatch.setattr(loop.Run, "emit", emit)
+
+    def arrange(**facts):
+        clock.now = 0.0
+        waiting[:] = [lambda e: all(getattr(e, k, None) == v for k, v in facts.items())]
+
+    return arrange
+
+
+MOMENTS = [
+    {"name": "phase", "phase": "evaluating", "epoch": 2},
+    {"name": "phase", "phase": "testing"},
+]
+
+
+def test_a_run_in_three_pieces_ends_bit_equal(
+    tmp_path, flags, finished, job, same, leave_when, clock
+):
+    run, words = tmp_path / "run", [*flags(), "--run-dir", tmp_path / "run"]
+    for moment in MOMENTS:
+        leave_when(**moment)
+        done = job(train.main, *words, "--train.max_minutes", 30)
+        assert done.code == control.TIME_IS_UP == 75, done.err
+        assert "stopped by the time limit, state saved" in done.err
+        assert f"python -m slr_keras.train --resume {run}" in done.err
+        last = json.loads((run / "events.jsonl").read_text().splitlines()[-1])
+        assert (last["event"], last["reason"]) == ("run_stop", "the time limit")
+        assert not (run / "summary.json").exists()
+        words = ["--resume", run]
+    clock.now = 0.0
+    before = sorted((run / "checkpoints").iterdir())
+    assert job(train.main, *words).code == 0
+    assert sorted((run / "checkpoints").iterdir()) == before  # the test at the end, and no batch
+    same(finished, run)
+    assert config.load(file=run / "config.toml") == config.load(
+        file=finished / "config.toml", values={"run_dir": str(run)}
+    )
+
+
+def test_it_leaves_before_the_limit_not_after(clock):
+    watched = control.Control(minutes=1)
+    watched.reserve = 5
+    for now in (10, 20, 30, 40):
+        clock.now = now
+        watched.listen(1, 1)
+        assert watched.leaving is None
+    clock.now = 48  # with another 8 seconds and the 5 of a checkpoint it would be 61
+    watched.listen(1, 1)
+    assert (watched.leaving, watched.code) == ("the time limit", 75)
+
+
+def test_what_passed_before_it_began_counts(clock):
+    clock.now = 300
+    watched = control.Control(minutes=5)
+    watched.listen(1, 1)
+    assert watched.code == 75
+    unlimited = control.Control()
+    clock.now = 1e9
+    unlimited.listen(1, 1)
+    assert unlimited.leaving is None
+
+
+def test_a_signal_and_a_command_win_over_a_limit_that_comes_later(clock):
+    watched = control.Control(minutes=1)
+    watched.follow(128 + 15)
+    clock.now = 60
+    watched.listen(1, 1)
+    assert (watched.leaving, watched.code) == ("SIGTERM", 143)
+
+
+def test_the_other_processes_leave_with_the_same_code(clock, monkeypatch):
+    first, second = control.Control(minutes=1), control.Control()
+    clock.now = 59
+    first.listen(1, 1)
+    sent = []
+    gather = {"gather": lambda code: sent.append(code) or [75, 0]}
+    monkeypatch.setattr(crew, "backend", types.SimpleNamespace(**gather))
+    pair = [crew.Crew(2, number) for number in (0, 1)]
+    assert pair[0].leaving(first) == pair[1].leaving(second) == "the time limit"
+    assert [int(code) for code in sent] == [75, 0]
+    assert second.code == 75
+
+
+@pytest.mark.parametrize("given", ["-1", "soon"])
+def test_a_limit_that_is_none(job, given):
+    done = job(train.main, "--train.max_minutes", given)
+    assert done.code == 2 and done.err.count("\n") == 1 and "train.max_minutes" in done.err
+
+
+def test_it_does_not_tell_one_run_from_another():
+    limited = config.load(values={"train": {"max_minutes": 9}})
+    assert config.plain_text(limited) == config.plain_text(config.load())
+    assert config.passing({"train": {"max_minutes": 9}, "distributed": {}}) and config.passing({})
+    assert not config.passing({"train": {"epochs": 9}}) and not config.passing({"seed": 1})
