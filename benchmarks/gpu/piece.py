@@ -1,8 +1,8 @@
 """A long run on GPU machines that keep nothing, in pieces of a few minutes.
 
 A machine may take 60 MiB a call, run a command for ten minutes and hand back eight files of
-16 MiB, 64 MiB together. HOME is the folder of one run where files are kept; WORK becomes the same on
-the machine, outside the checkout. The data once, at home:
+16 MiB, 64 MiB together. HOME is the folder of one run where files are kept; WORK becomes the same
+on the machine, outside the checkout. The data once, at home:
 
     python -m benchmarks.gpu.images prepare cifar10 data/cifar10.packed --dir ~/tensorflow_datasets
     python -m benchmarks.gpu.parts cut data PARTS --name data --mib 50

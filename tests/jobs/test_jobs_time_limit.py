@@ -89,6 +89,14 @@ def test_it_leaves_before_the_limit_not_after(clock):
     assert (watched.leaving, watched.code) == ("the time limit", 75)
 
 
+def test_a_stretch_that_was_long_once_does_not_end_a_run_early(clock):
+    watched = control.Control(minutes=1)
+    for now in (1, 40, 41):  # 39 seconds of compiling
+        clock.now = now
+        watched.listen(1, 1)
+        assert watched.leaving is None
+
+
 def test_what_passed_before_it_began_counts(clock):
     clock.now = 300
     watched = control.Control(minutes=5)
