@@ -50,6 +50,7 @@ HANDFUL = 8, 64 * parts.MIB  # files and bytes that come back at once
 KEPT = 30.0  # seconds of a piece for stopping and cutting
 GRACE = 10.0  # seconds between asking a program to stop and ending it
 SUITE = "--attacks clean pgd-20 autoattack --batch-size 500"
+WHICH = ("final", "best")
 STOPPED = {TIME_IS_UP, 130, 143, -9, -15}
 FILES = ("config.toml", "events.jsonl", "history.csv", "best.keras", "final.keras", "summary.json")
 
@@ -133,7 +134,7 @@ def jobs(work: pathlib.Path, flags: argparse.Namespace) -> Iterator[list[str]]:
         begun = (folder / "config.toml").exists()
         words = ["--resume", str(folder)] if begun else [*flags.words, "--run-dir", str(folder)]
         yield ["slr_keras.train", *words]
-    for which in ("final", "best"):
+    for which in WHICH:
         result = folder / f"evaluation-{which}.json"
         if (folder / f"{which}.keras").exists() and not result.exists():
             options = ["--which", which, "--out", str(result), *shlex.split(flags.evaluate)]
@@ -146,7 +147,10 @@ def call(job: list[str], seconds: float, work: pathlib.Path) -> int:
     if job[0] == "slr_keras.train":  # it leaves by itself; unless compiling takes longer than that
         limit, seconds = ["--train.max_minutes", f"{seconds / 60:.3f}"], seconds + GRACE
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *_python_path()])}
-    environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(work / "xla"))
+    environment |= {
+        "JAX_COMPILATION_CACHE_DIR": str(work / "xla"),
+        "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none",  # they tie the programs to the folder
+    }
     command = [sys.executable, "-m", *job, *limit, "--progress", "plain"]
     with subprocess.Popen(command, cwd=work / "data", env=environment) as process:
         for wait, end in ((seconds, process.terminate), (GRACE, process.kill)):

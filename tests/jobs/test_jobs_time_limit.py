@@ -1,80 +1,11 @@
-"""``--train.max_minutes``: the run leaves by itself, says so with exit code 75, and goes on."""
+"""``--train.max_minutes``: when the run leaves; that it goes on is in ``test_gpu_pieces.py``."""
 
-import json
 import types
 
 import pytest
 
 from slr_keras import config, train
 from slr_keras.training import control, crew
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """A process that is as old as the test says, and whose looks at the clock take no time."""
-
-    class Clock:
-        now = 0.0
-
-        def monotonic(self):
-            return self.now
-
-    clock = Clock()
-    monkeypatch.setattr(control, "time", clock)
-    monkeypatch.setattr(control, "process_seconds", lambda: clock.now)
-    return clock
-
-
-@pytest.fixture
-def leave_when(clock, monkeypatch):
-    """``leave_when(fits)``: an hour passes at the first event that fits."""
-    from slr_keras.training import loop
-
-    real, waiting = loop.Run.emit, []
-
-    def emit(self, event):
-        real(self, event)
-        if waiting and waiting[0](event):
-            waiting.pop()
-            clock.now += 3600
-
-    monkeypatch.setattr(loop.Run, "emit", emit)
-
-    def arrange(**facts):
-        clock.now = 0.0
-        waiting[:] = [lambda e: all(getattr(e, k, None) == v for k, v in facts.items())]
-
-    return arrange
-
-
-MOMENTS = [
-    {"name": "phase", "phase": "evaluating", "epoch": 2},
-    {"name": "phase", "phase": "testing"},
-]
-
-
-def test_a_run_in_three_pieces_ends_bit_equal(
-    tmp_path, flags, finished, job, same, leave_when, clock
-):
-    run, words = tmp_path / "run", [*flags(), "--run-dir", tmp_path / "run"]
-    for moment in MOMENTS:
-        leave_when(**moment)
-        done = job(train.main, *words, "--train.max_minutes", 30)
-        assert done.code == control.TIME_IS_UP == 75, done.err
-        assert "stopped by the time limit, state saved" in done.err
-        assert f"python -m slr_keras.train --resume {run}" in done.err
-        last = json.loads((run / "events.jsonl").read_text().splitlines()[-1])
-        assert (last["event"], last["reason"]) == ("run_stop", "the time limit")
-        assert not (run / "summary.json").exists()
-        words = ["--resume", run]
-    clock.now = 0.0
-    before = sorted((run / "checkpoints").iterdir())
-    assert job(train.main, *words).code == 0
-    assert sorted((run / "checkpoints").iterdir()) == before  # the test at the end, and no batch
-    same(finished, run)
-    assert config.load(file=run / "config.toml") == config.load(
-        file=finished / "config.toml", values={"run_dir": str(run)}
-    )
 
 
 def test_it_leaves_before_the_limit_not_after(clock):
