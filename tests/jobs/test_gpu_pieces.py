@@ -1,18 +1,15 @@
 """A run in pieces on machines that keep nothing, and the table of what came out."""
 
 import json
-import os
 import shutil
-import signal
 
 import numpy as np
 import pytest
 
 from benchmarks.gpu import figures, images, parts, piece
 from slr_keras import evaluate, train
-from slr_keras.evaluation import measurement
 
-SUITE = "--attacks clean pgd-2 square-20 --eps 40/255 --num-samples 40 --batch-size 20"
+SUITE = "--attacks clean pgd-2 --eps 40/255 --num-samples 40 --batch-size 20"
 PROGRAMS = {"slr_keras.train": train.main, "slr_keras.evaluate": evaluate.main}
 
 
@@ -55,46 +52,52 @@ def bring_and_run(tmp_path, job, flags, monkeypatch):
     return go
 
 
-def test_pieces_end_bit_equal(bring_and_run, here, finished, same, leave_when, clock, monkeypatch):
+def test_pieces_end_bit_equal(bring_and_run, here, finished, same, leave_when, clock):
     home = bring_and_run.home
     leave_when(name="phase", phase="epoch", epoch=3)
     done = bring_and_run()
     assert done.code == 75 and "to be continued" in done.out
+    assert "stopped by the time limit, state saved" in done.err
+    assert "python -m slr_keras.train --resume " in done.err
+    last = json.loads((home / "run/events.jsonl").read_text().splitlines()[-1])
+    assert (last["event"], last["reason"]) == ("run_stop", "the time limit")
     assert [p.stem for p in (home / "run/checkpoints").glob("*.json")] == ["000003-00000001"]
     leave_when(name="phase", phase="testing")
     assert bring_and_run().code == 75
     clock.now = 0.0
-    with monkeypatch.context() as patch:
-        stop_in_the_evaluation(patch)
-        assert bring_and_run().code == 75
-    assert (home / "run/summary.json").exists()
-    assert (home / "run/evaluation-final.partial.npz").exists()
     done = bring_and_run()
     assert done.code == 0 and "complete" in done.out
     same(finished, home / "run")
+    config = (home / "run/config.toml").read_text()
+    assert "max_minutes = 0.0" in config  # the limit was the process's, not the run's
     results = {w: json.loads((home / f"run/evaluation-{w}.json").read_text()) for w in piece.WHICH}
     assert {w: result["which"] for w, result in results.items()} == {w: w for w in piece.WHICH}
     assert bring_and_run().code == 0  # and there is nothing left to do
 
 
-def stop_in_the_evaluation(patch):
-    real, calls = measurement.Measurement._count, []
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
 
-    def count(self, *arguments):
-        real(self, *arguments)
-        calls.append(arguments)
-        if len(calls) == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
 
-    patch.setattr(measurement.Measurement, "_count", count)
+def test_what_travels(tmp_path):
+    older, newer = (f"run/checkpoints/00000{epoch}-00000000" for epoch in (1, 2))
+    both = [f"{newer}.json", f"{newer}.npz"]
+    rest = ["run/best.keras", "run/config.toml", "run/evaluation-final.partial.npz", "xla/a/step"]
+    touch(tmp_path, f"{older}.json", f"{older}.npz", *both, *rest)
+    touch(tmp_path, "run/tensorboard/train/log", "run/run.lock", "data/cifar10.npz", "in/run.000")
+    assert piece.travelling(tmp_path) == sorted([*both, *rest])
+    before = piece.mark(tmp_path)
+    touch(tmp_path, "run/summary.json", "run/final.keras")
+    assert piece.travelling(tmp_path) == sorted([*rest, "run/summary.json", "run/final.keras"])
+    assert piece.mark(tmp_path) != before
 
 
 def test_bad_settings_are_the_code_of_the_piece(tmp_path, job):
-    words = ("run", tmp_path / "work", "--out", tmp_path / "out", "--", "--data.name", "digitz")
-    shown = job(piece.main, *words)
-    assert (
-        shown.code == 2 and "Did you mean 'digits'?" in shown.err and "Traceback" not in shown.err
-    )
+    words = ("run", tmp_path / "work", "--out", tmp_path / "out", "--", "--attack.eps", "8")
+    done = job(piece.main, *words)
+    assert done.code == 2 and done.err.count("\n") == 1 and "Did you mean 8/255?" in done.err
 
 
 def test_a_piece_that_is_too_short_says_so(tmp_path, job):
@@ -164,8 +167,10 @@ def test_the_table_of_figures(finished, copy_of, job):
         assert word in done.out
 
 
-def test_a_run_that_is_not_finished_has_no_figures(interrupted, job):
-    done = job(figures.main, interrupted)
+def test_a_run_that_is_not_finished_has_no_figures(finished, copy_of, job):
+    run = copy_of(finished)
+    (run / "summary.json").unlink()
+    done = job(figures.main, run)
     assert done.code == 2 and done.err.count("\n") == 1 and "is not finished" in done.err
 
 
