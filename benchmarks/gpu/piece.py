@@ -41,9 +41,8 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.gpu import images, parts
 from slr_keras import cli
-from slr_keras.errors import UserError
+from slr_keras.errors import TIME_IS_UP, UserError
 
-TIME_IS_UP = 75  # exit code of slr_keras.train that left before its time limit
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PART = 16 * parts.MIB  # of a file that comes back
 HANDFUL = 8, 64 * parts.MIB  # files and bytes that come back at once

@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 
 from slr_keras import commands, events
+from slr_keras.errors import TIME_IS_UP
 
 POLL = 0.2  # seconds between two looks at the signals while a run is paused
-TIME_IS_UP = 75  # exit code, EX_TEMPFAIL of sysexits.h: try again
 OUT_OF_TIME = "the time limit"
 RESERVE = 2.0  # seconds kept for the first checkpoint, which nobody has timed yet
 
