@@ -3,9 +3,12 @@
     python -m benchmarks.gpu.figures gpu/at/run gpu/slr/run --curves curves.png
 
 Each run folder needs evaluation-final.json and evaluation-best.json, as ``benchmarks.gpu.piece``
-leaves them (or ``python -m slr_keras.evaluate RUN --which final --attacks clean pgd-20 autoattack
---out RUN/evaluation-final.json``). What was not measured is a dash; the paper's figures stand
-beside, of the final epoch.
+leaves them. Where a command may run long, this makes them:
+
+    python -m slr_keras.evaluate gpu/slr/run --which final --attacks clean pgd-20 autoattack \\
+        --batch-size 500 --out gpu/slr/run/evaluation-final.json
+
+What was not measured is a dash. The paper's figures stand beside those of its setting, final epoch.
 """
 
 from __future__ import annotations
@@ -62,6 +65,11 @@ def name_of(run: record.Record) -> str:
     return NAMES[run.config.method.name]
 
 
+def is_the_papers(run: record.Record) -> bool:
+    """Whether the paper has figures of this network and data set."""
+    return run.config.model.name == "resnet18" and "cifar10" in run.config.data.name
+
+
 def table(runs: Sequence[record.Record]) -> str:
     """A row for the final and for the best epoch of each run."""
     return "\n".join([HEAD, *(row(run, which) for run in runs for which in ("final", "best"))])
@@ -75,7 +83,8 @@ def row(run: record.Record, which: str) -> str:
         found["pgd-20"] = summary.get("robust_accuracy")
     found |= {r["attack"]: r["accuracy"] for r in evaluation(run, which).get("results", [])}
     cells = [_percent(found.get(column)) for column in COLUMNS]
-    paper = " / ".join(map(str, PAPER[name_of(run)])) if which == "final" else ""
+    asked = which == "final" and is_the_papers(run)
+    paper = " / ".join(map(str, PAPER[name_of(run)])) if asked else ""
     epoch = f"{which}, {summary['epoch']}" if summary else which
     return f"| {name_of(run)} | {epoch} | {' | '.join(cells)} | {paper} |"
 

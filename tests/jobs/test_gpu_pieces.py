@@ -1,5 +1,6 @@
 """A run in pieces on machines that keep nothing, and the table of what came out."""
 
+import dataclasses
 import json
 import shutil
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.gpu import figures, images, parts, piece
-from slr_keras import evaluate, train
+from slr_keras import config, evaluate, train
 
 SUITE = "--attacks clean pgd-2 --eps 40/255 --num-samples 40 --batch-size 20"
 PROGRAMS = {"slr_keras.train": train.main, "slr_keras.evaluate": evaluate.main}
@@ -68,8 +69,8 @@ def test_pieces_end_bit_equal(bring_and_run, here, finished, same, leave_when, c
     done = bring_and_run()
     assert done.code == 0 and "complete" in done.out
     same(finished, home / "run")
-    config = (home / "run/config.toml").read_text()
-    assert "max_minutes = 0.0" in config  # the limit was the process's, not the run's
+    written = (home / "run/config.toml").read_text()
+    assert "max_minutes = 0.0" in written  # the limit was the process's, not the run's
     results = {w: json.loads((home / f"run/evaluation-{w}.json").read_text()) for w in piece.WHICH}
     assert {w: result["which"] for w, result in results.items()} == {w: w for w in piece.WHICH}
     assert bring_and_run().code == 0  # and there is nothing left to do
@@ -159,12 +160,19 @@ def test_the_table_of_figures(finished, copy_of, job):
     picture = run / "curves-of-all.png"
     done = job(figures.main, run, "--curves", picture)
     assert done.code == 0 and picture.read_bytes()[1:4] == b"PNG"
-    assert "| AT + SLR | final, 3 | 83.0 | 55.9 | 50.2 | 83.0 / 55.9 / 50.2 |" in done.out
+    assert "| AT + SLR | final, 3 | 83.0 | 55.9 | 50.2 |  |" in done.out  # not of digits
     best = summary["best"]
     shown = f"{100 * best['accuracy']:.1f}"
     assert f"| AT + SLR | best, {best['epoch']} | {shown} | - | - |  |" in done.out
     for word in ("seed 0, 3 epochs", "float32", "CPU", "digits", "1 h 07 min on a GPU"):
         assert word in done.out
+
+
+def test_the_papers_figures_stand_beside_its_own_setting(finished):
+    run = figures.read(str(finished))
+    paper = dataclasses.replace(run, config=config.load(preset="cifar10-resnet18-at"))
+    assert figures.row(paper, "final").endswith("| 82.4 / 41.4 / 40.2 |")
+    assert figures.row(paper, "best").endswith("|  |")
 
 
 def test_a_run_that_is_not_finished_has_no_figures(finished, copy_of, job):
