@@ -92,7 +92,8 @@ class Control:
     def _watch_the_time(self) -> None:
         """Leave if another stretch like this one, and saving the state, would take too long.
 
-        The shorter of the last two counts: what was compiled for the first is not for the second.
+        The shorter of the last two counts, for one alone may have compiled; that something will
+        be compiled in the next one is not foreseen.
         """
         now = time.monotonic()
         stretch, before = now - self._looked, self._stretch
