@@ -22,11 +22,11 @@ At home, with all that came back in one folder:
 
     python -m benchmarks.gpu.parts join CAME HOME --name run
 
-HOME/run is an ordinary run folder; at the end evaluation-final.json and evaluation-best.json are in
-it. A piece that is lost costs itself: bring the same parts again. What comes after ``--`` counts for
-the first piece, later ones go on with the run's own settings. For ResNet-18 the state is 90 MB, and
-45 MB more where the best epoch is a new one: two or three handfuls. Older checkpoints that gather in
-HOME/run/checkpoints may be deleted. Compiled programs travel too (JAX, HOME/xla).
+HOME/run is an ordinary run folder; at the end evaluation-final.json and evaluation-best.json are
+in it. A piece that is lost costs itself: bring the same parts again. What follows ``--`` counts
+for the first piece, later ones go on with the run's own settings. For ResNet-18 the state is 90
+MB, and 45 MB more where the best epoch is new: two or three handfuls. Older checkpoints that
+gather in HOME/run/checkpoints may be deleted. Compiled programs travel too (JAX, HOME/xla).
 """
 
 from __future__ import annotations
