@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 from slr_keras import commands, events, lab_events, wire
+from slr_keras.errors import TIME_IS_UP
 
 KINDS = wire.kinds(lab_events.Event)  # importing lab_events makes its events known too
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -48,7 +49,7 @@ class Death:
     @property
     def well(self) -> bool:
         """Whether the worker ended as it should."""
-        return self.cause == "exit" and self.code in (0, 130, 143)
+        return self.cause == "exit" and self.code in (0, TIME_IS_UP, 130, 143)
 
 
 class Worker(QObject):
@@ -299,6 +300,8 @@ def _sentence(name: str, cause: str, code: int, lines: Sequence[str]) -> str:
         return f"The {name} {_SIGNALS.get(_signal_name(code), f'was ended by signal {code}')}."
     if code == 0:
         return f"The {name} has finished."
+    if code == TIME_IS_UP:
+        return f"The {name} left before its time limit; its state is saved."
     if code in (130, 143):
         return f"The {name} was stopped from outside; its state is saved."
     if said:

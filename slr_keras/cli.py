@@ -186,7 +186,8 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
     """Call a job's ``main``; bad input is one line on stderr and exit code 2.
 
     Returns:
-        0 done, 1 failed (disk, non-finite loss), 2 bad input, 130 or 143 stopped by a signal.
+        0 done, 1 failed (disk, non-finite loss), 2 bad input, 75 out of time, 130 or 143 stopped
+        by a signal.
     """
     try:
         return main(arguments)

@@ -54,6 +54,13 @@ class TrainSettings(Settings):
         unit="minutes",
         above=0,
     )
+    max_minutes: float = setting(
+        0.0,
+        help="leave before the process has run so long, state saved, exit code 75; 0: no limit; "
+        "with --resume too",
+        unit="minutes",
+        at_least=0,
+    )
     keep_checkpoints: int = setting(2, help="checkpoints kept, newest first", at_least=1)
     export: bool = setting(False, help="write savedmodel/ (from the best epoch) at the end")
     tensorboard: bool = setting(True, help="write TensorBoard logs")
@@ -378,7 +385,16 @@ def renewed(text: str) -> str:
 
 def plain_text(config: RunConfig) -> str:
     """What tells one run from another, as TOML: without its folder, devices and processes."""
-    plain = config.replace(
-        run_dir="", overwrite=False, devices="1", distributed=DistributedSettings()
-    )
-    return dumps(plain)
+    return dumps(lasting(config).replace(run_dir="", overwrite=False, devices="1"))
+
+
+def lasting(config: RunConfig, minutes: float = 0.0) -> RunConfig:
+    """``config`` without what it says of a process alone; ``minutes`` becomes its time limit."""
+    train = config.train.replace(max_minutes=minutes)
+    return config.replace(distributed=DistributedSettings(), train=train)
+
+
+def passing(values: Mapping[str, Any]) -> bool:
+    """Whether flags say something of a process alone: ``--resume`` takes these and no others."""
+    train = values.get("train", {})
+    return values.keys() <= {"distributed", "train"} and train.keys() <= {"max_minutes"}

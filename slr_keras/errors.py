@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+TIME_IS_UP = 75  # exit code of a run that left before its time limit; EX_TEMPFAIL of sysexits.h
 PROCESS_LOST = "another process of the run ended; go on with --resume"
 
 

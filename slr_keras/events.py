@@ -131,7 +131,8 @@ class NonFiniteLoss(Event):
 class RunStopped(Event):
     """The run was asked to stop and can be resumed.
 
-    ``reason`` is the name of a signal, ``asked to stop``, ``discarded`` or ``window closed``.
+    ``reason`` is the name of a signal, ``asked to stop``, ``discarded``, ``window closed`` or
+    ``the time limit``.
     """
 
     name = "run_stop"

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 EPILOG = """Without preset and file: SLR on scikit-learn's digits with a small CNN, a minute on two
 cores. Flags win over the file, the file over the preset.
 
-Exit codes: 0 done, or left because a window asked; 1 failed; 2 bad input; 130 and 143 stopped by
-SIGINT and SIGTERM. What was stopped goes on with --resume."""
+Exit codes: 0 done, or left because a window asked; 1 failed; 2 bad input; 75 stopped by its time
+limit, --train.max_minutes; 130 and 143 by SIGINT and SIGTERM. What was stopped goes on with
+--resume."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,41 +64,42 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     if cli.answer_lists(options):
         return 0
     values = cli.values_of(options)
-    if options.resume:
-        meeting = configs.load(values={"distributed": values.pop("distributed", {})}).distributed
-        if values or options.config or options.preset:
-            raise UserError(
-                "--resume goes on with the run's own settings: give no others but --distributed's"
-            )
-        return _train(None, options.resume, options.progress, channel, meeting)
-    config = configs.load(options.preset, options.config, values)
-    return _train(config, "", options.progress, channel, config.distributed)
+    alien = options.config or options.preset or not configs.passing(values)
+    if options.resume and alien:
+        raise UserError(
+            "--resume goes on with the run's own settings: give no others but "
+            "--train.max_minutes and --distributed's"
+        )
+    given = configs.load(options.preset, options.config, values)
+    return _train(given, options.resume, options.progress, channel)
 
 
 def _train(
-    config: configs.RunConfig | None,
-    resume: str,
-    progress: str,
-    channel: Channel | None,
-    meeting: configs.DistributedSettings,
+    given: configs.RunConfig, resume: str | None, progress: str, channel: Channel | None
 ) -> int:
+    """Train as one process of a crew, or as the only one.
+
+    Args:
+        given: a new run; with ``resume`` what is asked of this process.
+    """
     from slr_keras import console
     from slr_keras.run_folder import RunFolder
 
-    found = None if config else RunFolder.open(resume)
-    if not meeting.coordinator or (found and found.complete()):
-        return _train_first(config, resume, progress, channel, None)
+    found = RunFolder.open(resume) if resume else None
+    if not given.distributed.coordinator or (found and found.complete()):
+        return _train_first(given, resume, progress, channel, None)
     from slr_keras.training.crew import Crew
 
-    crew = Crew.join(meeting)
+    crew = Crew.join(given.distributed)
     with _member(crew):
-        settings = config or RunFolder.open(resume).config()
+        settings = RunFolder.open(resume).config() if resume else given
         text = configs.plain_text(settings)
         crew.require_equal("their settings", text, "give all the same flags and files")
         if crew.first:
-            return _train_first(config, resume, progress, channel, crew)
+            return _train_first(given, resume, progress, channel, crew)
         folder, report = found or RunFolder(os.devnull), console.SilentReporter()
-        summary = _execute(settings, folder, report, None, config is None, crew)
+        settings = configs.lasting(settings, given.train.max_minutes)
+        summary = _execute(settings, folder, report, None, bool(resume), crew)
         return summary if isinstance(summary, int) else 0
 
 
@@ -114,8 +116,8 @@ def _member(crew: Crew) -> Iterator[None]:
 
 
 def _train_first(
-    config: configs.RunConfig | None,
-    resume: str,
+    given: configs.RunConfig,
+    resume: str | None,
     progress: str,
     channel: Channel | None,
     crew: Crew | None,
@@ -124,17 +126,15 @@ def _train_first(
     from slr_keras import console
     from slr_keras.run_folder import RunFolder
 
-    if config:
-        config = config.replace(distributed=configs.DistributedSettings())
-    folder = RunFolder.create(config) if config else RunFolder.open(resume)
+    folder = RunFolder.open(resume) if resume else RunFolder.create(configs.lasting(given))
     with console.reporter(progress, channel) as report:
         if folder.complete():
             done = f"{folder.path} is complete, nothing to resume: see {folder['summary.json']}"
             report(events.Warned(done)) if channel else print(done)
             return 0
-        settings = config or folder.config()
+        settings = configs.lasting(folder.config() if resume else given, given.train.max_minutes)
         with folder.lock():
-            summary = _execute(settings, folder, report, channel, config is None, crew)
+            summary = _execute(settings, folder, report, channel, bool(resume), crew)
     if isinstance(summary, int):
         return summary
     if progress in {"quiet", "json"}:
@@ -159,7 +159,7 @@ def _execute(
     from slr_keras.training.control import Control, Interrupted, on_signals
 
     asked = channel.commands if channel else None
-    control = Control(asked, report, config.train.epochs)
+    control = Control(asked, report, config.train.epochs, config.train.max_minutes)
     command = f"python -m slr_keras.train --resume {folder.path}"
     with on_signals(control):
         _note(folder, events.PhaseStarted("importing"), crew)

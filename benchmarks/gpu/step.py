@@ -1,17 +1,30 @@
 """The SLR training step on a GPU against PyTorch, and against what the arithmetic allows.
 
     KERAS_BACKEND=jax python -m benchmarks.gpu.step --batch 128 512 --peak 989
+    KERAS_BACKEND=jax python -m benchmarks.gpu.step --batch 512 --peers none --profile trace
     KERAS_BACKEND=jax python -m benchmarks.gpu.step --model small_cnn --steps 3     # a try on a CPU
 
-Ours runs through ``fit`` on one batch that is fed again and again, with bfloat16 throughout, with a
-bfloat16 attack alone, and in float32. PyTorch runs eagerly and by ``torch.compile``, channels last,
-under autocast. PGD-10 makes ten forward and ten input-gradient passes, training counts three, the
-clean pass one.
+Ours runs through ``fit`` on one batch that is fed again and again: from the host, as in training
+(``device``: it lies on the device, which shows what feeding costs). PyTorch runs eagerly and by
+``torch.compile``, channels last, under autocast or with TF32, cuDNN choosing its algorithms, the
+batch on the device, its loss never read. Both are timed in stretches of ``--steps`` that begin and
+end with an idle device; the median of three counts, after one or two that compile.
+
+PGD-10 makes ten forward and ten input-gradient passes, training counts three, the clean pass one:
+24 forward passes. ``floor`` is that arithmetic at the peak for an epoch of 50,000 images, without
+augmentation, evaluation or checkpoints; the target at batch 512 is three times the floor. Memory is
+the device's peak so far in this process, for PyTorch that of the line. JAX takes most of the
+memory for itself: for PyTorch's largest batches set XLA_PYTHON_CLIENT_PREALLOCATE=false.
 """
 
 from __future__ import annotations
 
 import argparse
+import collections
+import gc
+import gzip
+import json
+import pathlib
 import statistics
 import sys
 import time
@@ -23,30 +36,53 @@ import numpy as np
 from benchmarks import _subjects
 
 PASSES = 10 * 2 + 3 + 1  # in units of one forward pass
+EPOCH = 50_000  # images
+TARGET, TARGET_BATCH = 3.0, 512
+ROUNDS = 3
+# Name: precision policy, attack dtype, feed. Training with the data set on the device belongs here
+# as another feed (FEEDS, below).
 KINDS = {
-    "bfloat16": ("mixed_bfloat16", None),
-    "bfloat16 attack": ("float32", "bfloat16"),
-    "float32": ("float32", None),
+    "bfloat16": ("mixed_bfloat16", None, "host"),
+    "bfloat16, device": ("mixed_bfloat16", None, "device"),
+    "bfloat16 attack": ("float32", "bfloat16", "host"),
+    "float32": ("float32", None, "host"),
 }
+PEERS = ("bfloat16", "float32")
 Step = Callable[[], None]
+Cost = tuple[float, float]  # seconds a step; GiB, NaN where unknown
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print a table for each size of batch; 0."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", choices=sorted(_subjects.SHAPES), default="resnet18")
     parser.add_argument("--batch", type=int, nargs="+", default=[128], help="default 128")
     parser.add_argument("--steps", type=int, default=50, help="steps of a measurement (default 50)")
     parser.add_argument("--peak", type=float, help="TFLOP/s of the GPU in bfloat16 (H200: 989)")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="ours [all]")
+    parser.add_argument("--peers", nargs="+", choices=(*PEERS, "none"), default=list(PEERS))
+    parser.add_argument(
+        "--profile", type=pathlib.Path, metavar="DIR", help="trace the first of --kinds (JAX)"
+    )
     flags = parser.parse_args(arguments)
     from slr_keras import backend
 
-    print(f"{flags.model}, {backend.name()} on {backend.describe_device()}")
+    if flags.profile and backend.name() != "jax":
+        parser.error(f"--profile: expected KERAS_BACKEND=jax, this is {backend.name()}")
+    print(f"{flags.model}, {backend.name()} on {backend.describe_device()}", flush=True)
     operations = PASSES * forward_operations(_subjects.network(flags.model))
+    print(
+        f"  {operations / 1e9:.2f} GFLOP an image, {EPOCH * operations / 1e12:,.0f} TFLOP an epoch"
+    )
     for size in flags.batch:
         batch = _subjects.data(flags.model, size)
-        for name, seconds in {**ours(flags, batch), **peers(flags, batch)}.items():
-            print(line(name, size, seconds, operations, flags.peak), flush=True)
+        for name, measure in (ours(flags, batch) | peers(flags, batch)).items():
+            print(line(name, size, measure(), operations, flags.peak), flush=True)
+            gc.collect()  # of the network that was measured nothing stays on the device
+    if flags.profile:
+        print(profile(flags, _subjects.data(flags.model, flags.batch[-1])))
     return 0
 
 
@@ -60,54 +96,100 @@ def forward_operations(net: Any) -> float:
     return float(total)
 
 
-def line(name: str, size: int, seconds: float, operations: float, peak: float | None) -> str:
-    """Milliseconds a step, images a second, and the share of the peak."""
-    rate = operations * size / seconds / 1e12
-    share = f"  {100 * rate / peak:5.1f} % of the peak" if peak else ""
-    speed = f"{1e3 * seconds:9.2f} ms  {size / seconds:10,.0f} images/s"
-    return f"  batch {size:<5} {name:<32} {speed}  {rate:8.2f} TFLOP/s{share}"
+def line(name: str, size: int, cost: Cost, operations: float, peak: float | None) -> str:
+    """Milliseconds a step, images a second, an epoch against its floor, memory."""
+    seconds, memory = cost
+    rate, epoch = operations * size / seconds / 1e12, EPOCH * seconds / size
+    words = [
+        f"  batch {size:<5} {name:<32} {1e3 * seconds:9.2f} ms  {size / seconds:10,.0f} images/s",
+        f"{rate:8.2f} TFLOP/s",
+    ]
+    if peak:
+        floor = EPOCH * operations / peak / 1e12
+        words += [f"{100 * rate / peak:5.1f} % of the peak"]
+        words += [f"epoch {epoch:7.2f} s = {epoch / floor:5.2f} x floor {floor:.2f} s"]
+        if size == TARGET_BATCH:
+            words += [f"target {TARGET:g} x {'met' if epoch <= TARGET * floor else 'missed'}"]
+    return "  ".join([*words, f"{memory:6.2f} GiB" if memory == memory else ""]).rstrip()
 
 
 # -- ours ------------------------------------------------------------------------------------------
 
 
-def ours(flags: argparse.Namespace, batch: _subjects.Data) -> dict[str, float]:
-    """Median seconds of a step of each kind."""
+def ours(flags: argparse.Namespace, batch: _subjects.Data) -> dict[str, Callable[[], Cost]]:
+    """What measures a step of each kind."""
+
+    def measure(name: str) -> Cost:
+        model, stream = subject(flags.model, name, batch)
+        return seconds_of_fit(model, stream, flags.steps), peak_memory()
+
+    return {f"slr_keras, {name}": lambda name=name: measure(name) for name in flags.kinds}
+
+
+def subject(architecture: str, kind: str, batch: _subjects.Data) -> tuple[Any, Iterator[Any]]:
+    """The compiled model of a kind, and what feeds it."""
     from slr_keras.backend import keras
 
-    found = {}
-    for name, (policy, attack) in KINDS.items():
-        keras.config.set_dtype_policy(policy)
-        model = _subjects.classifier(_subjects.network(flags.model), dtype=attack)
-        found[f"slr_keras, {name}"] = seconds_of_fit(model, batch, flags.steps)
+    policy, attack, feed = KINDS[kind]
+    keras.config.set_dtype_policy(policy)
+    model = _subjects.classifier(_subjects.network(architecture), dtype=attack)
     keras.config.set_dtype_policy("float32")
-    return found
+    return model, FEEDS[feed](batch)
 
 
-def seconds_of_fit(model: Any, batch: _subjects.Data, steps: int) -> float:
-    """Seconds a step in the median of three epochs, after one that compiles."""
-    from slr_keras.backend import keras
-
-    ends: list[float] = []
-    clock = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda *_: ends.append(time.perf_counter())
-    )
-    lengths = {"steps_per_epoch": steps, "epochs": 5}
-    model.fit(again_and_again(batch), **lengths, shuffle=False, callbacks=[clock], verbose=0)
-    return statistics.median(np.diff(ends)[1:]) / steps
-
-
-def again_and_again(batch: _subjects.Data) -> Iterator[Any]:
-    """The batch without end."""
+def from_host(batch: _subjects.Data) -> Iterator[Any]:
+    """The batch without end, as NumPy arrays: each step copies it to the device."""
     while True:
         yield {"image": batch.x, "index": batch.index}, batch.y
+
+
+def from_device(batch: _subjects.Data) -> Iterator[Any]:
+    """The batch without end, copied to the device once."""
+    from slr_keras.backend import ops
+
+    return from_host(_subjects.Data(*map(ops.convert_to_tensor, (batch.x, batch.y, batch.index))))
+
+
+FEEDS = {"host": from_host, "device": from_device}
+
+
+def seconds_of_fit(model: Any, stream: Iterator[Any], steps: int) -> float:
+    """Seconds a step in the median of three epochs, after two of which one compiles.
+
+    Steps are queued, so each epoch begins by waiting for the last step of the one before.
+    """
+    from slr_keras.backend import keras, ops
+
+    marks: list[float] = []
+
+    def mark(*_: Any) -> None:
+        ops.convert_to_numpy(model.optimizer.iterations)  # a result of the last step
+        marks.append(time.perf_counter())
+
+    clock = keras.callbacks.LambdaCallback(on_epoch_begin=mark)
+    lengths = {"steps_per_epoch": steps, "epochs": 2 + ROUNDS + 1}  # the last one's end is unmarked
+    model.fit(stream, **lengths, shuffle=False, callbacks=[clock], verbose=0)
+    return statistics.median(np.diff(marks)[-ROUNDS:]) / steps
+
+
+def peak_memory() -> float:
+    """GiB that the device had in use at most so far; NaN where it does not say."""
+    from slr_keras import backend
+
+    if backend.name() != "jax":
+        return float("nan")
+    import jax
+
+    return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use", np.nan) / 2**30
 
 
 # -- PyTorch ---------------------------------------------------------------------------------------
 
 
-def peers(flags: argparse.Namespace, batch: _subjects.Data) -> dict[str, float]:
-    """The same of PyTorch, eager and compiled; nothing where it is not installed."""
+def peers(flags: argparse.Namespace, batch: _subjects.Data) -> dict[str, Callable[[], Cost]]:
+    """What measures PyTorch, eager and compiled; nothing where it is not installed."""
+    if "none" in flags.peers:
+        return {}
     try:
         import torch
     except ImportError:
@@ -116,41 +198,107 @@ def peers(flags: argparse.Namespace, batch: _subjects.Data) -> dict[str, float]:
     kinds = {"PyTorch": lambda net: net, "PyTorch, compiled": torch.compile}
     if not torch.cuda.is_available():
         del kinds["PyTorch, compiled"]  # its compiler for CPUs needs minutes
+
+    def measure(wrap: Callable[[Any], Any], precision: str) -> Cost:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        return seconds_of(torch_step(flags.model, batch, wrap, precision), flags.steps), used()
+
+    def used() -> float:
+        there = torch.cuda.is_available()
+        return torch.cuda.max_memory_allocated() / 2**30 if there else float("nan")
+
     return {
-        f"{name}, bfloat16": seconds_of(torch_step(flags.model, batch, wrap), flags.steps)
+        f"{name}, {precision}": lambda wrap=wrap, precision=precision: measure(wrap, precision)
+        for precision in flags.peers
         for name, wrap in kinds.items()
     }
 
 
-def torch_step(model: str, batch: _subjects.Data, wrap: Callable[[Any], Any]) -> Step:
-    """One step of the reference under autocast, its data on the device."""
+def torch_step(
+    model: str, batch: _subjects.Data, wrap: Callable[[Any], Any], precision: str
+) -> Step:
+    """One step of the reference, its data on the device."""
     import torch
 
     from benchmarks import torch_reference
 
+    class Trainer(torch_reference.Trainer):
+        def _update(self, loss: Any) -> float:  # as there, but it does not wait for the loss
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            return float("nan")
+
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")  # TF32, as JAX computes float32 by itself
+    torch.backends.cudnn.allow_tf32 = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
     net = _subjects.torch_network(model).to(device, memory_format=torch.channels_last)
     bank = torch_reference.one_hot_bank(batch.y, _subjects.CLASSES).to(device)
-    trainer = torch_reference.Trainer(wrap(net), bank)
+    trainer = Trainer(wrap(net), bank)
     x = torch_reference.to_torch_images(batch.x).to(device, memory_format=torch.channels_last)
     y, index = (torch.from_numpy(np.asarray(v)).long().to(device) for v in (batch.y, batch.index))
 
     def step() -> None:
-        with torch.autocast(device, torch.bfloat16):
-            trainer.slr_step(x, y, index)  # reads its loss, so it waits for the device
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+            trainer.slr_step(x, y, index)
 
     return step
 
 
 def seconds_of(step: Step, steps: int) -> float:
-    """Median seconds of a step, after five."""
-    times = []
-    for number in range(steps + 5):
-        begun = time.perf_counter()
-        step()
-        if number >= 5:
-            times.append(time.perf_counter() - begun)
-    return statistics.median(times)
+    """Seconds a step in the median of three rounds, after one that compiles."""
+    import torch
+
+    marks = []
+    for _ in range(1 + ROUNDS + 1):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        marks.append(time.perf_counter())
+        if len(marks) < 1 + ROUNDS + 1:
+            for _ in range(steps):
+                step()
+    return statistics.median(np.diff(marks)[-ROUNDS:]) / steps
+
+
+# -- what bounds it --------------------------------------------------------------------------------
+
+
+def profile(flags: argparse.Namespace, batch: _subjects.Data) -> str:
+    """Trace ten steps of the first kind into a folder; the operations that take longest."""
+    import jax
+
+    model, stream = subject(flags.model, flags.kinds[0], batch)
+    seconds_of_fit(model, stream, 2)
+    with jax.profiler.trace(str(flags.profile)):
+        model.fit(stream, steps_per_epoch=10, epochs=1, shuffle=False, verbose=0)
+    traces = sorted(flags.profile.rglob("*.trace.json.gz"), key=lambda path: path.stat().st_mtime)
+    if not traces:
+        return f"trace in {flags.profile}; this JAX writes no summary"
+    found = longest(json.loads(gzip.decompress(traces[-1].read_bytes()))["traceEvents"])
+    total = sum(found.values())
+    rows = [f"  {100 * t / total:5.1f} %  {name[:90]}" for name, t in found.most_common(20)]
+    head = f"{flags.kinds[0]}, batch {len(batch.y)}: {total / 1e4:.2f} ms a step on the device"
+    return "\n".join([f"trace in {flags.profile}", head, *rows])
+
+
+def longest(trace: list[dict[str, Any]]) -> collections.Counter[str]:
+    """Microseconds by operation on the GPU's streams; without a GPU, in XLA's threads."""
+    device = {e["pid"] for e in trace if "/device:GPU" in _name(e, "process_name")}
+    streams = {(e["pid"], e["tid"]) for e in trace if "Stream" in _name(e, "thread_name")}
+    total: collections.Counter[str] = collections.Counter()
+    for event in trace:
+        if event.get("ph") == "X":
+            on_stream = event["pid"] in device and (event["pid"], event["tid"]) in streams
+            if on_stream or (not device and "hlo_op" in event.get("args", {})):
+                total[event["name"]] += event["dur"]
+    return total
+
+
+def _name(event: dict[str, Any], kind: str) -> str:
+    return str(event["args"]["name"]) if event.get("name") == kind else ""
 
 
 if __name__ == "__main__":

@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
+
 from slr_keras import commands, events
+from slr_keras.errors import TIME_IS_UP
 
 POLL = 0.2  # seconds between two looks at the signals while a run is paused
+OUT_OF_TIME = "the time limit"
+RESERVE = 2.0  # seconds kept for the first checkpoint, which nobody has timed yet
 
 Acknowledge = Callable[[events.Acknowledged], None]
 Queue = queue.Queue[commands.Command | None]
@@ -37,9 +43,11 @@ class Control:
         waiting: the commands; None in it says that the window is gone.
         acknowledge: receives the answer to every command.
         epochs: length of the run.
+        minutes: how long this process may run, from its start; 0: no limit.
 
     Attributes:
         stop_signal: a signal that came (its handler sets it).
+        reserve: seconds that saving the state takes; the run leaves so much before its limit.
         paused: the run is to wait. It is set by the run, and taken back here.
         discarding: the run is to leave and save nothing more.
     """
@@ -49,14 +57,20 @@ class Control:
         waiting: Queue | None = None,
         acknowledge: Acknowledge = lambda _: None,
         epochs: int = 1,
+        minutes: float = 0.0,
     ):
         self.waiting = queue.Queue() if waiting is None else waiting
         self.acknowledge, self.epochs = acknowledge, epochs
+        self.reserve = RESERVE
+        self._looked, self._stretch = time.monotonic(), 0.0
+        left = 60 * minutes - process_seconds() if minutes else float("inf")
+        self._deadline = self._looked + left
         self.stop_signal: int | None = None
         self.paused = self.discarding = False
         self._detached = self._pause_now = False
         self._pause_after: int | None = None  # an epoch
         self._reason: str | None = None
+        self._code = 0
         self._position = (1, 0)
 
     # -- what the run asks --------------------------------------------------------------------
@@ -68,11 +82,24 @@ class Control:
             wait: for the first one, a short while.
         """
         self._position = (epoch, batch)
+        self._watch_the_time()
         with contextlib.suppress(queue.Empty):
             if wait:
                 self._take(self.waiting.get(timeout=POLL))
             while True:
                 self._take(self.waiting.get_nowait())
+
+    def _watch_the_time(self) -> None:
+        """Leave if another stretch like this one, and saving the state, would take too long.
+
+        The shorter of the last two counts, for one alone may have compiled; that something will
+        be compiled in the next one is not foreseen.
+        """
+        now = time.monotonic()
+        stretch, before = now - self._looked, self._stretch
+        if now + min(stretch, before) + self.reserve > self._deadline:
+            self._leave(OUT_OF_TIME, TIME_IS_UP)
+        self._looked, self._stretch = now, stretch
 
     @property
     def leaving(self) -> str | None:
@@ -81,8 +108,8 @@ class Control:
 
     @property
     def code(self) -> int:
-        """Exit code of a run that leaves: 128 and the signal's number; 0 for a command."""
-        return 0 if self.stop_signal is None else 128 + self.stop_signal
+        """Exit code of a run that leaves: 128 and the signal's number, 75; 0 for a command."""
+        return self._code if self.stop_signal is None else 128 + self.stop_signal
 
     def pause_is_due(self) -> bool:
         """Whether to wait now; asked once, for the answer is then forgotten."""
@@ -93,9 +120,11 @@ class Control:
         return due
 
     def follow(self, code: int) -> None:
-        """Leave as another process of the run does: a signal's number, or -1 for a command."""
-        if code > 0:
-            self.stop_signal = code
+        """Leave as another process of the run does, with its exit code."""
+        if code > 128:
+            self.stop_signal = code - 128
+        elif code == TIME_IS_UP:
+            self._leave(OUT_OF_TIME, code)
         else:
             self._leave("asked to stop")
 
@@ -110,8 +139,9 @@ class Control:
         refusal = handler(command) if handler else "This is no command for a trainer."
         self.acknowledge(events.Acknowledged(command.id, command.name, not refusal, refusal))
 
-    def _leave(self, reason: str) -> str:
-        self._reason = self._reason or reason
+    def _leave(self, reason: str, code: int = 0) -> str:
+        if not self._reason:
+            self._reason, self._code = reason, code
         return ""
 
     def _on_stop(self, _: commands.Stop) -> str:
@@ -157,6 +187,11 @@ class Control:
     def _go_on(self) -> None:
         self.paused = self._pause_now = False
         self._pause_after = None
+
+
+def process_seconds() -> float:
+    """Seconds since this process began, the start of Python included."""
+    return time.time() - psutil.Process().create_time()
 
 
 @contextlib.contextmanager

@@ -79,7 +79,7 @@ class Crew:
         """Why the run is to leave, once every process knows that one of them was asked to."""
         if self.count == 1:
             return control.leaving
-        mine = control.stop_signal or (-1 if control.leaving else 0)
+        mine = (control.code or -1) if control.leaving else 0
         asked = [int(code) for code in backend.gather(np.int32(mine)) if code]
         if not asked:
             return None  # also where a signal came just now: the others learn of it next time

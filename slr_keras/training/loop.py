@@ -291,6 +291,7 @@ class Run:
         """Write a checkpoint at the position; a full disk is reported, not fatal."""
         if self.position == self.saved_position:
             return True
+        begun = time.monotonic()
         backend.synchronise(self.model)
         self._check_weights()
         if not self.crew.first:
@@ -303,7 +304,9 @@ class Run:
             shown = f"checkpoints/{path.name}"
             self.emit(events.CheckpointSaved(self.position.epoch, self.position.batch, shown))
 
-        return self._attempt(write, "a checkpoint")
+        written = self._attempt(write, "a checkpoint")
+        self.control.reserve = max(self.control.reserve, 2 * (time.monotonic() - begun))
+        return written
 
     def _check_weights(self) -> None:
         """The loss of a step is from before its update: it cannot tell that this one failed."""

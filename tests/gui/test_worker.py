@@ -139,7 +139,7 @@ def test_error_of_our_programs_is_the_sentence(worker, ears, wait_until):
     assert ears.deaths[0].sentence == "no such folder: x"
 
 
-@pytest.mark.parametrize("code", [0, 130, 143])
+@pytest.mark.parametrize("code", [0, 75, 130, 143])
 def test_ends_that_are_well(worker, ears, wait_until, code):
     start(worker, f"os._exit({code})")
     wait_until(lambda: ears.deaths)

@@ -121,6 +121,46 @@ def stop_on(monkeypatch):
     return arrange
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """A process that is as old as the test says, and whose looks at the clock take no time."""
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    from slr_keras.training import control
+
+    monkeypatch.setattr(control, "time", clock)
+    monkeypatch.setattr(control, "process_seconds", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def leave_when(clock, monkeypatch):
+    """``leave_when(fits)``: an hour passes at the first event that fits."""
+    from slr_keras.training import loop
+
+    real, waiting = loop.Run.emit, []
+
+    def emit(self, event):
+        real(self, event)
+        if waiting and waiting[0](event):
+            waiting.pop()
+            clock.now += 3600
+
+    monkeypatch.setattr(loop.Run, "emit", emit)
+
+    def arrange(**facts):
+        clock.now = 0.0
+        waiting[:] = [lambda e: all(getattr(e, k, None) == v for k, v in facts.items())]
+
+    return arrange
+
+
 @pytest.fixture(scope="session")
 def same():
     """Assert that two runs ended bit-equal."""
