@@ -52,14 +52,19 @@ def classifier(
     samples: int = 1024,
     dtype: str | None = None,
     eps: float = 8 / 255,
+    images: np.ndarray | None = None,
 ) -> Any:
-    """The compiled ``RobustClassifier``; SLR refines from its first epoch."""
+    """The compiled ``RobustClassifier``; SLR refines from its first epoch.
+
+    With ``images`` these are the training set and lie on the device.
+    """
     import slr_keras as slr
 
     methods = {"slr": lambda: slr.methods.SLR(start_epoch=1), "at": slr.methods.AT}
     model = slr.RobustClassifier(
         net,
-        num_samples=samples,
+        num_samples=samples if images is None else len(images),
+        images=images,
         method=methods[method](),
         attack=slr.attacks.PGD(eps=eps, step_size=2 / 255, steps=10),
         attack_dtype=dtype,

@@ -4,9 +4,10 @@
     KERAS_BACKEND=jax python -m benchmarks.gpu.step --batch 512 --peers none --profile trace
     KERAS_BACKEND=jax python -m benchmarks.gpu.step --model small_cnn --steps 3     # a try on a CPU
 
-Ours runs through ``fit`` on one batch that is fed again and again: from the host, as in training
-(``device``: it lies on the device, which shows what feeding costs). PyTorch runs eagerly and by
-``torch.compile``, channels last, under autocast or with TF32, cuDNN choosing its algorithms, the
+Ours runs through ``fit``: on a data set of uint8 images that lie on the device and are cropped and
+flipped in the step, as a run on a GPU trains (``host``: the host prepares the batches; ``ready``:
+one batch that is on the device already, which shows what feeding costs). PyTorch runs eagerly and
+by ``torch.compile``, channels last, under autocast or with TF32, cuDNN choosing its algorithms, one
 batch on the device, its loss never read. Both are timed in stretches of ``--steps`` that begin and
 end with an idle device; the median of three counts, after one or two that compile.
 
@@ -39,13 +40,13 @@ PASSES = 10 * 2 + 3 + 1  # in units of one forward pass
 EPOCH = 50_000  # images
 TARGET, TARGET_BATCH = 3.0, 512
 ROUNDS = 3
-# Name: precision policy, attack dtype, feed. Training with the data set on the device belongs here
-# as another feed (FEEDS, below).
+# Name: precision policy, attack dtype, feed.
 KINDS = {
-    "bfloat16": ("mixed_bfloat16", None, "host"),
-    "bfloat16, device": ("mixed_bfloat16", None, "device"),
-    "bfloat16 attack": ("float32", "bfloat16", "host"),
-    "float32": ("float32", None, "host"),
+    "bfloat16": ("mixed_bfloat16", None, "device"),
+    "bfloat16, host": ("mixed_bfloat16", None, "host"),
+    "bfloat16, ready": ("mixed_bfloat16", None, "ready"),
+    "bfloat16 attack": ("float32", "bfloat16", "device"),
+    "float32": ("float32", None, "device"),
 }
 PEERS = ("bfloat16", "float32")
 Step = Callable[[], None]
@@ -132,25 +133,37 @@ def subject(architecture: str, kind: str, batch: _subjects.Data) -> tuple[Any, I
 
     policy, attack, feed = KINDS[kind]
     keras.config.set_dtype_policy(policy)
-    model = _subjects.classifier(_subjects.network(architecture), dtype=attack)
+    x, y = data_set(architecture, len(batch.y))
+    images = x if feed == "device" else None
+    net = _subjects.network(architecture)
+    model = _subjects.classifier(net, samples=len(x), dtype=attack, images=images)
     keras.config.set_dtype_policy("float32")
-    return model, FEEDS[feed](batch)
+    return model, ready(batch) if feed == "ready" else prepared(x, y, len(batch.y), feed)
 
 
-def from_host(batch: _subjects.Data) -> Iterator[Any]:
-    """The batch without end, as NumPy arrays: each step copies it to the device."""
-    while True:
-        yield {"image": batch.x, "index": batch.index}, batch.y
+def data_set(architecture: str, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random uint8 images and labels of an epoch of whole batches."""
+    rng, count = np.random.default_rng(0), max(EPOCH // batch, 1) * batch
+    x = rng.integers(0, 256, (count, *_subjects.SHAPES[architecture]), dtype=np.uint8)
+    return x, rng.integers(0, _subjects.CLASSES, count)
 
 
-def from_device(batch: _subjects.Data) -> Iterator[Any]:
-    """The batch without end, copied to the device once."""
+def prepared(x: np.ndarray, y: np.ndarray, batch: int, feed: str) -> Iterator[Any]:
+    """The batches of a run with crops and flips, prepared on the host or on the device."""
+    from slr_keras import backend, data
+
+    placed = feed == "device"
+    batches = data.Batches(x, y, batch_size=batch, seed=0, augment="crop-flip", placed=placed)
+    return backend.feed(batches, 1, 0)
+
+
+def ready(batch: _subjects.Data) -> Iterator[Any]:
+    """One batch without end, copied to the device once."""
     from slr_keras.backend import ops
 
-    return from_host(_subjects.Data(*map(ops.convert_to_tensor, (batch.x, batch.y, batch.index))))
-
-
-FEEDS = {"host": from_host, "device": from_device}
+    image, label, index = map(ops.convert_to_tensor, (batch.x, batch.y, batch.index))
+    while True:
+        yield {"image": image, "index": index}, label
 
 
 def seconds_of_fit(model: Any, stream: Iterator[Any], steps: int) -> float:
