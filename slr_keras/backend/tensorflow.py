@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 Tensor = Any
@@ -134,6 +135,11 @@ def write_rows(variable: Any, index: Tensor, rows: Tensor) -> None:
     if replica is not None and replica.num_replicas_in_sync > 1:
         index, rows = replica.all_gather(index, 0), replica.all_gather(rows, 0)
     variable.value.scatter_update(tf.IndexedSlices(rows, index))
+
+
+def array(variable: Any) -> np.ndarray:
+    """The value of a Keras variable, copied once (``variable.numpy()`` does so twice)."""
+    return np.asarray(tf.convert_to_tensor(variable.value))
 
 
 def feed(batches: Any, epoch: int, batch: int) -> Any:
