@@ -120,7 +120,7 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
 
     def _parts(self) -> Iterator[np.ndarray]:
         """The numbers of all rows, as many at a time as are looked at together."""
-        size = max(1, CHUNK // self.num_classes)
+        size = max(1, CHUNK // (self.num_classes * max(1, self.top_k)))
         for start in range(0, self.num_samples, size):
             yield np.arange(start, min(start + size, self.num_samples), dtype="int32")
 

@@ -20,12 +20,20 @@ from slr_keras.errors import PROCESS_LOST, UserError
 
 HEARTBEAT = 15  # seconds without a sign of life after which a process counts as lost
 LONGEST_END = 24 * 3600  # seconds that the others wait while the first tests and writes
+UNTOLD = (
+    "the environment does not tell where to meet: set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES "
+    "and JAX_PROCESS_ID, or give HOST:PORT of process 0, processes and process"
+)
 _LOSS = ("Gloo", "NCCL", "oordination", "heartbeat", "UNAVAILABLE", "DEADLINE_EXCEEDED")
 _kept: list[Any] = []  # the handler that C holds
 
 
 def join(
-    address: str | None, processes: int | None, process: int | None, seconds: int
+    address: str | None,
+    processes: int | None,
+    process: int | None,
+    seconds: int,
+    device: int | None = None,
 ) -> tuple[int, int]:
     """Meet the other processes; returns their number and this one's. Before any computation.
 
@@ -33,6 +41,7 @@ def join(
         address: ``HOST:PORT`` of process 0; None finds all three in the environment.
         processes, process: how many, and which one this is.
         seconds: how long to wait for the others.
+        device: the one GPU of this machine to use; None uses all.
 
     Raises:
         UserError: nobody answers, or the environment tells nothing.
@@ -47,14 +56,16 @@ def join(
             address,
             processes,
             process,
+            device,
             initialization_timeout=seconds,
             heartbeat_timeout_seconds=HEARTBEAT,
             shutdown_timeout_seconds=LONGEST_END,
         )
         with _without_stdout():
             gather(0)  # opens the connections between the processes, of which gloo tells
-    except ValueError as error:
-        raise UserError(f"distributed: {error}") from None
+    except (ValueError, TypeError, KeyError) as error:  # a cluster's variables make no sense
+        told = UNTOLD if "defined" in str(error) else f"{type(error).__name__}: {error}"
+        raise UserError(f"distributed.coordinator auto: {told}") from None
     except RuntimeError as error:
         reason = "" if "DEADLINE" in str(error) else f" ({str(error).splitlines()[0]})"
         raise UserError(missed + reason) from None
