@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import functools
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -61,6 +63,7 @@ def join(
             heartbeat_timeout_seconds=HEARTBEAT,
             shutdown_timeout_seconds=LONGEST_END,
         )
+        _listen_where_the_others_reach()
         with _without_stdout():
             gather(0)  # opens the connections between the processes, of which gloo tells
     except (ValueError, TypeError, KeyError) as error:  # a cluster's variables make no sense
@@ -74,6 +77,26 @@ def join(
     if jax.local_device_count() * jax.process_count() != jax.device_count():
         raise UserError("distributed: every process needs the same number of devices")
     return jax.process_count(), jax.process_index()
+
+
+def _listen_where_the_others_reach() -> None:
+    """Have gloo listen at this machine's address on the way to process 0.
+
+    By itself it takes the one of the machine's own name, which most Linux distributions set to
+    127.0.0.1 or 127.0.1.1: no other machine reaches that. JAX has no setting for it.
+    """
+    from jax._src import distributed, xla_bridge
+    from jax._src.lib import _jax
+
+    state = distributed.global_state
+    host, _, port = str(state.coordinator_address).rpartition(":")
+    family, _, _, _, where = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, socket.SOCK_DGRAM) as way:  # nothing is sent
+        way.connect(where)
+        address = way.getsockname()[0]
+    collectives = _jax.make_gloo_tcp_collectives(state.client, hostname=address)
+    make = functools.partial(xla_bridge.make_cpu_client, collectives=collectives)
+    xla_bridge.register_backend_factory("cpu", make, priority=0, fail_quietly=False)
 
 
 @contextlib.contextmanager

@@ -112,7 +112,7 @@ def alone(tmp_path_factory, flags):
 @needs_jax
 def test_two_processes_end_as_one(tmp_path, flags, alone):
     path = tmp_path / "two"
-    pair = [begin(*flags(**SMALL), "--run-dir", path, *own) for own in meeting()]
+    pair = begin_as_told(TORCHRUN, *flags(**SMALL), "--run-dir", path)
     results = [ended(process) for process in pair]
     assert [code for code, *_ in results] == [0, 0], results
     assert results[1] == (0, "", ""), "the second process has nothing to say"
