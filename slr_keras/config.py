@@ -120,7 +120,9 @@ class DistributedSettings(Settings):
     """Several processes, on one machine or several, that train one model (JAX)."""
 
     coordinator: str = setting(
-        "", help="HOST:PORT of process 0, or auto: as the cluster's environment says"
+        "",
+        help="HOST:PORT of process 0, or auto: as JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and "
+        "JAX_PROCESS_ID say, or torchrun's variables, Slurm, Open MPI or a TPU pod",
     )
     processes: int = setting(1, help="processes of the run", at_least=1)
     process: int = setting(0, help="number of this process, from 0", at_least=0)

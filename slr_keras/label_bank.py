@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from slr_keras.backend import keras, ops
 from slr_keras.errors import DataError
 
 Tensor = Any
-CHUNK = 65_536  # rows looked at together in statistics, so that these need no second bank
+CHUNK = 2**22  # entries looked at together, so that nothing here needs a second bank
 
 
 @keras.saving.register_keras_serializable("slr_keras")
@@ -79,9 +80,7 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
         """Soft labels (N, K): the weight itself, or with ``top_k`` an array made for the asking."""
         if not self.top_k:
             return self.values
-        starts = range(0, self.num_samples, CHUNK)
-        parts = [self._rows(np.arange(i, min(i + CHUNK, self.num_samples))) for i in starts]
-        return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+        return np.concatenate([ops.convert_to_numpy(self._rows(part)) for part in self._parts()])
 
     @property
     def nbytes(self) -> int:
@@ -99,19 +98,31 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
             raise DataError(
                 f"expected {self.num_samples} training labels (num_samples), received {len(labels)}"
             )
-        numbers = np.array(labels, "int32")
-        stale = ops.sum(self.values.value, axis=-1, keepdims=True) == 0
-        if self.given is not None:
-            stale = ops.logical_or(stale, (numbers != self.given)[:, None])
-        ones = ops.one_hot(0 * numbers if self.top_k else numbers, self.values.shape[-1])
-        self._assign(self.values, stale, ones)
-        if self.top_k:
-            self._assign(self.classes, stale, ones * numbers[:, None])
+        numbers, before = np.array(labels, "int32"), self.given
+        for part in self._parts():
+            stale = ops.convert_to_numpy(backend.read_rows(self.values, part)).sum(axis=-1) == 0
+            if before is not None:
+                stale |= numbers[part] != before[part]
+            self._give(part[stale], numbers[part[stale]])
         self.given = numbers
 
-    @staticmethod
-    def _assign(weight: Any, stale: Tensor, new: Tensor) -> None:
-        weight.assign(ops.where(stale, ops.cast(new, weight.dtype), weight.value))
+    def _give(self, index: np.ndarray, labels: np.ndarray) -> None:
+        """Set rows to the one-hot of their labels."""
+        if not len(index):
+            return
+        rows = np.zeros((len(index), self.values.shape[-1]), self.values.dtype)
+        rows[np.arange(len(index)), 0 if self.top_k else labels] = 1
+        backend.write_rows(self.values, index, rows)
+        if self.top_k:
+            classes = np.zeros(rows.shape, "float32")
+            classes[:, 0] = labels
+            backend.write_rows(self.classes, index, classes)
+
+    def _parts(self) -> Iterator[np.ndarray]:
+        """The numbers of all rows, as many at a time as are looked at together."""
+        size = max(1, CHUNK // (self.num_classes * max(1, self.top_k)))
+        for start in range(0, self.num_samples, size):
+            yield np.arange(start, min(start + size, self.num_samples), dtype="int32")
 
     def reset(self) -> None:
         """Forget every row: for training on other images."""
@@ -160,15 +171,13 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
     def statistics(self, labels: Any) -> LabelStatistics:
         """Mean entropy and agreement of the bank with the given ``labels`` (N,)."""
         labels = np.asarray(labels, "int32")
-        starts = range(0, self.num_samples, CHUNK)
-        parts = [self._statistics(i, labels[i : i + CHUNK]) for i in starts]
-        entropy, agreement = np.sum(parts, axis=0) / self.num_samples
+        found = [self._statistics(part, labels[part]) for part in self._parts()]
+        entropy, agreement = np.sum(found, axis=0) / self.num_samples
         return LabelStatistics(float(entropy), float(agreement))
 
-    def _statistics(self, start: int, labels: np.ndarray) -> tuple[float, float]:
-        """Summed entropy and number of agreements of ``len(labels)`` rows."""
+    def _statistics(self, index: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+        """Summed entropy and number of agreements of some rows."""
         given = ops.one_hot(labels, self.num_classes, dtype="float32")
-        index = np.arange(start, start + len(labels))
         rows = ops.convert_to_numpy(self.read(index, given)).astype("float64")
         entropy = -np.sum(rows * np.log(np.where(rows > 0, rows, 1)))
         return float(entropy), float(np.sum(rows.argmax(-1) == labels))

@@ -13,7 +13,7 @@ import os
 import pathlib
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
@@ -33,18 +33,27 @@ ENDS: dict[type[events.Event], str] = {
 }
 
 
-def write_atomically(path: pathlib.Path, data: bytes) -> None:
-    """Write a file under a temporary name, flush it to disk and rename it."""
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """A file to write under a temporary name, in the end flushed to disk and renamed."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def write_atomically(path: pathlib.Path, data: bytes) -> None:
+    """Replace a file by ``data``: whatever happens, it is the old one or the new one."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 class RunFolder:

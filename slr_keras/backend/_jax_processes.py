@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import functools
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,12 +22,20 @@ from slr_keras.errors import PROCESS_LOST, UserError
 
 HEARTBEAT = 15  # seconds without a sign of life after which a process counts as lost
 LONGEST_END = 24 * 3600  # seconds that the others wait while the first tests and writes
+UNTOLD = (
+    "the environment does not tell where to meet: set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES "
+    "and JAX_PROCESS_ID, or give HOST:PORT of process 0, processes and process"
+)
 _LOSS = ("Gloo", "NCCL", "oordination", "heartbeat", "UNAVAILABLE", "DEADLINE_EXCEEDED")
 _kept: list[Any] = []  # the handler that C holds
 
 
 def join(
-    address: str | None, processes: int | None, process: int | None, seconds: int
+    address: str | None,
+    processes: int | None,
+    process: int | None,
+    seconds: int,
+    device: int | None = None,
 ) -> tuple[int, int]:
     """Meet the other processes; returns their number and this one's. Before any computation.
 
@@ -33,6 +43,7 @@ def join(
         address: ``HOST:PORT`` of process 0; None finds all three in the environment.
         processes, process: how many, and which one this is.
         seconds: how long to wait for the others.
+        device: the one GPU of this machine to use; None uses all.
 
     Raises:
         UserError: nobody answers, or the environment tells nothing.
@@ -47,14 +58,17 @@ def join(
             address,
             processes,
             process,
+            device,
             initialization_timeout=seconds,
             heartbeat_timeout_seconds=HEARTBEAT,
             shutdown_timeout_seconds=LONGEST_END,
         )
+        _listen_where_the_others_reach()
         with _without_stdout():
             gather(0)  # opens the connections between the processes, of which gloo tells
-    except ValueError as error:
-        raise UserError(f"distributed: {error}") from None
+    except (ValueError, TypeError, KeyError) as error:  # a cluster's variables make no sense
+        told = UNTOLD if "defined" in str(error) else f"{type(error).__name__}: {error}"
+        raise UserError(f"distributed.coordinator auto: {told}") from None
     except RuntimeError as error:
         reason = "" if "DEADLINE" in str(error) else f" ({str(error).splitlines()[0]})"
         raise UserError(missed + reason) from None
@@ -63,6 +77,26 @@ def join(
     if jax.local_device_count() * jax.process_count() != jax.device_count():
         raise UserError("distributed: every process needs the same number of devices")
     return jax.process_count(), jax.process_index()
+
+
+def _listen_where_the_others_reach() -> None:
+    """Have gloo listen at this machine's address on the way to process 0.
+
+    By itself it takes the one of the machine's own name, which most Linux distributions set to
+    127.0.0.1 or 127.0.1.1: no other machine reaches that. JAX has no setting for it.
+    """
+    from jax._src import distributed, xla_bridge
+    from jax._src.lib import _jax
+
+    state = distributed.global_state
+    host, _, port = str(state.coordinator_address).rpartition(":")
+    family, _, _, _, where = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, socket.SOCK_DGRAM) as way:  # nothing is sent
+        way.connect(where)
+        address = way.getsockname()[0]
+    collectives = _jax.make_gloo_tcp_collectives(state.client, hostname=address)
+    make = functools.partial(xla_bridge.make_cpu_client, collectives=collectives)
+    xla_bridge.register_backend_factory("cpu", make, priority=0, fail_quietly=False)
 
 
 @contextlib.contextmanager

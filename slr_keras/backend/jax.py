@@ -139,7 +139,20 @@ def read_rows(variable: Any, index: Tensor) -> Tensor:
 
 def write_rows(variable: Any, index: Tensor, rows: Tensor) -> None:
     """Overwrite rows ``index`` of a Keras variable, in place where the step donates its state."""
-    variable.assign(variable.value.at[index].set(rows))
+    whole = variable.value
+    traced = isinstance(whole, jax.core.Tracer)
+    variable.assign(whole.at[index].set(rows) if traced else _set_rows(whole, index, rows))
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _set_rows(whole: Tensor, index: Tensor, rows: Tensor) -> Tensor:
+    """In place also outside of a step."""
+    return whole.at[index].set(rows)
+
+
+def array(variable: Any) -> np.ndarray:
+    """The value of a Keras variable; on CPU it is the variable's own memory, to read at once."""
+    return np.asarray(variable.value)
 
 
 def feed(batches: Any, epoch: int, batch: int) -> Iterator[Any]:

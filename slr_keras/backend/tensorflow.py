@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 Tensor = Any
@@ -122,7 +123,7 @@ def batch_norm(
 
 def read_rows(variable: Any, index: Tensor) -> Tensor:
     """Rows ``index`` of a Keras variable; the rest of it is not touched."""
-    return tf.gather(variable.value, index)
+    return tf.gather(_copies(variable)[0], index)
 
 
 def write_rows(variable: Any, index: Tensor, rows: Tensor) -> None:
@@ -133,7 +134,26 @@ def write_rows(variable: Any, index: Tensor, rows: Tensor) -> None:
     replica = tf.distribute.get_replica_context()
     if replica is not None and replica.num_replicas_in_sync > 1:
         index, rows = replica.all_gather(index, 0), replica.all_gather(rows, 0)
-    variable.value.scatter_update(tf.IndexedSlices(rows, index))
+    for copy in _copies(variable):
+        copy.scatter_update(tf.IndexedSlices(rows, index))
+
+
+def _copies(variable: Any) -> list[Any]:
+    """The TensorFlow variables behind a Keras one: this device's, or outside of a step all.
+
+    What a mirrored variable itself offers reads and updates rows in a time that grows with all of
+    them.
+    """
+    copies = getattr(variable.value, "values", [variable.value])
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return list(copies)
+    return [copies[int(tf.get_static_value(replica.replica_id_in_sync_group))]]
+
+
+def array(variable: Any) -> np.ndarray:
+    """The value of a Keras variable, copied once (``variable.numpy()`` does so twice)."""
+    return np.asarray(tf.convert_to_tensor(variable.value))
 
 
 def feed(batches: Any, epoch: int, batch: int) -> Any:

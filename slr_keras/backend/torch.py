@@ -103,7 +103,13 @@ def read_rows(variable: Any, index: Tensor) -> Tensor:
 def write_rows(variable: Any, index: Tensor, rows: Tensor) -> None:
     """Overwrite rows ``index`` of a Keras variable in place."""
     with torch.no_grad():
-        variable.value[index] = rows
+        variable.value[index] = ops.convert_to_tensor(rows)
+
+
+def array(variable: Any) -> Any:
+    """The value of a Keras variable; on CPU it is the variable's own memory, to read at once."""
+    value = variable.value.detach().cpu()
+    return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
 
 
 def feed(batches: Any, epoch: int, batch: int) -> Iterator[Any]:

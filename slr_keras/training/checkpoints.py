@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
 import pathlib
 import re
 import types
-from collections.abc import Callable, Mapping
-from typing import Any
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from slr_keras.backend import ops
+from slr_keras import backend
 from slr_keras.errors import RunError
-from slr_keras.run_folder import write_atomically
+from slr_keras.run_folder import replacing, write_atomically
 
 FORMAT = 1
+PART = 2**26  # bytes read, or written into a variable, at a time
 _NAME = re.compile(r"(\d{6})-(\d{8})\.json")
 
 
@@ -71,17 +72,13 @@ class Checkpoints:
         Raises:
             OSError: the disk refused it; earlier checkpoints are untouched.
         """
-        buffer = io.BytesIO()
-        np.savez(buffer, **state_of(model))  # type: ignore[arg-type]
-        data = buffer.getvalue()
         path = self.folder / f"{position.epoch:06d}-{position.batch:08d}.json"
         head = {
             "format": FORMAT,
             "position": dataclasses.asdict(position),
-            "sha256": hashlib.sha256(data).hexdigest(),
+            "sha256": _write(path.with_suffix(".npz"), model),
             "identity": identity,
         }
-        write_atomically(path.with_suffix(".npz"), data)
         write_atomically(path, json.dumps(head).encode())
         self._prune(path)
         return path
@@ -117,7 +114,7 @@ class Checkpoints:
         notes: list[str] = []
         for path in self.found():
             try:
-                head, arrays = _read(path)
+                head = _read_head(path)
                 position = Position(**head["position"])
             except (OSError, ValueError, KeyError, TypeError) as error:
                 notes.append(f"checkpoint {path.name} is damaged ({error}); using the one before.")
@@ -128,22 +125,55 @@ class Checkpoints:
                         f"{path.parent.parent}: the {what} changed since this run was started. "
                         "Undo the change, or start a new run with --run-dir."
                     )
-            restore_state(model, arrays)
+            with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+                restore_state(model, arrays)
             return position, notes
         if notes:
             raise RunError(f"{self.folder}: no checkpoint can be read. {' '.join(notes)}")
         return None, notes
 
 
-def _read(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    head = json.loads(path.read_text(encoding="utf-8"))
+def _write(path: pathlib.Path, model: Any) -> str:
+    """The state of a model as ``np.savez`` lays it out, one array at a time; returns its digest.
+
+    A label bank may fill half the memory: at no time is there more than one copy of it.
+    """
+    with replacing(path) as file:
+        hashed = _Hashed(file)
+        with zipfile.ZipFile(hashed, "w") as archive:  # type: ignore[arg-type]
+            for name, array in state_of(model):
+                # ZipInfo: without the time of day, so that equal states have equal digests
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, array, allow_pickle=False)
+        return hashed.digest.hexdigest()
+
+
+class _Hashed:
+    """Passes on what is written and keeps its digest; cannot seek, nor does a zip file need it."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.digest = file, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _read_head(path: pathlib.Path) -> dict[str, Any]:
+    """The JSON of a checkpoint whose arrays are whole."""
+    head: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if head["format"] != FORMAT:
         raise ValueError(f"expected format {FORMAT}, received {head['format']}")
-    data = path.with_suffix(".npz").read_bytes()
-    if hashlib.sha256(data).hexdigest() != head["sha256"]:
+    digest = hashlib.sha256()
+    with open(path.with_suffix(".npz"), "rb") as file:
+        while part := file.read(PART):
+            digest.update(part)
+    if digest.hexdigest() != head["sha256"]:
         raise ValueError("its digest does not match, it was cut off or altered")
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return head, dict(arrays)
+    return head
 
 
 def _variables(model: Any) -> dict[str, Any]:
@@ -157,9 +187,10 @@ def _variables(model: Any) -> dict[str, Any]:
     return {f"{name}/{i:05d}": v for name, group in groups.items() for i, v in enumerate(group)}
 
 
-def state_of(model: Any) -> dict[str, np.ndarray]:
-    """All state of a compiled, built model as named arrays."""
-    return {name: _plain(ops.convert_to_numpy(v)) for name, v in _variables(model).items()}
+def state_of(model: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """All state of a compiled, built model: names and arrays, each made when it is asked for."""
+    for name, variable in _variables(model).items():
+        yield name, _plain(backend.array(variable))
 
 
 def _plain(array: np.ndarray) -> np.ndarray:
@@ -167,7 +198,7 @@ def _plain(array: np.ndarray) -> np.ndarray:
     return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
-def restore_state(model: Any, arrays: dict[str, np.ndarray]) -> None:
+def restore_state(model: Any, arrays: Mapping[str, np.ndarray]) -> None:
     """The inverse of :func:`state_of`; raises :class:`RunError` on another architecture."""
     variables = _variables(model)
     if set(variables) != set(arrays):
@@ -176,9 +207,21 @@ def restore_state(model: Any, arrays: dict[str, np.ndarray]) -> None:
             "it belongs to another model or optimiser"
         )
     for name, variable in variables.items():
-        if tuple(variable.shape) != arrays[name].shape:
+        array = arrays[name]  # read from disk now
+        if tuple(variable.shape) != array.shape:
             raise RunError(
                 f"checkpoint array {name}: expected shape {tuple(variable.shape)}, "
-                f"received {arrays[name].shape}"
+                f"received {array.shape}"
             )
-        variable.assign(arrays[name])
+        _assign(variable, array)
+
+
+def _assign(variable: Any, array: np.ndarray) -> None:
+    """Give a variable its value; rows at a time, where copies of the whole would fill memory."""
+    if array.nbytes <= PART or array.dtype.name != variable.dtype:
+        variable.assign(array)
+        return
+    rows = max(1, PART * len(array) // array.nbytes)
+    for start in range(0, len(array), rows):
+        part = array[start : start + rows]
+        backend.write_rows(variable, np.arange(start, start + len(part), dtype="int32"), part)

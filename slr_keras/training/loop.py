@@ -102,18 +102,24 @@ class Run:
         """Between batches: wait or leave, with a checkpoint, if a signal or the window asks."""
         control = self.control
         control.listen(self.position.epoch, self.position.batch)
-        if self.ready and not control.leaving and control.pause_is_due():
+        due = self.ready and not control.leaving and control.pause_is_due()
+        leaving, pause = self._crew_now.agree(control, due)
+        if pause:
             self._pause()
-        leaving = control.leaving if self.closing else self.crew.leaving(control)
+            leaving, _ = self._crew_now.agree(control, False)
         if leaving:
             self._leave(leaving)
+
+    @property
+    def _crew_now(self) -> Crew:
+        return Crew() if self.closing else self.crew
 
     def _pause(self) -> None:
         begin, here = time.monotonic(), (self.position.epoch, self.position.batch)
         self.save_checkpoint()
         self.control.paused = True
         self.emit(events.Paused(*here))
-        while self.control.paused and not self.control.leaving:
+        while self._crew_now.waits(self.control):
             self.control.listen(*here, wait=True)
         self.control.paused = False
         self.seconds_paused += time.monotonic() - begin

@@ -12,21 +12,29 @@ import time
 import numpy as np
 import pytest
 
+from slr_keras import commands, events
 from slr_keras.config import DistributedSettings, RunConfig
 from slr_keras.data import Batches
-from slr_keras.errors import SettingError
+from slr_keras.errors import SettingError, UserError
+from slr_keras.run_folder import RunFolder
+from slr_keras.training.crew import JAX, TORCHRUN, told_by
 
 ROOT = pathlib.Path(__file__).parents[2]
-SMALL = {"attack__steps": 2, "method__start_epoch": 1, "train__epochs": 2}
+SMALL = {"attack__steps": 2, "method__start_epoch": 1, "train__epochs": 6}
+BY_TORCHRUN = dict(zip(TORCHRUN, ("a", "7", "3", "2"), strict=True)) | {
+    "TORCHELASTIC_USE_AGENT_STORE": "True"
+}
 needs_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="jax is not installed")
 
 
-def begin(*arguments, cwd=ROOT):
+def begin(*arguments, cwd=ROOT, **environment):
     """A process of the command; its output is read when it has ended."""
+    environment = {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)} | environment
     return subprocess.Popen(
         [sys.executable, "-m", "slr_keras.train", *map(str, arguments)],
-        env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)},
+        env=os.environ | environment,
         cwd=cwd,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -40,6 +48,26 @@ def meeting(count=2):
         where = f"127.0.0.1:{free.getsockname()[1]}"
     common = ["--distributed.coordinator", where, "--distributed.processes", count]
     return [[*common, "--distributed.process", i] for i in range(count)]
+
+
+def begin_as_told(names, *arguments, **environment):
+    """Two processes that find each other by variables of the environment."""
+    (_, where, *_), _ = meeting()
+    host, port = where.split(":")
+    known = {"JAX_COORDINATOR_ADDRESS": where, "MASTER_ADDR": host, "MASTER_PORT": port}
+    own = [
+        {"JAX_NUM_PROCESSES": "2", "WORLD_SIZE": "2", "JAX_PROCESS_ID": i, "RANK": i} for i in "01"
+    ]
+    return [
+        begin(
+            *arguments,
+            "--distributed.coordinator",
+            "auto",
+            **{name: (known | one)[name] for name in names},
+            **environment,
+        )
+        for one in own
+    ]
 
 
 def ended(process, seconds=240):
@@ -57,19 +85,85 @@ def last_checkpoint(path):
         return dict(arrays)
 
 
-@needs_jax
-def test_two_processes_end_as_one(tmp_path, flags):
-    alone = begin(*flags(**SMALL), "--run-dir", tmp_path / "one")
-    assert ended(alone)[0] == 0
-    pair = [begin(*flags(**SMALL), "--run-dir", tmp_path / "two", *own) for own in meeting()]
-    results = [ended(process) for process in pair]
-    assert [code for code, *_ in results] == [0, 0], results
-    assert results[1] == (0, "", ""), "the second process has nothing to say"
-    assert not list(tmp_path.glob("two.*")) and (tmp_path / "two" / "summary.json").exists()
-    one, two = last_checkpoint(tmp_path / "one"), last_checkpoint(tmp_path / "two")
+def assert_equal_ends(path, other):
+    one, two = last_checkpoint(path), last_checkpoint(other)
     assert one.keys() == two.keys()
     for name, array in one.items():
         np.testing.assert_allclose(two[name], array, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def wait_for_epoch(path, epoch, seconds=240):
+    """Until the checkpoint after an epoch is there."""
+    limit = time.monotonic() + seconds
+    while not list(path.glob(f"checkpoints/{epoch + 1:06d}-*.json")):
+        assert time.monotonic() < limit, f"no checkpoint in {seconds} seconds"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, flags):
+    """The run in one process on one device; read-only."""
+    path = tmp_path_factory.mktemp("runs") / "alone"
+    code, _, err = ended(begin(*flags(**SMALL), "--run-dir", path))
+    assert code == 0, err
+    return path
+
+
+@needs_jax
+def test_two_processes_end_as_one(tmp_path, flags, alone):
+    path = tmp_path / "two"
+    pair = begin_as_told(TORCHRUN, *flags(**SMALL), "--run-dir", path)
+    results = [ended(process) for process in pair]
+    assert [code for code, *_ in results] == [0, 0], results
+    assert results[1] == (0, "", ""), "the second process has nothing to say"
+    assert not list(tmp_path.glob("two.*")) and (path / "summary.json").exists()
+    assert_equal_ends(alone, path)
+
+
+@needs_jax
+def test_one_device_then_four_of_two_processes_then_one_again(tmp_path, flags, alone):
+    path, two = tmp_path / "run", {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    single = begin(*flags(**SMALL), "--run-dir", path)
+    wait_for_epoch(path, 1)
+    single.send_signal(signal.SIGTERM)
+    assert ended(single)[0] == 143
+    pair = begin_as_told(JAX, "--resume", path, **two)
+    wait_for_epoch(path, 3)
+    pair[1].send_signal(signal.SIGTERM)  # one is asked, both leave
+    assert [ended(process)[0] for process in pair] == [143, 143]
+    assert ended(begin("--resume", path))[0] == 0
+    told = (path / "events.jsonl").read_text()
+    assert told.count('"device": "4 x CPU"') == 1 and told.count('"device": "CPU"') == 2
+    assert_equal_ends(alone, path)
+
+
+@needs_jax
+def test_a_window_pauses_all(tmp_path, flags):
+    path, own = tmp_path / "run", meeting()
+    first = begin(*flags(**SMALL), "--run-dir", path, *own[0], "--progress", "json")
+    second = begin(*flags(**SMALL), "--run-dir", path, *own[1])
+    wait_for_epoch(path, 1)
+    paused, continued = (
+        until(first, name, ask)
+        for name, ask in (("paused", commands.Pause(1)), ("continued", commands.Resume(2)))
+    )
+    assert (paused.epoch, paused.batch) == (continued.epoch, continued.batch)
+    assert second.poll() is None
+    until(first, "paused", commands.Pause(3))
+    second.send_signal(signal.SIGTERM)  # also while they wait
+    assert [ended(process)[0] for process in (second, first)] == [143, 143]
+    assert RunFolder(path).status() == "stopped"
+
+
+def until(process, name, command):
+    """Send a command and read what comes until an event of this name."""
+    process.stdin.write(commands.encode(command) + "\n")
+    process.stdin.flush()
+    for line in process.stdout:
+        event = events.decode(line)
+        if event is not None and event.name == name:
+            return event
+    pytest.fail(f"no {name}")
 
 
 @needs_jax
@@ -77,9 +171,7 @@ def test_a_process_that_dies_ends_the_others_and_one_goes_on(tmp_path, flags):
     path = tmp_path / "run"
     long = flags(**SMALL | {"train__epochs": 12})
     first, second = (begin(*long, "--run-dir", path, *own) for own in meeting())
-    limit = time.monotonic() + 240
-    while not list(path.glob("checkpoints/*.json")) and time.monotonic() < limit:
-        time.sleep(0.1)
+    wait_for_epoch(path, 1)
     second.send_signal(signal.SIGKILL)
     begun = time.monotonic()
     code, _, err = ended(first)
@@ -140,6 +232,47 @@ def test_nobody_answers(tmp_path, flags):
 def test_where_to_meet(given, message):
     with pytest.raises(SettingError, match=message):
         DistributedSettings(**given)
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted", "device"),
+    [
+        ({}, ("auto", 1, 0), None),
+        ({"JAX_COORDINATOR_ADDRESS": "a:1"}, ("auto", 1, 0), None),  # the rest from Slurm
+        ({"MASTER_ADDR": "a", "MASTER_PORT": "1"}, ("auto", 1, 0), None),
+        (dict(zip(JAX, ("a:1", "3", "2"), strict=True)), ("a:1", 3, 2), None),
+        (dict(zip(TORCHRUN, ("a", "7", "3", "2"), strict=True)), ("a:7", 3, 2), None),
+        (BY_TORCHRUN | {"LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0"}, ("a:8", 3, 2), None),
+        (BY_TORCHRUN | {"LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1"}, ("a:8", 3, 2), 1),
+    ],
+)
+def test_what_the_environment_tells(environment, wanted, device):
+    told, found = told_by(environment, DistributedSettings(coordinator="auto", timeout=5))
+    assert (told.coordinator, told.processes, told.process) == wanted
+    assert found == device and told.timeout == 5
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (("", "2", "1"), "missing: JAX_COORDINATOR_ADDRESS$"),
+        (("a:1", "x", "1"), "number of processes: expected a number .*, received 'x'"),
+        (("a:1", "2", "2"), "process: expected 0 to 1, received 2"),
+        (("a", "2", "1"), "expected HOST:PORT"),
+        (("a:1", "0", "0"), "processes: expected"),
+    ],
+)
+def test_what_the_environment_may_not_tell(values, message):
+    with pytest.raises(UserError, match=message):
+        told_by(dict(zip(JAX, values, strict=True)), DistributedSettings(coordinator="auto"))
+
+
+@needs_jax
+def test_an_environment_that_tells_nothing(tmp_path, flags):
+    process = begin(*flags(), "--run-dir", tmp_path / "run", "--distributed.coordinator", "auto")
+    code, _, err = ended(process)
+    assert code == 2 and "the environment does not tell where to meet" in err
+    assert len(err.splitlines()) == 1 and not (tmp_path / "run").exists()
 
 
 def test_several_processes_use_all_devices():
