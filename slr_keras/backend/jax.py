@@ -156,6 +156,11 @@ def make_deterministic() -> None:
     """Nothing to do: on CPU XLA repeats itself; on GPU see ``--xla_gpu_deterministic_ops``."""
 
 
+def full_precision() -> Any:
+    """A context; what is compiled in it computes in float32 on GPUs too, not in TensorFloat-32."""
+    return jax.default_matmul_precision("highest")
+
+
 def versions() -> dict[str, str]:
     """The framework's name and version."""
     return {"jax": jax.__version__}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -166,6 +166,17 @@ def synchronise(model: Any) -> None:
 def make_deterministic() -> None:
     """Bit-equal results from run to run on one machine (needed for exact resume)."""
     tf.config.experimental.enable_op_determinism()
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """GPUs compute in float32 inside, not in TensorFloat-32."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def versions() -> dict[str, str]:

@@ -121,6 +121,17 @@ def make_deterministic() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """GPUs compute convolutions in float32 inside, not in TensorFloat-32."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 def versions() -> dict[str, str]:
     """The framework's name and version."""
     return {"torch": torch.__version__}
