@@ -72,12 +72,12 @@ def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def record(
-    times: Tensor, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
+    times: Tensor, most: int, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Like :func:`repeat` with a number of times that is only known later, in a graph.
 
     ``body`` gives its result and something beside it, both float32; both are returned for
-    every time, stacked.
+    every time, stacked. There are ``most`` times at most; rows after the last time may follow.
     """
 
     def step(number: Tensor, value: Tensor, results: Any, seen: Any) -> tuple[Any, ...]:
@@ -89,6 +89,19 @@ def record(
         lambda number, *_: number < times, step, (0, x, *empty), parallel_iterations=1
     )
     return results.stack(), seen.stack()
+
+
+def watched(
+    function: Callable[[Tensor], Tensor], x: Tensor, use: Callable[[Callable[..., Tensor]], Any]
+) -> tuple[Any, Tensor]:
+    """``(use(function), function(x))`` where ``use`` begins with ``function(x)``: called once."""
+    seen: list[Tensor] = []
+
+    def noting(image: Tensor) -> Tensor:
+        seen.append(function(image))
+        return seen[-1]
+
+    return use(noting), seen[0]
 
 
 def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:

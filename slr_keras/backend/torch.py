@@ -56,7 +56,7 @@ def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def record(
-    times: Any, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
+    times: Any, most: int, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Like :func:`repeat`; what ``body`` gives, and what it gives beside, stacked."""
     results, seen = [], []
@@ -65,6 +65,20 @@ def record(
         results.append(x)
         seen.append(beside)
     return torch.stack(results), torch.stack(seen)
+
+
+def watched(
+    function: Callable[[Tensor], Tensor], x: Tensor, use: Callable[[Callable[..., Tensor]], Any]
+) -> tuple[Any, Tensor]:
+    """``(use(function), function(x))`` where ``use`` begins with ``function(x)``: called once."""
+    seen: list[Tensor] = []
+
+    def noting(image: Tensor) -> Tensor:
+        value = function(image)
+        seen.append(value.detach())
+        return value
+
+    return use(noting), seen[0]
 
 
 def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:
