@@ -39,6 +39,7 @@ OTHERS := tests/core tests/contracts/test_contracts_golden.py tests/contracts/te
 # what one process of JAX compiled, the others read
 test-jax: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.venv-jax/compiled
 test-jax: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
+test-torch: export OMP_NUM_THREADS ?= 1
 test-jax test-torch: test-%: .venv-%/.dev
 	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(OTHERS) $(ARGS)
 
