@@ -30,16 +30,24 @@ app: .venv/.runtime
 test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-# Contracts, the golden trajectory, the Keras model and resuming, on the other backends.
+# Contracts, the golden trajectory, the Keras model, SavedModels and resuming, on the other backends.
+# TORCH=torch==X installs that build instead of the newest, where pip is offered one without CUDA.
+TORCH ?=
+OTHERS := tests/core tests/contracts/test_contracts_golden.py tests/contracts/test_contracts_attacks.py \
+	tests/contracts/test_contracts_label_bank.py tests/contracts/test_contracts_methods.py \
+	tests/jobs/test_jobs_kill_resume.py tests/jobs/test_lab_attacks.py
+# what one process of JAX compiled, the others read
+test-jax: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.venv-jax/compiled
+test-jax: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
+test-torch: export OMP_NUM_THREADS ?= 1
 test-jax test-torch: test-%: .venv-%/.dev
-	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest tests/core tests/contracts/test_contracts_golden.py \
-		tests/contracts/test_contracts_attacks.py tests/contracts/test_contracts_label_bank.py \
-		tests/contracts/test_contracts_methods.py tests/jobs/test_jobs_kill_resume.py $(ARGS)
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(OTHERS) $(ARGS)
 
 .venv-%/.dev: requirements-%.txt requirements-base.txt
 	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $< pytest hypothesis
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $< \
+		$(if $(filter torch,$*),$(TORCH)) pytest pytest-xdist hypothesis
 	@touch $@
 
 lint: .venv/.dev

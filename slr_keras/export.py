@@ -6,7 +6,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from slr_keras import cli
+from slr_keras import backend, cli
 from slr_keras.errors import RunError, UserError
 
 FORMATS = {"saved_model": "savedmodel", "keras": "exported.keras"}
@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = FORMATS[options.format]
     out = pathlib.Path(options.out) if options.out else source.parent / name
     _check_place(out, options.format, options.overwrite)
+    if options.format == "saved_model":
+        backend.require_tensorflow("a SavedModel")
     cli.import_framework()
     from slr_keras import saving
 

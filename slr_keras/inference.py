@@ -38,7 +38,7 @@ class InferenceNetwork:
     def __init__(self, net: Any, dtype: str | None = None):
         self.net, self.dtype = net, dtype or net.compute_dtype
         self.frozen: list[Any] = []
-        rewrite = _can_rewrite(net) and (dtype is not None or _in_float32(net))
+        rewrite = _can_rewrite(net) and (dtype is not None or in_float32(net))
         self.call = self._rewrite() if rewrite else self._as_is
 
     def _as_is(self, x: Tensor) -> Tensor:
@@ -89,10 +89,10 @@ def _can_rewrite(net: Any) -> bool:
     return type(net).__name__ == "Functional" and isinstance(net.input, keras.KerasTensor)
 
 
-def _in_float32(layer: Any) -> bool:
+def in_float32(layer: Any) -> bool:
     """Whether the layer and, in a model, all layers in it compute in float32."""
     inner = getattr(layer, "layers", ())
-    return layer.compute_dtype == "float32" and all(map(_in_float32, inner))
+    return layer.compute_dtype == "float32" and all(map(in_float32, inner))
 
 
 def _inputs_of(net: Any) -> dict[str, list[str]]:

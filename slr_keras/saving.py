@@ -22,9 +22,11 @@ from slr_keras import backend
 from slr_keras.backend import keras, ops
 from slr_keras.checks import check_classifier
 from slr_keras.errors import ExportError, ModelError
+from slr_keras.inference import in_float32
 from slr_keras.models._batch_norm import BatchNorm
 
 TOLERANCE = 1e-5
+BFLOAT16_TOLERANCE = 1 / 16  # between frameworks, of which each rounds in places of its own
 Tensor = Any
 
 
@@ -92,8 +94,11 @@ def export_saved_model(net: Any, path: str | pathlib.Path) -> None:
     """A SavedModel with signature ``serve(image) -> {"logits", "probabilities"}``.
 
     ``image`` is float32 (B, H, W, C) in [0, 1]; both outputs are float32 (B, K). The folder holds
-    the inference network alone: no label bank, no optimiser.
+    the inference network alone: no label bank, no optimiser. On another backend a process with
+    TensorFlow writes it, from the network's ``.keras`` file.
     """
+    if _abroad():
+        return _export_with_tensorflow(net, path)
     plain = plain_network(net)
 
     def serve(image: Tensor) -> dict[str, Tensor]:
@@ -105,6 +110,50 @@ def export_saved_model(net: Any, path: str | pathlib.Path) -> None:
     signature = keras.InputSpec(shape=(None, *net.input_shape[1:]), dtype="float32", name="image")
     archive.add_endpoint(name="serve", fn=serve, input_signature=[signature])
     archive.write_out(str(path), verbose=False)
+
+
+def _abroad() -> bool:
+    """Whether the network is not TensorFlow's."""
+    return backend.name() != "tensorflow"
+
+
+_EXPORT = """
+import pathlib, sys
+package, source, path = sys.argv[1:]
+sys.path.insert(0, package)
+import keras
+from slr_keras import saving
+from slr_keras.inference import in_float32
+net = keras.models.load_model(source, compile=False, safe_mode=False)  # written a moment ago
+saving.export_saved_model(net, path)
+if not in_float32(net):
+    saving.verify_export(net, pathlib.Path(path), "saved_model")
+"""
+
+
+def _export_with_tensorflow(net: Any, path: str | pathlib.Path) -> None:
+    package = pathlib.Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder) / "network.keras"
+        save_network(net, source)
+        done = _fresh_process(_EXPORT, package, source, path, KERAS_BACKEND="tensorflow")
+    if done.returncode:
+        raise RuntimeError(_last_line(done.stderr))
+
+
+def _fresh_process(script: str, *arguments: Any, **variables: str) -> Any:
+    """Run a script with TensorFlow or this backend, on the CPU: this process has the GPU's memory.
+
+    XLA_FLAGS are for the framework that this process runs: TensorFlow aborts on those of JAX.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", **variables}
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no message"])[-1]
 
 
 _COMPARE = """
@@ -135,22 +184,27 @@ def verify_export(net: Any, path: pathlib.Path, kind: str) -> float:
 
     Raises:
         ExportError: the files cannot be read back, or differ by 1e-5 or more (by 1e-5 of the
-            largest logit where that is above 1).
+            largest logit where that is above 1). A SavedModel that does not compute in float32
+            may differ more from another backend; from TensorFlow's reading of the network it
+            differs by less than that, which the process that wrote it has seen to.
     """
     shape = [32 if size is None else size for size in net.input_shape[1:]]
     x = np.random.default_rng(0).random((16, *shape), dtype="float32")
     run = backend.compiled(lambda image: net(image, training=False), (x.shape, "float32"))
-    logits = ops.convert_to_numpy(ops.cast(run(ops.convert_to_tensor(x)), "float32"))
+    with backend.full_precision():
+        logits = ops.convert_to_numpy(ops.cast(run(ops.convert_to_tensor(x)), "float32"))
     expected = {
         "logits": logits,
         "probabilities": ops.convert_to_numpy(ops.softmax(logits, axis=-1)),
     }
     read = _read_in_fresh_process(x, path, kind)
     difference = max(float(np.abs(expected[key] - read[key]).max()) for key in expected)
-    if not difference < TOLERANCE * max(1.0, float(np.abs(logits).max())):
+    rounds_otherwise = kind == "saved_model" and _abroad() and not in_float32(net)
+    allowed = BFLOAT16_TOLERANCE if rounds_otherwise else TOLERANCE
+    if not difference < allowed * max(1.0, float(np.abs(logits).max())):
         raise ExportError(
             f"{path}: the exported model differs from the trained one by {difference:.2g}, "
-            f"expected less than {TOLERANCE:g}; do not use it"
+            f"expected less than {allowed:g}; do not use it"
         )
     return difference
 
@@ -159,10 +213,9 @@ def _read_in_fresh_process(x: np.ndarray, path: pathlib.Path, kind: str) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         data = pathlib.Path(folder) / "probe.npz"
         np.savez(data, x=x)
-        command = [sys.executable, "-c", _COMPARE, kind, str(path), str(data)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = _fresh_process(_COMPARE, kind, path, data)
         if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            last = _last_line(done.stderr)
             raise ExportError(f"{path}: the exported model cannot be read back: {last}")
         with np.load(data) as arrays:
             return dict(arrays)
@@ -176,7 +229,10 @@ def export_network(net: Any, out: pathlib.Path, kind: str) -> float:
 
     Raises:
         ExportError: what was written differs or cannot be read; ``out`` is untouched.
+        UserError: a SavedModel, and TensorFlow is not installed.
     """
+    if kind == "saved_model":
+        backend.require_tensorflow("a SavedModel")
     temporary = out.with_name(f".{out.name}.tmp{out.suffix}")
     _remove(temporary)
     try:

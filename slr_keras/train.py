@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slr_keras import cli, events
+from slr_keras import backend, cli, events
 from slr_keras import config as configs
 from slr_keras.errors import ExportError, UserError
 
@@ -126,6 +126,8 @@ def _train_first(
     from slr_keras import console
     from slr_keras.run_folder import RunFolder
 
+    if not resume:
+        _check_export(given)
     folder = RunFolder.open(resume) if resume else RunFolder.create(configs.lasting(given))
     with console.reporter(progress, channel) as report:
         if folder.complete():
@@ -133,6 +135,7 @@ def _train_first(
             report(events.Warned(done)) if channel else print(done)
             return 0
         settings = configs.lasting(folder.config() if resume else given, given.train.max_minutes)
+        _check_export(settings)
         with folder.lock():
             summary = _execute(settings, folder, report, channel, bool(resume), crew)
     if isinstance(summary, int):
@@ -145,6 +148,12 @@ def _train_first(
     if folder["savedmodel"].exists():
         out.print(f"SavedModel {folder['savedmodel']}", soft_wrap=True, highlight=False)
     return 0
+
+
+def _check_export(config: configs.RunConfig) -> None:
+    """Refuse now what would fail after hours."""
+    if config.train.export:
+        backend.require_tensorflow("train.export: a SavedModel")
 
 
 def _execute(

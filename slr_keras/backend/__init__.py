@@ -9,6 +9,7 @@ backend, ``slr_keras/backend/<name>.py``, and are reached as attributes of this 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import shutil
 import types
@@ -64,6 +65,15 @@ def warm_up() -> None:
 def name() -> str:
     """The Keras backend in use: ``"tensorflow"``, ``"jax"`` or ``"torch"``."""
     return str(keras.backend.backend())
+
+
+def require_tensorflow(what: str) -> None:
+    """Raise :class:`UserError` if TensorFlow, which alone can write ``what``, is not installed."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise UserError(
+            f"{what} is written by TensorFlow, which is not installed: "
+            "pip install -r requirements-tensorflow.txt beside this backend"
+        )
 
 
 def unused_gpu() -> str:

@@ -56,6 +56,36 @@ def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return body(x) if times == 1 else loop(0, times, lambda _, value: body(value), x)
 
 
+def record(
+    times: Any, most: int, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Like :func:`repeat` with a number of times that is only known later.
+
+    ``body`` gives its result and something beside it; both are returned for every time, stacked,
+    with room for ``most`` times, so that no other number of times compiles anything.
+    """
+    shapes = jax.eval_shape(body, x)
+    rows = [jnp.zeros((most, *shape.shape), shape.dtype) for shape in shapes]
+
+    def step(number: Tensor, state: Any) -> Any:
+        value, *filled = state
+        made = body(value)
+        return made[0], *(row.at[number].set(new) for row, new in zip(filled, made, strict=True))
+
+    _, results, seen = loop(0, times, step, (x, *rows))
+    return results, seen
+
+
+def watched(
+    function: Callable[[Tensor], Tensor], x: Tensor, use: Callable[[Callable[..., Tensor]], Any]
+) -> tuple[Any, Tensor]:
+    """``(use(function), function(x))``; where ``use`` begins with the latter XLA computes it once.
+
+    (What is computed inside of a gradient cannot be taken out of it.)
+    """
+    return use(function), function(x)
+
+
 def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:
     """``function`` compiled once for each combination of its arguments' shapes.
 
@@ -167,6 +197,11 @@ def synchronise(model: Any) -> None:
 
 def make_deterministic() -> None:
     """Nothing to do: on CPU XLA repeats itself; on GPU see ``--xla_gpu_deterministic_ops``."""
+
+
+def full_precision() -> Any:
+    """A context; what is compiled in it computes in float32 on GPUs too, not in TensorFloat-32."""
+    return jax.default_matmul_precision("highest")
 
 
 def versions() -> dict[str, str]:

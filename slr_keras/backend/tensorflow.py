@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -73,12 +73,12 @@ def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def record(
-    times: Tensor, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
+    times: Tensor, most: int, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Like :func:`repeat` with a number of times that is only known later, in a graph.
 
     ``body`` gives its result and something beside it, both float32; both are returned for
-    every time, stacked.
+    every time, stacked. There are ``most`` times at most; rows after the last time may follow.
     """
 
     def step(number: Tensor, value: Tensor, results: Any, seen: Any) -> tuple[Any, ...]:
@@ -90,6 +90,19 @@ def record(
         lambda number, *_: number < times, step, (0, x, *empty), parallel_iterations=1
     )
     return results.stack(), seen.stack()
+
+
+def watched(
+    function: Callable[[Tensor], Tensor], x: Tensor, use: Callable[[Callable[..., Tensor]], Any]
+) -> tuple[Any, Tensor]:
+    """``(use(function), function(x))`` where ``use`` begins with ``function(x)``: called once."""
+    seen: list[Tensor] = []
+
+    def noting(image: Tensor) -> Tensor:
+        seen.append(function(image))
+        return seen[-1]
+
+    return use(noting), seen[0]
 
 
 def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:
@@ -189,6 +202,17 @@ def synchronise(model: Any) -> None:
 def make_deterministic() -> None:
     """Bit-equal results from run to run on one machine (needed for exact resume)."""
     tf.config.experimental.enable_op_determinism()
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """GPUs compute in float32 inside, not in TensorFloat-32."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def versions() -> dict[str, str]:

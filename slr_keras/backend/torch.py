@@ -56,7 +56,7 @@ def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def record(
-    times: Any, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
+    times: Any, most: int, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Like :func:`repeat`; what ``body`` gives, and what it gives beside, stacked."""
     results, seen = [], []
@@ -65,6 +65,20 @@ def record(
         results.append(x)
         seen.append(beside)
     return torch.stack(results), torch.stack(seen)
+
+
+def watched(
+    function: Callable[[Tensor], Tensor], x: Tensor, use: Callable[[Callable[..., Tensor]], Any]
+) -> tuple[Any, Tensor]:
+    """``(use(function), function(x))`` where ``use`` begins with ``function(x)``: called once."""
+    seen: list[Tensor] = []
+
+    def noting(image: Tensor) -> Tensor:
+        value = function(image)
+        seen.append(value.detach())
+        return value
+
+    return use(noting), seen[0]
 
 
 def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:
@@ -125,6 +139,17 @@ def make_deterministic() -> None:
     """Bit-equal results from run to run on one machine (needed for exact resume)."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """GPUs compute convolutions in float32 inside, not in TensorFloat-32."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def versions() -> dict[str, str]:

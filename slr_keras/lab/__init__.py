@@ -2,5 +2,6 @@
 
 ``python -m slr_keras.lab`` reads the commands ``Load``, ``PickImage``, ``RunAttack``, ``Sweep`` and
 ``Cancel`` of :mod:`slr_keras.commands` and answers with :mod:`slr_keras.lab_events`, one JSON
-object a line. What it finds is what ``attack(model, x, y, seed=seed)`` gives, bit for bit.
+object a line. What it finds is what ``attack(model, x, y, seed=seed)`` gives, bit for bit (on JAX
+to rounding: XLA fuses single steps in another way than a whole attack).
 """

@@ -14,12 +14,13 @@ from slr_keras import backend
 from slr_keras.attacks._arrays import Runner
 from slr_keras.attacks._base import Attack, Objective, seeded, signature, tensors
 from slr_keras.attacks.pgd import PGD
-from slr_keras.backend import ops
+from slr_keras.backend import keras, ops
 from slr_keras.errors import ModelError
 from slr_keras.inference import InferenceNetwork
 
 Tensor = Any
 COUNTS = ("steps", "restarts")  # what the lab's own loop counts
+MOST = 64  # steps that run without a look at what the window asks
 DEFAULT_SIZE = 32  # where a network takes images of any size
 
 
@@ -70,7 +71,8 @@ class Engine:
 
     def compiled(self, function: Callable[..., Any], *signature: tuple[Any, str]) -> Any:
         """``function(*arguments, folded)`` compiled, to be called with the arguments alone."""
-        folded = [(tuple(value.shape), value.dtype.name) for value in self.folded]
+        kind = keras.backend.standardize_dtype
+        folded = [(tuple(value.shape), kind(value.dtype)) for value in self.folded]
         count = len(signature)
 
         def flat(*arguments: Tensor) -> Any:
@@ -84,7 +86,7 @@ class Engine:
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """(N, K) logits of (N, H, W, C) images."""
-        return _finite(np.asarray(self._logits(ops.convert_to_tensor(images, "float32"))))
+        return _finite(ops.convert_to_numpy(self._logits(_tensor(images))))
 
     def moves(self, attack: Attack) -> Moves:
         """The moves of an attack that goes step by step, compiled for its kind."""
@@ -135,16 +137,12 @@ class Moves:
         logits, attack = self.inference.on(folded), self._with(numbers)
 
         def step(candidate: Tensor) -> tuple[Tensor, Tensor]:
-            seen = []
+            def move(watched: Callable[[Tensor], Tensor]) -> Tensor:
+                return attack.step(Objective(watched, label, attack.targeted), image, candidate)
 
-            def watched(x: Tensor) -> Tensor:
-                seen.append(logits(x))
-                return seen[-1]
+            return backend.watched(logits, candidate, move)
 
-            objective = Objective(watched, label, attack.targeted)
-            return attack.step(objective, image, candidate), seen[0]
-
-        return backend.record(count, step, start)
+        return backend.record(count, MOST, step, start)
 
     def _better_on(self, a: Tensor, b: Tensor, label: Tensor, folded: Sequence[Tensor]) -> Tensor:
         objective = Objective(self.inference.on(folded), label, self.attack.targeted)
@@ -170,7 +168,8 @@ class Moves:
         count: int,
         numbers: Sequence[Tensor],
     ) -> tuple[np.ndarray, np.ndarray]:
-        """``count`` steps: the iterates (T, B, H, W, C) after them, the logits (T, B, K) before."""
+        """``count`` steps, :data:`MOST` at most: the iterates (T, B, H, W, C) after them and the
+        logits (T, B, K) before."""
         run = self._steps(
             _tensor(image),
             _tensor(candidate),
@@ -178,11 +177,14 @@ class Moves:
             ops.convert_to_tensor(count, "int32"),
             *numbers,
         )
-        return np.asarray(run[0]), _finite(np.asarray(run[1]))
+        iterates, logits = (ops.convert_to_numpy(found)[:count] for found in run)
+        return iterates, _finite(logits)
 
     def better(self, a: np.ndarray, b: np.ndarray, label: np.ndarray) -> np.ndarray:
         """What the attack itself chooses of two results."""
-        return np.asarray(self._better(_tensor(a), _tensor(b), ops.convert_to_tensor(label)))
+        return ops.convert_to_numpy(
+            self._better(_tensor(a), _tensor(b), ops.convert_to_tensor(label))
+        )
 
 
 def _tensor(value: Any) -> Tensor:

@@ -48,7 +48,7 @@ def serve(channel: Channel) -> int:
         from slr_keras.lab.bench import Bench
     except Exception as error:
         traceback.print_exc()
-        channel.send(Failed(f"TensorFlow cannot be loaded: {_first_line(error)}"))
+        channel.send(Failed(f"The framework cannot be loaded: {_first_line(error)}"))
         return 1
     channel.expect()
     Server(channel, Bench(channel)).run()

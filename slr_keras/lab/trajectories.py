@@ -13,7 +13,7 @@ from slr_keras import backend
 from slr_keras.attacks._base import Attack, Objective
 from slr_keras.attacks._staged import Staged
 from slr_keras.backend import ops
-from slr_keras.lab.engine import Engine, Moves
+from slr_keras.lab.engine import MOST, Engine, Moves
 
 FRAME_BYTES = 4 * 2**20  # what the frames of one answer may weigh
 BREATH = 0.05  # seconds of steps that run before the lab looks whether something newer came
@@ -132,7 +132,7 @@ def _loop(
     moves, numbers = engine.moves(attack), engine.moves(attack).numbers(attack)
     steps, count, made = _steps(attack), 1, 0
     path = Trajectory(x[0], [], [] if (steps + 1) * x.nbytes <= FRAME_BYTES else None)
-    candidate = np.asarray(start)
+    candidate = ops.convert_to_numpy(start)
     while made < steps:
         begun = time.monotonic()
         iterates, logits = moves.steps(x, candidate, y, count, numbers)
@@ -141,7 +141,7 @@ def _loop(
         made, candidate = made + count, iterates[-1]
         watch(Point(done[0] + made - 1, done[1], path.final, path.logits[-1]))
         a_step = (time.monotonic() - begun) / count
-        count = max(1, min(steps - made, int(BREATH / a_step)))
+        count = max(1, min(steps - made, MOST, int(BREATH / a_step)))
         yield
     path.add(candidate[0], engine.logits(candidate)[0])
     return path
@@ -183,7 +183,7 @@ def _staged(
 def distance(attack: Attack, image: np.ndarray, adversarial: np.ndarray) -> float:
     """The perturbation in the attack's norm."""
     d = ops.convert_to_tensor((adversarial - image)[None])
-    return float(np.asarray(attack.ball.size(d))[0])
+    return float(ops.convert_to_numpy(attack.ball.size(d))[0])
 
 
 def doubts(
@@ -225,7 +225,7 @@ def _gradient_vanishes(engine: Engine, attack: Attack, image: np.ndarray, label:
     logits = engine.inference.on(engine.folded)
     objective = Objective(logits, np.array([label], "int32"), attack.targeted)
     gradient = backend.input_gradient(objective, ops.convert_to_tensor(image[None]))
-    return not np.asarray(gradient).any()
+    return not ops.convert_to_numpy(gradient).any()
 
 
 def reach(attack: Attack) -> list[str]:

@@ -88,7 +88,7 @@ def test_no_file_contains_the_images(trained, tmp_path):
         sizes.append((tmp_path / f"{number}.keras").stat().st_size)
         assert keras.models.load_model(tmp_path / f"{number}.keras").image_bank is None
     assert abs(sizes[1] - sizes[0]) < 3000 < images("uint8").nbytes
-    one, other = map(state_of, trained)
+    one, other = (dict(state_of(model)) for model in trained)
     assert {k: v.shape for k, v in one.items()} == {k: v.shape for k, v in other.items()}
 
 

@@ -43,6 +43,12 @@ def plain(lab, attack, label, seed):
     return attack(lab.model().engine.net, lab.image[None], np.array([label]), seed=seed)[0]
 
 
+def same(found, expected):
+    """Bit-equal; on JAX to rounding, since XLA fuses single steps and a whole attack otherwise."""
+    atol = 1e-6 if keras.backend.backend() == "jax" else 0
+    np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
+
+
 ATTACKS = [
     PGD(eps=EPS, step_size=6 / 255, steps=20),
     PGD(eps=EPS, step_size=6 / 255, steps=5, restarts=3),
@@ -61,7 +67,7 @@ def test_bit_equal_to_the_attack_itself(picked, seed, attack):
     label = 3 if attack.targeted else int(picked.server.bench.picture.label)
     done = picked.attack(registry.describe(attack), seed=seed, label=label)
     expected = plain(picked, attack, label, seed)
-    np.testing.assert_array_equal(array(done.adversarial), expected)
+    same(array(done.adversarial), expected)
     assert done.attack == registry.describe(attack)
     assert (done.label, done.targeted, done.budget) == (label, attack.targeted, attack.eps)
     d = (expected - picked.image).astype("float64").ravel()
@@ -74,7 +80,7 @@ def test_every_attack_of_the_registry_is_answered(picked):
     for name, cls in registry.variants("attacks").items():
         done = picked.attack({"name": name})
         expected = plain(picked, cls(), picked.server.bench.picture.label, 0)
-        np.testing.assert_array_equal(array(done.adversarial), expected)
+        same(array(done.adversarial), expected)
 
 
 def test_the_trajectory_is_that_of_the_steps(picked):
@@ -84,7 +90,8 @@ def test_the_trajectory_is_that_of_the_steps(picked):
     attack, x = PGD(eps=EPS, step_size=6 / 255, steps=20), picked.image[None]
     np.testing.assert_allclose(frames[0], attack.start(x, seeded(3))[0], atol=1e-7)
     np.testing.assert_array_equal(frames[-1], array(done.adversarial))
-    logits = picked.model().engine.net(frames, training=False).numpy().astype("float64")
+    logits = keras.ops.convert_to_numpy(picked.model().engine.net(frames, training=False))
+    logits = logits.astype("float64")
     losses = np.log(np.exp(logits).sum(1)) - logits[:, label]
     np.testing.assert_allclose(done.losses, losses, atol=1e-4)
     others = np.delete(logits, label, 1).max(1)
@@ -133,6 +140,8 @@ def test_frames_are_left_out_if_not_asked_for_or_too_large(picked, monkeypatch):
 
 
 def test_nothing_is_compiled_again_for_other_numbers(finished, monkeypatch):
+    if keras.backend.backend() == "torch":
+        pytest.skip("PyTorch compiles nothing")
     traced = []
     for name in ("_steps_on", "_start_on", "_better_on"):
         real = getattr(engine.Moves, name)
@@ -148,7 +157,13 @@ def test_nothing_is_compiled_again_for_other_numbers(finished, monkeypatch):
     )
     lab = Lab(warm=True)
     lab.load(finished)
-    assert sorted(traced) == ["_start_on", "_steps_on", "logits"]
+    if keras.backend.backend() == "jax":  # notes the variables first, and compiles each size
+        lab.pick(origin="index", index=0)
+        lab.attack(PGD_20)
+        assert set(traced) == {"_start_on", "_steps_on", "logits"}
+    else:
+        assert sorted(traced) == ["_start_on", "_steps_on", "logits"]
+    before = list(traced)
     for index in range(3):
         lab.pick(origin="index", index=index)
         for k in range(3):
@@ -157,9 +172,9 @@ def test_nothing_is_compiled_again_for_other_numbers(finished, monkeypatch):
     lab.load(finished, "final")
     lab.load(finished, "current")
     lab.attack(PGD_20)
-    assert sorted(traced) == ["_start_on", "_steps_on", "logits"]
+    assert traced == before
     lab.attack(PGD_20 | {"targeted": True})
-    assert len(traced) == 5
+    assert set(traced[len(before) :]) == {"_start_on", "_steps_on"}
 
 
 WHOLE = [APGD(steps=9), FAB(steps=4), Square(queries=30), CW(steps=5)]
@@ -169,6 +184,8 @@ WHOLE = [APGD(steps=9), FAB(steps=4), Square(queries=30), CW(steps=5)]
 def test_a_slider_compiles_nothing_for_an_attack_that_runs_as_a_whole(
     finished, monkeypatch, attack
 ):
+    if keras.backend.backend() == "torch":
+        pytest.skip("PyTorch compiles nothing")
     traced, real = [], InferenceNetwork.snapshot
     monkeypatch.setattr(InferenceNetwork, "snapshot", lambda self: traced.append(1) or real(self))
     lab = Lab()
@@ -186,7 +203,7 @@ def test_a_slider_compiles_nothing_for_an_attack_that_runs_as_a_whole(
     assert len(traced) == compiled
     for seed, (other, answer) in enumerate(zip(asked, done, strict=True)):
         expected = plain(lab, other, label, seed)
-        np.testing.assert_array_equal(array(answer.adversarial), expected)
+        same(array(answer.adversarial), expected)
 
 
 def test_a_long_attack_is_streamed_from_its_start(picked, monkeypatch):
@@ -302,7 +319,8 @@ def test_transfer_is_what_the_other_model_says(picked, finished):
     picked.load(finished, "final", slot="b")
     done = picked.attack(PGD_20)
     other = picked.model("b").engine.net
-    both = other(np.stack([picked.image, array(done.adversarial)]), training=False).numpy()
+    both = np.stack([picked.image, array(done.adversarial)])
+    both = keras.ops.convert_to_numpy(other(both, training=False))
     odds = np.exp(both) / np.exp(both).sum(1, keepdims=True)
     np.testing.assert_allclose(done.transfer_clean, odds[0], atol=1e-5)
     np.testing.assert_allclose(done.transfer_adversarial, odds[1], atol=1e-5)
@@ -327,11 +345,11 @@ def test_no_transfer_to_a_model_of_other_classes_or_shape(picked, tmp_path, shap
 
 
 def test_a_sweep_is_the_attack_at_each_radius(picked):
-    radii = (0.3, 0.0, 4 / 255, 0.1)
-    *points, done = picked.ask(commands.Sweep(attack=PGD_20, eps=radii, seed=2))
+    radii, attack = (0.9, 0.0, 4 / 255, 0.1), PGD_20 | {"step_size": 0.1}
+    *points, done = picked.ask(commands.Sweep(attack=attack, eps=radii, seed=2))
     assert [point.eps for point in points] == sorted(radii)
     for point in points:
-        single = picked.attack(PGD_20 | {"eps": point.eps}, seed=2)
+        single = picked.attack(attack | {"eps": point.eps}, seed=2)
         assert point.margin == single.margins[-1]
         assert point.probability == single.adversarial_probabilities[single.label]
         assert point.fooled == (single.verdict == "fooled")

@@ -84,7 +84,7 @@ def test_newer_weights_of_a_run_are_assigned_and_attacked(lab, finished, copy_of
     after = lab.attack(PGD_5)
     assert after.clean_probabilities != before.clean_probabilities
     net = first.engine.net
-    logits = net(lab.image[None], training=False).numpy()[0]
+    logits = keras.ops.convert_to_numpy(net(lab.image[None], training=False))[0]
     odds = np.exp(logits) / np.exp(logits).sum()
     np.testing.assert_allclose(after.clean_probabilities, odds, atol=1e-5)
 

@@ -1,0 +1,86 @@
+"""SavedModels from every backend: written by TensorFlow, refused at once where it is missing."""
+
+import importlib.util
+import subprocess
+
+import keras
+import numpy as np
+import pytest
+
+from slr_keras import RobustClassifier, cli, export, models, saving, train
+from slr_keras.errors import ExportError, UserError
+from slr_keras.methods.at import AT
+
+MISSING = "TensorFlow, which is not installed: pip install -r requirements-tensorflow.txt"
+
+
+@pytest.fixture
+def net():
+    return models.small_cnn(input_shape=(8, 8, 1), num_classes=10, width=4)
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tensorflow" else real(name)
+    )
+
+
+@pytest.fixture
+def as_another_backend(monkeypatch):
+    """What JAX and PyTorch do, on TensorFlow too."""
+    pytest.importorskip("tensorflow")
+    monkeypatch.setattr(saving, "_abroad", lambda: True)
+
+
+def test_another_process_writes_what_this_backend_cannot(net, as_another_backend, tmp_path):
+    assert saving.export_network(net, tmp_path / "out", "saved_model") < saving.TOLERANCE
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "saved_model.pb").is_file()
+    net.set_weights([weight + 0.1 for weight in net.get_weights()])
+    with pytest.raises(ExportError, match="differs from the trained one"):
+        saving.verify_export(net, tmp_path / "out", "saved_model")
+
+
+def test_a_network_in_bfloat16(as_another_backend, tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        net = models.small_cnn(input_shape=(8, 8, 1), num_classes=10, width=4)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    saving.export_network(net, tmp_path / "out", "saved_model")
+    assert (tmp_path / "out" / "saved_model.pb").is_file()
+
+
+def test_why_the_other_process_failed_is_said(net, as_another_backend, monkeypatch, tmp_path):
+    failed = subprocess.CompletedProcess([], 1, stderr="Traceback\nOSError: no more room\n")
+    monkeypatch.setattr(saving, "_fresh_process", lambda *_, **__: failed)
+    with pytest.raises(ExportError, match="the SavedModel cannot be written: .*no more room"):
+        saving.export_network(net, tmp_path / "out", "saved_model")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_refused_before_any_work(command, net, without_tensorflow, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(cli, "import_framework", lambda: pytest.fail("it began to work"))
+    file, run = tmp_path / "net.keras", tmp_path / "run"
+    saving.save_network(net, file)
+    words = [str(file)] if command == "export" else ["--train.export", "--run-dir", str(run)]
+    assert cli.run({"train": train, "export": export}[command].main, words) == 2
+    said = capsys.readouterr().err
+    assert MISSING in said and said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_refused_by_keras_interface_too(net, without_tensorflow, tmp_path):
+    with pytest.raises(UserError, match=MISSING):
+        RobustClassifier(net, method=AT()).export(tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_keras_file_needs_no_tensorflow(net, without_tensorflow, tmp_path):
+    assert saving.export_network(net, tmp_path / "out.keras", "keras") < saving.TOLERANCE
+    again = saving.load_model(tmp_path / "out.keras")
+    for mine, read in zip(net.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, read)
