@@ -55,7 +55,10 @@ def test_the_other_processes_leave_with_the_same_code(clock, monkeypatch):
     gather = {"gather": lambda code: sent.append(code) or [75, 0]}
     monkeypatch.setattr(crew, "backend", types.SimpleNamespace(**gather))
     pair = [crew.Crew(2, number) for number in (0, 1)]
-    assert pair[0].leaving(first) == pair[1].leaving(second) == "the time limit"
+    found = [
+        one.agree(asked, pause=False) for one, asked in zip(pair, (first, second), strict=True)
+    ]
+    assert found == 2 * [("the time limit", False)]
     assert [int(code) for code in sent] == [75, 0]
     assert second.code == 75
 
