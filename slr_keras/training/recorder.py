@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slr_keras import events
+from slr_keras import backend, events
 from slr_keras.backend import keras
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, run: Run):
         super().__init__()
         self.run = run
+        self.queues = backend.device_memory() > 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Put back the running means of an epoch that goes on, then start the clocks."""
@@ -61,6 +62,8 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         if self.compiles:
             self.compiles, run.compiled_for = False, self.model.refining
             run.phase("epoch", run.position.epoch)
+        if not self.queues:
+            float(logs["loss"])  # waits: on CPUs queued steps block the threads that compile
         last = run.position.batch == run.batches.steps_per_epoch
         if now - self.reported > REPORT_SECONDS or last:
             self.reported = now
