@@ -140,7 +140,7 @@ def _write(path: pathlib.Path, model: Any) -> str:
     """
     with replacing(path) as file:
         hashed = _Hashed(file)
-        with zipfile.ZipFile(hashed, "w") as archive:  # type: ignore[arg-type]
+        with zipfile.ZipFile(hashed, "w") as archive:  # type: ignore[call-overload]
             for name, array in state_of(model):
                 # ZipInfo: without the time of day, so that equal states have equal digests
                 with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
