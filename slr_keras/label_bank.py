@@ -17,7 +17,7 @@ import numpy as np
 
 from slr_keras import backend
 from slr_keras.backend import keras, ops
-from slr_keras.errors import DataError
+from slr_keras.errors import DataError, UserError
 
 Tensor = Any
 CHUNK = 2**22  # entries looked at together, so that nothing here needs a second bank
@@ -58,6 +58,11 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
         self.num_samples, self.num_classes = num_samples, num_classes
         self.top_k, self.place = (top_k if 0 < top_k < num_classes else 0), place
         self.given: np.ndarray | None = None
+        if place == "host" and backend.name() != "tensorflow":
+            raise UserError(
+                "label_bank.place: host needs KERAS_BACKEND=tensorflow, this is "
+                f"{backend.name()}; label_bank.dtype and label_bank.top_k make the bank smaller"
+            )
         with backend.on_host() if place == "host" else contextlib.nullcontext():
             self.values = self._weight("labels", dtype)
             if self.top_k:  # class numbers as floats: every device has float32 in its own memory

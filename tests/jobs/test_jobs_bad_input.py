@@ -1,16 +1,18 @@
 """Bad input to whole commands: one clear line, exit code 2, nothing lost and nothing left."""
 
+import importlib.util
 import json
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 
-from slr_keras import cli, config, evaluate, export, train
+from slr_keras import cli, config, evaluate, export, label_bank, train
 from slr_keras.backend import keras
 
 PHASES = {"importing ...", "loading data ...", "building ..."}
@@ -472,3 +474,27 @@ def test_a_list_into_a_closed_pipe_is_no_traceback():
     command = f"{sys.executable} -m slr_keras.train --list models | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert "Traceback" not in done.stderr
+
+
+# -- what a backend lacks ----------------------------------------------------------------------
+
+
+def test_an_export_without_tensorflow_is_refused_before_training(refused, tmp_path, monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tensorflow" else real(name)
+    )
+    run = tmp_path / "run"
+    assert "train.export: a SavedModel needs TensorFlow" in refused(
+        train.main, "--train.export", "--run-dir", run
+    )
+    assert not run.exists()
+
+
+def test_a_label_bank_beside_the_device_needs_tensorflow(refused, tmp_path, monkeypatch):
+    other = types.SimpleNamespace(name=lambda: "jax")
+    monkeypatch.setattr(label_bank, "backend", other)
+    run = tmp_path / "run"
+    said = refused(train.main, "--label_bank.place", "host", "--run-dir", run)
+    assert "label_bank.place: host needs KERAS_BACKEND=tensorflow, this is jax" in said
+    assert not run.exists()
