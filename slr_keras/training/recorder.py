@@ -63,7 +63,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
             self.compiles, run.compiled_for = False, self.model.refining
             run.phase("epoch", run.position.epoch)
         if not self.queues:
-            float(logs["loss"])  # waits: on CPUs queued steps block the threads that compile
+            float(logs["loss"])  # waits: a CPU gains nothing from steps that queue
         last = run.position.batch == run.batches.steps_per_epoch
         if now - self.reported > REPORT_SECONDS or last:
             self.reported = now
