@@ -177,8 +177,8 @@ def _read_head(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _variables(model: Any) -> dict[str, Any]:
-    images = model.image_bank.variables if model.image_bank is not None else []
-    left_out = set(map(id, images))
+    images = getattr(model, "image_bank", None)  # they are in the data set
+    left_out = set(map(id, images.variables)) if images is not None else set()
     groups = {
         "model": [v for v in model.variables if id(v) not in left_out],
         "optimizer": model.optimizer.variables,

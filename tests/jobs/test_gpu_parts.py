@@ -115,6 +115,7 @@ def test_smooth_images_get_smaller():
 
 
 def test_a_packed_data_set(tmp_path, job, rng):
+    from slr_keras.data import DataSettings
     from slr_keras.data.npz import Npz
 
     arrays = {"x_train": rng.integers(0, 256, (9, 4, 4, 3), "uint8"), "y_train": np.arange(9)}
@@ -122,7 +123,7 @@ def test_a_packed_data_set(tmp_path, job, rng):
     packed, back = tmp_path / "small.packed", tmp_path / "back.npz"
     assert job(images.main, "prepare", tmp_path / "small.npz", packed).code == 0
     assert job(images.main, "unpack", packed, back).code == 0
-    splits = Npz.load(str(back), "")
+    splits = Npz.load(DataSettings(name=str(back)))
     np.testing.assert_array_equal(splits.x_train, arrays["x_train"])
     np.testing.assert_array_equal(splits.y_train, arrays["y_train"])
     assert splits.class_names == tuple("abcdefghi")
