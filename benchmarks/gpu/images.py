@@ -108,9 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _load(name: str, folder: str) -> dict[str, np.ndarray]:
     """All that a source has, as it has it."""
+    from slr_keras.data import DataSettings
     from slr_keras.data._load import find_source
 
-    splits = find_source(name).load(name, os.path.expanduser(folder))
+    splits = find_source(name).load(DataSettings(name=name, dir=os.path.expanduser(folder)))
     names = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "class_names")
     found = {n: getattr(splits, n) for n in names if getattr(splits, n) is not None}
     return {n: np.asarray(value) for n, value in found.items() if len(value)}
