@@ -35,10 +35,11 @@ test: .venv/.dev
 TORCH ?=
 OTHERS := tests/core tests/contracts/test_contracts_golden.py tests/contracts/test_contracts_attacks.py \
 	tests/contracts/test_contracts_label_bank.py tests/contracts/test_contracts_methods.py \
-	tests/jobs/test_jobs_kill_resume.py tests/jobs/test_lab_attacks.py
+	tests/jobs/test_jobs_kill_resume.py
 # what one process of JAX compiled, the others read
 test-jax: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.venv-jax/compiled
 test-jax: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
+test-torch: OTHERS += tests/jobs/test_lab_attacks.py
 test-torch: export OMP_NUM_THREADS ?= 1
 test-jax test-torch: test-%: .venv-%/.dev
 	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(OTHERS) $(ARGS)

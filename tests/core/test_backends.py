@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from keras import ops
 
 from slr_keras import backend
 from slr_keras.errors import UserError
@@ -59,3 +61,30 @@ def test_a_gpu_that_is_not_used_gives_the_reason(monkeypatch):
         assert backend.unused_gpu() == ""
     monkeypatch.setattr(backend, "has_nvidia_gpu", lambda: False)
     assert backend.unused_gpu() == ""
+
+
+def test_every_step_is_recorded_whatever_their_number():
+    traced = []
+
+    def steps(times, x):
+        traced.append(1)
+        return backend.record(times, 8, lambda value: (2 * value, ops.sum(value)), x)
+
+    run = backend.compiled(steps, ((), "int32"), ((3,), "float32"))
+    for times in (1, 3, 8):
+        found = run(ops.convert_to_tensor(times, "int32"), ops.ones(3))
+        results, beside = (ops.convert_to_numpy(part)[:times] for part in found)
+        np.testing.assert_array_equal(results, np.outer(2.0 ** np.arange(1, times + 1), np.ones(3)))
+        np.testing.assert_array_equal(beside, 3 * 2.0 ** np.arange(times))
+        if backend.name() != "torch":
+            assert len(traced) <= 2, "another number of steps compiles nothing"
+
+
+def test_a_gradient_and_the_value_it_was_taken_of():
+    def both(x):
+        return backend.watched(ops.sin, x, lambda sin: backend.input_gradient(sin, x))
+
+    x = np.linspace(0, 1, 4, dtype="float32")
+    found = backend.compiled(both, ((4,), "float32"))(ops.convert_to_tensor(x))
+    np.testing.assert_allclose(ops.convert_to_numpy(found[0]), np.cos(x), atol=1e-6)
+    np.testing.assert_allclose(ops.convert_to_numpy(found[1]), np.sin(x), atol=1e-6)
