@@ -61,13 +61,14 @@ def read(path: str) -> record.Record:
 
 
 def name_of(run: record.Record) -> str:
-    """As the paper calls the method."""
-    return NAMES[run.config.method.name]
+    """As the paper calls the method; with weight averaging, which it does not have."""
+    return NAMES[run.config.method.name] + " + EMA" * bool(run.config.ema.decay)
 
 
 def is_the_papers(run: record.Record) -> bool:
-    """Whether the paper has figures of this network and data set."""
-    return run.config.model.name == "resnet18" and "cifar10" in run.config.data.name
+    """Whether the paper has figures of this network, data set and method."""
+    setting = run.config.model.name == "resnet18" and "cifar10" in run.config.data.name
+    return setting and name_of(run) in PAPER
 
 
 def table(runs: Sequence[record.Record]) -> str:
@@ -114,13 +115,15 @@ def basis(run: record.Record) -> str:
     results = [evaluation(run, which) for which in ("final", "best")]
     seconds = sum(result.get("seconds", 0.0) for result in results)
     attacked = {result["device"] for result in results if result}
+    ema = config.ema
+    average = f"EMA {ema.decay} from epoch {ema.start_epoch} on, " if ema.decay else ""
     more = f"; evaluated in {_hours(seconds)} on {', '.join(sorted(attacked))}" if attacked else ""
     samples = {summary["test_samples"]} | {result["samples"] for result in results if result}
     return (
         f"{name_of(run)}: seed {config.seed}, {config.train.epochs} epochs of batches of "
         f"{config.train.batch_size}, {config.precision} (attack "
         f"{config.precision if config.attack_precision == 'same' else config.attack_precision}), "
-        f"{device}, {config.data.name} with {config.data.val_fraction:.0%} for validation, "
+        f"{average}{device}, {config.data.name} with {config.data.val_fraction:.0%} for validation, "
         f"{' and '.join(f'{n:,}' for n in sorted(samples))} test images, "
         f"trained in {_hours(summary['training_seconds'])}{more}"
     )
