@@ -123,8 +123,8 @@ def basis(run: record.Record) -> str:
         f"{name_of(run)}: seed {config.seed}, {config.train.epochs} epochs of batches of "
         f"{config.train.batch_size}, {config.precision} (attack "
         f"{config.precision if config.attack_precision == 'same' else config.attack_precision}), "
-        f"{average}{device}, {config.data.name} with {config.data.val_fraction:.0%} for validation, "
-        f"{' and '.join(f'{n:,}' for n in sorted(samples))} test images, "
+        f"{average}{device}, {config.data.name} with {config.data.val_fraction:.0%} for "
+        f"validation, {' and '.join(f'{n:,}' for n in sorted(samples))} test images, "
         f"trained in {_hours(summary['training_seconds'])}{more}"
     )
 

@@ -173,6 +173,11 @@ def test_the_papers_figures_stand_beside_its_own_setting(finished):
     paper = dataclasses.replace(run, config=config.load(preset="cifar10-resnet18-at"))
     assert figures.row(paper, "final").endswith("| 82.4 / 41.4 / 40.2 |")
     assert figures.row(paper, "best").endswith("|  |")
+    ema = config.EmaSettings(decay=0.999, start_epoch=101)
+    averaged = dataclasses.replace(paper, config=paper.config.replace(ema=ema))
+    assert figures.row(averaged, "final").startswith("| AT + EMA |")
+    assert figures.row(averaged, "final").endswith("|  |")
+    assert "EMA 0.999 from epoch 101 on" in figures.basis(averaged)
 
 
 def test_a_run_that_is_not_finished_has_no_figures(finished, copy_of, job):
