@@ -182,10 +182,25 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
 
     def _statistics(self, index: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         """Summed entropy and number of agreements of some rows."""
+        if self.top_k:
+            return self._statistics_of_kept(index, labels)
         given = ops.one_hot(labels, self.num_classes, dtype="float32")
         rows = ops.convert_to_numpy(self.read(index, given)).astype("float64")
         entropy = -np.sum(rows * np.log(np.where(rows > 0, rows, 1)))
         return float(entropy), float(np.sum(rows.argmax(-1) == labels))
+
+    def _statistics_of_kept(self, index: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+        """The same from the kept entries alone, which are the largest: no row is spread out."""
+        weights = (self.values, self.classes)
+        read = (ops.convert_to_numpy(backend.read_rows(weight, index)) for weight in weights)
+        values, classes = (array.astype("float64") for array in read)
+        total = values.sum(-1)
+        left = np.where(total > 0, np.maximum(1 - total, 0), 0)
+        share = left / (self.num_classes - self.top_k)
+        entropy = -np.sum(values * np.log(np.where(values > 0, values, 1)))
+        entropy -= np.sum(left * np.log(np.where(share > 0, share, 1)))
+        largest = classes[np.arange(len(values)), values.argmax(-1)]
+        return float(entropy), float(np.sum((largest == labels) | (total == 0)))
 
     def get_config(self) -> dict[str, Any]:
         """What rebuilds the layer."""

@@ -78,6 +78,21 @@ def test_the_largest_entries_survive_save_and_start_anew_after_reset(rng, tmp_pa
     np.testing.assert_array_equal(bank.labels, given_labels[np.full(N, 2)])
 
 
+@pytest.mark.parametrize("filling", [True, False])
+def test_statistics_of_the_kept_entries_are_those_of_the_rows(rng, filling):
+    bank, classes = LabelBank(N, K, top_k=2), np.arange(N) % K
+    if filling:
+        bank.fill(classes)
+    bank.write(np.arange(6), rows(rng, 6))  # some are written, the others as they were
+    p = np.array(bank.labels).astype("float64")
+    p[p.sum(-1) == 0] = np.eye(K)[classes[p.sum(-1) == 0]]
+    found = bank.statistics(classes)
+    entropy = -(p * np.log(np.where(p > 0, p, 1))).sum(-1)
+    np.testing.assert_allclose(found.entropy, entropy.mean(), rtol=1e-5)
+    assert found.agreement == pytest.approx((p.argmax(-1) == classes).mean())
+    assert 0.5 < found.agreement < 1
+
+
 def test_a_million_rows_of_a_thousand_classes_fit():
     bytes_of = lambda **options: LabelBank(1000, 1000, **options).nbytes * 1.28e6 / 1000  # noqa: E731
     assert bytes_of() == 5.12e9 and bytes_of(dtype="float16") == 2.56e9
