@@ -142,11 +142,6 @@ class Run:
         """Data, model, optimiser."""
         config = self.config
         self.listen()
-        if config.train.export and not importlib.util.find_spec("tensorflow"):
-            raise UserError(
-                "train.export: a SavedModel needs TensorFlow, which is not installed: "
-                "pip install tensorflow, or leave it out"
-            )
         backend.make_deterministic()
         wanted = "all" if self.crew.count > 1 else config.devices
         self.devices = device_count(wanted, config.train.batch_size)

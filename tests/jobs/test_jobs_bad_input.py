@@ -485,7 +485,7 @@ def test_an_export_without_tensorflow_is_refused_before_training(refused, tmp_pa
         importlib.util, "find_spec", lambda name: None if name == "tensorflow" else real(name)
     )
     run = tmp_path / "run"
-    assert "train.export: a SavedModel needs TensorFlow" in refused(
+    assert "train.export: a SavedModel is written by TensorFlow" in refused(
         train.main, "--train.export", "--run-dir", run
     )
     assert not run.exists()
