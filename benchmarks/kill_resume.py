@@ -42,7 +42,6 @@ checkpoint_minutes = 0.0016
 [data]
 train_samples = {STEPS * 32}
 augment = "crop-flip"
-place = "device"
 [ema]
 decay = 0.9
 start_epoch = 2

@@ -43,6 +43,7 @@ def test_another_process_writes_what_this_backend_cannot(net, as_another_backend
         saving.verify_export(net, tmp_path / "out", "saved_model")
 
 
+@pytest.mark.slow
 def test_a_network_in_bfloat16(as_another_backend, tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
