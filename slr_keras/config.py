@@ -386,7 +386,7 @@ def renewed(text: str) -> str:
 
 
 def plain_text(config: RunConfig) -> str:
-    """What tells one run from another, as TOML: without its folder, devices and processes."""
+    """What tells one run from another, as TOML: without folder, devices, processes and time limit."""
     return dumps(lasting(config).replace(run_dir="", overwrite=False, devices="1"))
 
 
