@@ -386,7 +386,7 @@ def renewed(text: str) -> str:
 
 
 def plain_text(config: RunConfig) -> str:
-    """What tells one run from another, as TOML: without folder, devices, processes and time limit."""
+    """What tells one run from another, as TOML: no folder, devices, processes or time limit."""
     return dumps(lasting(config).replace(run_dir="", overwrite=False, devices="1"))
 
 
