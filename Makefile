@@ -1,24 +1,27 @@
 # make train · make app · make test · make lint · make bench · make demo: each makes .venv when missing.
 # make test-jax · make test-torch: the other backends, each in an environment of its own.
 # make screenshots: docs/app anew, from the runs in RUNS.
-PYTHON ?= python3
+# PYTHON=python3.13 chooses the Python of the environments; default: what they are of, else python3.
 RUNS ?= runs
 BIN := .venv/bin
 
-.PHONY: train app test test-jax test-torch lint bench demo screenshots clean
+.PHONY: train app test test-jax test-torch lint bench demo screenshots clean FORCE
 
-.venv/.runtime: requirements.txt requirements-base.txt requirements-tensorflow.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# looked at each time, changed only where it has to be made anew, and then all is installed again
+.venv/pyvenv.cfg .venv-jax/pyvenv.cfg .venv-torch/pyvenv.cfg: FORCE
+	@.ci/environment $(@D)
+
+.venv/.runtime: .venv/pyvenv.cfg requirements.txt requirements-base.txt requirements-tensorflow.txt
+	.ci/environment .venv --upgrade pip
+	.ci/environment .venv -r requirements.txt
 	@touch $@
 
-.venv/.dev: requirements-dev.txt .venv/.runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+.venv/.dev: requirements-dev.txt requirements-test.txt .venv/.runtime
+	.ci/environment .venv -r requirements-dev.txt
 	@touch $@
 
 .venv/.bench: benchmarks/requirements.txt .venv/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	.ci/environment .venv -r benchmarks/requirements.txt
 	@touch $@
 
 train: .venv/.runtime
@@ -27,6 +30,8 @@ train: .venv/.runtime
 app: .venv/.runtime
 	$(BIN)/python main.py $(ARGS)
 
+# its many processes read what the first one compiled, whatever the environment says
+test test-jax test-torch: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
@@ -35,7 +40,7 @@ test: .venv/.dev
 TORCH ?=
 OTHERS := tests/core tests/contracts/test_contracts_golden.py tests/contracts/test_contracts_attacks.py \
 	tests/contracts/test_contracts_label_bank.py tests/contracts/test_contracts_methods.py \
-	tests/jobs/test_jobs_kill_resume.py
+	tests/jobs/test_jobs_kill_resume.py tests/jobs/test_jobs_leaving.py
 # what one process of JAX compiled, the others read
 test-jax: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.venv-jax/compiled
 test-jax: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
@@ -44,11 +49,9 @@ test-torch: export OMP_NUM_THREADS ?= 1
 test-jax test-torch: test-%: .venv-%/.dev
 	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(OTHERS) $(ARGS)
 
-.venv-%/.dev: requirements-%.txt requirements-base.txt
-	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
-	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $< \
-		$(if $(filter torch,$*),$(TORCH)) pytest pytest-xdist hypothesis
+.venv-%/.dev: requirements-%.txt requirements-base.txt requirements-test.txt .venv-%/pyvenv.cfg
+	.ci/environment .venv-$* --upgrade pip
+	.ci/environment .venv-$* -r $< $(if $(filter torch,$*),$(TORCH)) -r requirements-test.txt
 	@touch $@
 
 lint: .venv/.dev
