@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import sys
 import tempfile
@@ -189,11 +190,9 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
         0 done, 1 failed (disk, non-finite loss), 2 bad input, 75 out of time, 130 or 143 stopped
         by a signal.
     """
+    _let_readers_leave()
     try:
         return main(arguments)
-    except BrokenPipeError:  # `| head`: nobody reads on, and what is left cannot be flushed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -203,3 +202,28 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
         code, sentence = known
         print(f"error: {sentence}", file=sys.stderr)
         return code
+
+
+class _Stream(io.FileIO):
+    """Where what cannot be written is dropped; it fails once, unless a reader has left."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:  # from now on nowhere: Python's last flush would fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            if not isinstance(error, BrokenPipeError):
+                raise
+            return len(data)
+
+
+def _let_readers_leave() -> None:
+    """A reader of stdout or stderr that leaves, as ``head`` does, is no failure of the job."""
+    if os.name != "posix":
+        return
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and stream is getattr(sys, f"__{name}__"):  # else it is a test's
+            buffer = io.BufferedWriter(_Stream(stream.fileno(), "w", closefd=False))
+            options = {"encoding": stream.encoding, "errors": stream.errors}
+            setattr(sys, name, io.TextIOWrapper(buffer, **options, line_buffering=True))

@@ -88,6 +88,13 @@ def has_nvidia_gpu() -> bool:
     return any(map(os.path.exists, places)) or shutil.which("nvidia-smi") is not None
 
 
+class MissingError(UserError, AttributeError):
+    """What this backend lacks; to ``hasattr`` and pickle an attribute that is not there."""
+
+    def __init__(self, backend: str, missing: str):
+        super().__init__(f"the {backend} backend has no {missing}(); use KERAS_BACKEND=tensorflow")
+
+
 def __getattr__(attribute: str) -> Any:
     if attribute.startswith("__"):
         raise AttributeError(attribute)
@@ -98,5 +105,5 @@ def __getattr__(attribute: str) -> Any:
         )
     module = importlib.import_module(f"slr_keras.backend.{name()}")
     if not hasattr(module, attribute):
-        raise UserError(f"the {name()} backend has no {attribute}(); use KERAS_BACKEND=tensorflow")
+        raise MissingError(name(), attribute)
     return getattr(module, attribute)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from slr_keras.data._augment import crop_flip, places
 from slr_keras.data._hashing import shuffled
-from slr_keras.data._prefetch import prefetched
+from slr_keras.data._prefetch import Prefetched
 from slr_keras.data._stream import Images
 from slr_keras.errors import DataError
 
@@ -92,6 +93,7 @@ class Batches:
         self.augment, self.shuffle, self.part, self.placed = augment, shuffle, part, placed
         self.used = len(x) - len(x) % shares
         self._failure: DataError | None = None
+        self._streams: weakref.WeakSet[Prefetched] = weakref.WeakSet()
         self._last: tuple[int, np.ndarray] = (-1, self.y)
 
     @property
@@ -172,20 +174,26 @@ class Batches:
             raise
 
     @contextlib.contextmanager
-    def own_failure(self) -> Iterator[None]:
-        """Raises the DataError of a batch as it is, where a framework's feed has wrapped it."""
+    def feeding(self) -> Iterator[None]:
+        """While a framework reads streams of these batches: their threads end with the context.
+
+        Raises the DataError of a batch as it is, where the framework has wrapped it.
+        """
         try:
             yield
         except Exception:
             if self._failure:
                 raise self._failure from None
             raise
+        finally:
+            for stream in list(self._streams):
+                stream.close()
 
     def stream(self, epoch: int = 1, batch: int = 0) -> Iterator[Batch]:
         """All batches from a position on, without end, prepared ahead by a thread.
 
-        ``batch = steps_per_epoch`` is the beginning of the next epoch. Close the generator to
-        end the thread; dropping it does so too.
+        ``batch = steps_per_epoch`` is the beginning of the next epoch. Closing or dropping the
+        generator tells the thread to end; where it has to be gone, use :meth:`feeding`.
 
         Raises:
             ValueError: there is no such position.
@@ -195,7 +203,9 @@ class Batches:
                 f"expected epoch >= 1 and batch in 0..{self.steps_per_epoch}, "
                 f"received {epoch} and {batch}"
             )
-        return prefetched(self._from(epoch, batch), AHEAD)
+        stream = Prefetched(self._from(epoch, batch), AHEAD)
+        self._streams.add(stream)
+        return (batch for batch in stream)  # Keras takes generators, not iterators
 
     def _from(self, epoch: int, batch: int) -> Iterator[Any]:
         first = (epoch - 1) * self.steps_per_epoch + batch

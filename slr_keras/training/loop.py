@@ -279,7 +279,7 @@ class Run:
         steps, begun = self.batches.steps_per_epoch, self.position.batch
         recorder = Recorder(self)
         extra = [self._tensorboard()] if self.writes_tensorboard else []
-        with self.batches.own_failure():
+        with self.batches.feeding():
             self.model.fit(
                 backend.feed(self.batches, first, begun),
                 initial_epoch=first - 1,
