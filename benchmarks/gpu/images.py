@@ -2,6 +2,7 @@
 
     python -m benchmarks.gpu.images prepare cifar10 cifar10.packed --dir ~/tensorflow_datasets
     python -m benchmarks.gpu.images unpack cifar10.packed cifar10.npz # then --data.name cifar10.npz
+    python -m benchmarks.gpu.images prepare cifar10 some.packed --train 20000  # the first of them
 
 Neighbouring pixels are alike: what is stored is the difference of each from a guess by its left,
 upper and upper left neighbour (the median edge detector of JPEG-LS), red and blue less green, in
@@ -94,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare, back = commands.add_parser("prepare"), commands.add_parser("unpack")
     prepare.add_argument("source", metavar="NAME", help="as --data.name")
     prepare.add_argument("--dir", default="", help="as --data.dir")
+    prepare.add_argument("--train", type=int, metavar="N", help="the first N training images [all]")
     back.add_argument("source", type=pathlib.Path, metavar="PACKED")
     for one in (prepare, back):
         one.add_argument("target", type=pathlib.Path, metavar="FILE")
@@ -101,20 +103,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if flags.command == "unpack":
         np.savez(flags.target, **read(flags.source))  # type: ignore[arg-type]
     else:
-        write(flags.target, _load(flags.source, flags.dir))
+        write(flags.target, _load(flags.source, flags.dir, flags.train))
     print(f"{flags.target} {flags.target.stat().st_size:,} bytes")
     return 0
 
 
-def _load(name: str, folder: str) -> dict[str, np.ndarray]:
-    """All that a source has, as it has it."""
+def _load(name: str, folder: str, train: int | None = None) -> dict[str, np.ndarray]:
+    """All that a source has, as it has it; of the training images the first so many."""
     from slr_keras.data import DataSettings
     from slr_keras.data._load import find_source
 
     splits = find_source(name).load(DataSettings(name=name, dir=os.path.expanduser(folder)))
     names = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "class_names")
     found = {n: getattr(splits, n) for n in names if getattr(splits, n) is not None}
-    return {n: np.asarray(value) for n, value in found.items() if len(value)}
+    shown = {n: value[:train] if n.endswith("_train") else value for n, value in found.items()}
+    return {n: np.asarray(value) for n, value in shown.items() if len(value)}
 
 
 if __name__ == "__main__":

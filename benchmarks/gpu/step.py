@@ -48,7 +48,7 @@ KINDS = {
     "bfloat16 attack": ("float32", "bfloat16", "device"),
     "float32": ("float32", None, "device"),
 }
-PEERS = ("bfloat16", "float32")
+PEERS = ("bfloat16", "float32", "bfloat16, compiled", "float32, compiled")
 Step = Callable[[], None]
 Cost = tuple[float, float]  # seconds a step; GiB, NaN where unknown
 
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, nargs="+", default=[128], help="default 128")
     parser.add_argument("--steps", type=int, default=50, help="steps of a measurement (default 50)")
     parser.add_argument("--peak", type=float, help="TFLOP/s of the GPU in bfloat16 (H200: 989)")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="ours [all]")
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=list(KINDS), help="ours [all]")
     parser.add_argument("--peers", nargs="+", choices=(*PEERS, "none"), default=list(PEERS))
     parser.add_argument(
         "--profile", type=pathlib.Path, metavar="DIR", help="trace the first of --kinds (JAX)"
@@ -208,11 +208,11 @@ def peers(flags: argparse.Namespace, batch: _subjects.Data) -> dict[str, Callabl
     except ImportError:
         print("  PyTorch is not installed and left out")
         return {}
-    kinds = {"PyTorch": lambda net: net, "PyTorch, compiled": torch.compile}
-    if not torch.cuda.is_available():
-        del kinds["PyTorch, compiled"]  # its compiler for CPUs needs minutes
+    names = [name for name in flags.peers if torch.cuda.is_available() or "compiled" not in name]
 
-    def measure(wrap: Callable[[Any], Any], precision: str) -> Cost:
+    def measure(name: str) -> Cost:  # for CPUs the compiler needs minutes
+        precision, _, compiled = name.partition(", ")
+        wrap = torch.compile if compiled else lambda net: net
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
@@ -222,11 +222,7 @@ def peers(flags: argparse.Namespace, batch: _subjects.Data) -> dict[str, Callabl
         there = torch.cuda.is_available()
         return torch.cuda.max_memory_allocated() / 2**30 if there else float("nan")
 
-    return {
-        f"{name}, {precision}": lambda wrap=wrap, precision=precision: measure(wrap, precision)
-        for precision in flags.peers
-        for name, wrap in kinds.items()
-    }
+    return {f"PyTorch, {name}": lambda name=name: measure(name) for name in names}
 
 
 def torch_step(
