@@ -10,9 +10,12 @@ import importlib.metadata
 import importlib.util
 import os
 import pathlib
+import socket
+import struct
 import sys
 from collections.abc import Mapping, Sequence
 
+OLDEST, NEWEST = (3, 10), (3, 13)  # TensorFlow has no build for others; pyproject.toml says so too
 NEEDED = {
     "PySide6": "PySide6-Essentials",
     "pyqtgraph": "pyqtgraph",
@@ -25,8 +28,11 @@ INSTALL = "python -m pip install -r requirements.txt"
 DEBIAN = (
     "libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 "
     "libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libxcb-randr0 libxcb-xkb1 libx11-xcb1 "
-    "fonts-dejavu-core"
+    "libwayland-cursor0 fonts-dejavu-core"
 )
+SYNC = struct.pack("=III", 1, 12 << 16, 2)  # wl_display.sync: object, size and request, new object
+PATIENCE = 10.0  # seconds for the compositor's answer
+SILENT = "accepts connections and says nothing"
 LIBRARIES = f"On Debian and Ubuntu: apt-get install {DEBIAN}"
 
 
@@ -40,10 +46,17 @@ def problem(argv: Sequence[str] = (), environ: Mapping[str, str] | None = None) 
     return _display(argv, environ) if sys.platform.startswith(("linux", "freebsd")) else ""
 
 
+def without_display() -> str:
+    """Why the app cannot even draw where nobody looks (``QT_QPA_PLATFORM=offscreen``)."""
+    return _packages() or _version() or _libraries() or _plugin("libqoffscreen.so")
+
+
 def _python() -> str:
-    if sys.version_info >= (3, 10):  # noqa: UP036  (the reader may have an older one)
+    if OLDEST <= sys.version_info[:2] <= NEWEST:
         return ""
-    return f"Python 3.10 or newer is needed, this is {sys.version.split()[0]}."
+    span = f"{OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}"
+    this = sys.version.split()[0]
+    return f"Python {span} is needed, this is {this}. Another: make PYTHON=python3.13 app"
 
 
 def _packages() -> str:
@@ -85,39 +98,54 @@ def _libraries() -> str:
 
 
 def _display(argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    platform = _platform(argv, environ)
-    if platform not in ("", "xcb", "wayland"):
-        return ""
-    has_x, has_wayland = bool(environ.get("DISPLAY")), bool(environ.get("WAYLAND_DISPLAY"))
-    if platform == "xcb":
-        has_wayland = False
-    if platform == "wayland":
-        has_x = False
-    if not has_x and not has_wayland:
-        return (
-            "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set). Start it from a "
-            "desktop session, through ssh -X, or under a virtual display: xvfb-run python main.py"
-        )
-    return "" if has_wayland else _x_server(environ["DISPLAY"])
+    """What speaks against every platform that Qt would try, in its order."""
+    found = []
+    for platform in _platforms(argv, environ):
+        if not platform.startswith(("xcb", "wayland")):
+            return ""
+        against = _x_server(environ) if platform == "xcb" else _wayland(environ)
+        if not against or SILENT in against:  # Qt would wait, and never try the next
+            return against
+        found.append(against)
+    if environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
+        return " ".join(found)
+    return (
+        "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set). Start it from a "
+        "desktop session, through ssh -X, or under a virtual display: xvfb-run python main.py"
+    )
 
 
-def _platform(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+def _platforms(argv: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    asked = environ.get("QT_QPA_PLATFORM", "")
     for flag, value in zip(argv[:-1], argv[1:], strict=True):
         if flag in ("-platform", "--platform"):
-            return value.split(":")[0].split(";")[0]
-    return environ.get("QT_QPA_PLATFORM", "").split(":")[0].split(";")[0]
+            asked = value
+    if asked:
+        return [platform.split(":")[0] for platform in asked.split(";")]
+    wayland = "WAYLAND_DISPLAY" in environ or environ.get("XDG_SESSION_TYPE") == "wayland"
+    return ["wayland", "xcb"] if wayland else ["xcb"]
 
 
-def _x_server(display: str) -> str:
-    """Load Qt's plugin as Qt would and knock at the X server; Qt aborts where this fails."""
+def _plugin(file: str) -> str:
+    """What hinders Qt's plugin from being loaded as Qt would."""
     from PySide6.QtCore import QLibraryInfo
 
     folder = pathlib.Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath), "platforms")
     try:
-        ctypes.CDLL(str(folder / "libqxcb.so"))
-        xcb = ctypes.CDLL("libxcb.so.1")
+        ctypes.CDLL(str(folder / file))
     except OSError as error:
         return f"Qt cannot open a window: {error}. {LIBRARIES}"
+    return ""
+
+
+def _x_server(environ: Mapping[str, str]) -> str:
+    """Knock at the X server; Qt aborts where this fails."""
+    display = environ.get("DISPLAY", "")
+    if not display:
+        return "DISPLAY is not set; without a display use: xvfb-run python main.py"
+    if against := _plugin("libqxcb.so"):
+        return against
+    xcb = ctypes.CDLL("libxcb.so.1")
     xcb.xcb_connect.restype = ctypes.c_void_p
     xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
     xcb.xcb_connection_has_error.argtypes = xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
@@ -127,3 +155,27 @@ def _x_server(display: str) -> str:
     if not refused:
         return ""
     return f"The display {display} does not answer. Check DISPLAY, or use: xvfb-run python main.py"
+
+
+def _wayland(environ: Mapping[str, str]) -> str:
+    """Send the compositor a request and wait for its answer."""
+    if against := _plugin("libqwayland.so"):
+        return against
+    if environ.get("WAYLAND_SOCKET"):  # a connection that was handed over, and is Qt's
+        return ""
+    name = environ.get("WAYLAND_DISPLAY", "wayland-0")
+    folder = environ.get("XDG_RUNTIME_DIR", "")
+    if not folder and not name.startswith("/"):
+        return f"The Wayland display {name} cannot be found: XDG_RUNTIME_DIR is not set."
+    path = os.path.join(folder, name)
+    try:
+        with socket.socket(socket.AF_UNIX) as compositor:
+            compositor.settimeout(PATIENCE)
+            compositor.connect(path)
+            compositor.sendall(SYNC)
+            answer = compositor.recv(len(SYNC))
+    except TimeoutError:
+        return f"The Wayland display {path} {SILENT}. To use X: QT_QPA_PLATFORM=xcb python main.py"
+    except OSError as error:
+        return f"The Wayland display {path} does not answer ({error.strerror or error})."
+    return "" if answer else f"The Wayland display {path} hangs up."

@@ -81,7 +81,8 @@ def choice() -> str:
 
 def install(app: QApplication, settings: QSettings) -> None:
     """Dress the application as the settings say, and follow the system from now on."""
-    app.setStyle("Fusion")
+    if not app.styleSheet():  # where there is one, this was done, and takes a second for a window
+        app.setStyle("Fusion")
     app.styleHints().colorSchemeChanged.connect(_system_changed)
     _apply(app, str(settings.value(KEY, "system")))
 

@@ -7,7 +7,7 @@ that were not evaluated do not count), and ``m`` its mean over the last w evalua
 * the drop is ``d = max(m over earlier, not overlapping windows) - m``;
 * the noise of one value is ``s``, the larger of its sampling noise (half the 95 % Wilson
   interval over 1.96, for n images) and its jitter (``sqrt(pi) / 2`` times the mean distance of
-  neighbouring values among the last twenty), and that of a drop ``s sqrt(2 / w)``;
+  neighbouring values among the last forty), and that of a drop ``s sqrt(2 / w)``;
 * there are fewer than ``t^2`` pairs of windows; chance keeps all their differences below
   ``limit = s sqrt(2 / w) sqrt(2 ln(t^2 / 0.1))`` with a probability of 90 % for each w (union
   bound over normal noise, which is cautious: in simulation under 1 % of flat runs of 300
@@ -32,7 +32,7 @@ from gui.models.interval import noise
 
 WINDOWS = (5, 15)
 LEVEL = 0.1
-RECENT = 20
+RECENT = 40
 FEWEST = 2 * min(WINDOWS)
 
 NONE, WATCH, SINCE = "none", "watch", "since"
