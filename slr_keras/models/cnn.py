@@ -14,7 +14,7 @@ from slr_keras.schema import setting
 
 @dataclasses.dataclass(frozen=True)
 class SmallCNN(Architecture):
-    """Four 3x3 convolutions with BatchNorm, widths w-2w-4w-8w, global average pooling.
+    """3x3 convolutions with BatchNorm, widths w, 2w, 4w, 8w, ..., and global average pooling.
 
     Example:
         >>> net = SmallCNN(width=32).build((8, 8, 1), 10)  # doctest: +SKIP
@@ -24,13 +24,13 @@ class SmallCNN(Architecture):
 
     width: int = setting(16, help="channels of the first convolution", unit="channels", at_least=1)
     strides: tuple[int, ...] = setting(
-        (1, 2, 1, 2), help="strides of the four convolutions", at_least=1, at_most=2
+        (1, 2, 1, 2), help="strides of the convolutions, one each", at_least=1, at_most=2
     )
 
     def validate(self) -> None:
-        """Four strides."""
-        if len(self.strides) != 4:
-            raise SettingError("strides", f"expected 4 numbers, received {len(self.strides)}")
+        """One to eight convolutions."""
+        if not 1 <= len(self.strides) <= 8:
+            raise SettingError("strides", f"expected 1 to 8 numbers, received {len(self.strides)}")
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> Any:
         """The network; see :class:`~slr_keras.models._base.Architecture`."""

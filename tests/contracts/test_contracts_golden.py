@@ -23,10 +23,10 @@ STEPS, BATCH, CLASSES = 8, 24, 5
 
 def trajectory():
     """Losses of the steps, soft labels and weights after them."""
-    rng = np.random.default_rng(7)
+    rng = np.random.RandomState(7)  # its numbers are the same in all versions of NumPy
     model = classifier(rng)
-    x = rng.random((2 * BATCH, 8, 8, 1), "float32")
-    y = rng.integers(0, CLASSES, 2 * BATCH).astype("int32")
+    x = rng.random_sample((2 * BATCH, 8, 8, 1)).astype("float32")
+    y = rng.randint(0, CLASSES, 2 * BATCH).astype("int32")
     losses = []
     for _ in range(STEPS):
         index = rng.permutation(len(x))[:BATCH].astype("int32")
@@ -55,7 +55,7 @@ def start(shape, rng):
     """Weights drawn, what belongs to BatchNorm and biases near one."""
     if len(shape) > 1:
         return rng.normal(0, 0.5, shape).astype("float32")
-    return (1 + 0.1 * rng.random(shape)).astype("float32")
+    return (1 + 0.1 * rng.random_sample(shape)).astype("float32")
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@
 import ast
 import json
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
 import slr_keras
+from tests.processes import finished
 
 ROOT = pathlib.Path(slr_keras.__file__).parent
 HEAVY = (
@@ -48,7 +48,8 @@ LISTS = "from slr_keras import train\n" + "\n".join(
 
 def measure(code):
     command = [sys.executable, "-c", PROBE.replace("{code}", code)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    done = finished(command, cwd=ROOT.parent)
+    assert done.returncode == 0, done.stderr
     text, _, result = done.stdout.rpartition("RESULT ")
     return text, *json.loads(result)
 

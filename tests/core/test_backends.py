@@ -1,7 +1,6 @@
 """The seam to the frameworks: which one, what it lacks, which device it uses."""
 
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -10,16 +9,14 @@ from keras import ops
 
 from slr_keras import backend
 from slr_keras.errors import UserError
+from tests.processes import finished
 
 
 def run(backend_name, *words):
     """``python -m slr_keras.train`` with another backend."""
-    return subprocess.run(
+    return finished(
         [sys.executable, "-m", "slr_keras.train", *words],
         env=os.environ | {"KERAS_BACKEND": backend_name},
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
 
@@ -51,6 +48,10 @@ def test_a_backend_that_is_not_installed_names_the_file_to_install(
 def test_what_a_backend_lacks_is_said():
     with pytest.raises(UserError, match=rf"the {backend.name()} backend has no teleport\(\)"):
         backend.teleport()
+
+
+def test_what_a_backend_lacks_is_an_attribute_that_is_not_there():
+    assert not hasattr(backend, "teleport")
 
 
 def test_a_gpu_that_is_not_used_gives_the_reason(monkeypatch):

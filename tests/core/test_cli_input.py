@@ -1,12 +1,12 @@
 """Bad input on the command line: one line on stderr, exit code 2, no framework, nothing written."""
 
 import os
-import subprocess
 import sys
 
 import pytest
 
 from slr_keras import cli, config, registry, train
+from tests.processes import finished
 
 
 @pytest.fixture(autouse=True)
@@ -213,8 +213,6 @@ def test_defects_of_ours_keep_their_traceback():
 def test_the_module_leaves_with_exit_code_2():
     command = [sys.executable, "-m", "slr_keras.train", "--attack.steps", "0"]
     root = os.path.dirname(os.path.dirname(train.__file__))
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": root}
-    )
+    done = finished(command, env={**os.environ, "PYTHONPATH": root})
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == "error: attack.steps: expected a whole number >= 1, received 0\n"

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import pathlib
-import subprocess
 import sys
 
 import numpy as np
@@ -15,6 +14,7 @@ from slr_keras.config import RunConfig
 from slr_keras.data import Batches
 from slr_keras.errors import SettingError, UserError
 from slr_keras.training.loop import device_count
+from tests.processes import finished
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -24,14 +24,8 @@ def test_two_devices_refine_the_same_labels_as_one(name):
     if not importlib.util.find_spec(name):
         pytest.skip(f"{name} is not installed")
     extra = {"KERAS_BACKEND": name, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.core._two_devices"],
-        env=os.environ | extra,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    program = [sys.executable, "-m", "tests.core._two_devices"]
+    done = finished(program, env=os.environ | extra, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["devices"] == 2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from slr_keras.data import Batches, as_float, crop_flip
 from slr_keras.data._augment import draws
 from slr_keras.data._hashing import bits, shuffled
-from slr_keras.data._prefetch import prefetched
+from slr_keras.data._prefetch import Prefetched
 
 
 def images(n, shape=(8, 6, 2), dtype=np.uint8, seed=0):
@@ -19,7 +19,21 @@ def images(n, shape=(8, 6, 2), dtype=np.uint8, seed=0):
 
 
 def threads():
-    return [t for t in threading.enumerate() if t.name == "slr-batches"]
+    return [t for t in threading.enumerate() if t.name == "slr-batches" and t.ident]
+
+
+def until_there_are(count):
+    """Threads that are told to end do so a moment later."""
+    limit = time.monotonic() + 30
+    while len(threads()) != count:
+        assert time.monotonic() < limit, threads()
+        time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_of_another_test():
+    gc.collect()
+    until_there_are(0)
 
 
 def same(a, b):
@@ -160,7 +174,7 @@ def test_stream_from_a_position_is_the_tail_of_the_whole(epoch, b, augment):
 
 def test_stream_works_ahead_but_not_without_bound():
     made = []
-    stream = prefetched((made.append(k) or k for k in range(1000)), 4)
+    stream = Prefetched((made.append(k) or k for k in range(1000)), 4)
     assert next(stream) == 0
     deadline = time.monotonic() + 5
     while len(made) < 6 and time.monotonic() < deadline:
@@ -170,18 +184,36 @@ def test_stream_works_ahead_but_not_without_bound():
     stream.close()
 
 
-@pytest.mark.parametrize("end", ["close", "drop", "unstarted"])
+@pytest.mark.parametrize("end", ["close", "drop", "unstarted", "feeding"])
 def test_thread_ends_with_the_stream(end):
-    before = len(threads())
-    stream = Batches(images(14), np.arange(14), 4, 0).stream()
-    if end != "unstarted":
-        next(stream)
-        assert len(threads()) == before + 1
-    if end == "close":
-        stream.close()
-    del stream
-    gc.collect()
-    assert len(threads()) == before
+    batches = Batches(images(14), np.arange(14), 4, 0)
+    with batches.feeding():
+        stream = batches.stream()
+        if end != "unstarted":
+            next(stream)
+            assert len(threads()) == 1
+        if end == "close":
+            stream.close()
+        elif end != "feeding":
+            del stream
+            gc.collect()
+        until_there_are(1 if end == "feeding" else 0)
+    assert not threads()
+
+
+def test_closing_waits_for_the_thread_and_wakes_who_waits_for_a_batch():
+    go_on = threading.Event()
+    stream = Prefetched((go_on.wait() for _ in range(9)), 4)
+    got = []
+    waiting = threading.Thread(target=lambda: got.extend(stream), daemon=True)
+    waiting.start()
+    until_there_are(1)
+    threading.Timer(0.2, go_on.set).start()
+    stream.close()
+    assert not threads()
+    waiting.join(30)
+    assert not waiting.is_alive() and len(got) <= 1
+    assert list(stream) == [], "a closed one is over"
 
 
 def test_errors_in_the_thread_reach_the_consumer():
@@ -189,11 +221,12 @@ def test_errors_in_the_thread_reach_the_consumer():
         yield 1
         raise OSError("disk gone")
 
-    stream = prefetched(broken(), 4)
+    stream = Prefetched(broken(), 4)
     assert next(stream) == 1
     with pytest.raises(OSError, match="disk gone"):
         next(stream)
-    assert list(prefetched(iter(range(9)), 2)) == list(range(9))
+    assert list(Prefetched(iter(range(9)), 2)) == list(range(9))
+    assert list(Prefetched(iter(()), 2)) == []
     assert not threads()
 
 

@@ -1,7 +1,6 @@
 import dataclasses
 import doctest
 import importlib
-import subprocess
 import sys
 
 import numpy as np
@@ -13,6 +12,7 @@ from slr_keras import data, registry, schema
 from slr_keras.data import Dataset, DataSettings, Splits, load, prepare
 from slr_keras.data._split import balanced, mislabel, stratified
 from slr_keras.errors import DataError, SettingError
+from tests.processes import finished
 
 MODULES = (
     "_settings",
@@ -208,7 +208,7 @@ def test_settings_and_registry_load_neither_numpy_nor_a_framework():
         "registry.variants('data');"
         "print([m for m in ('numpy', 'tensorflow', 'keras', 'PIL', 'sklearn') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = finished([sys.executable, "-c", program])
     assert done.stdout.strip() == "[]", done.stderr
 
 

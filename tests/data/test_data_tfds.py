@@ -2,7 +2,6 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -16,6 +15,7 @@ from slr_keras.data._load import find_source
 from slr_keras.data._tfrecord import example
 from slr_keras.errors import DataError
 from tests.data import _tiny_set as tiny
+from tests.processes import finished
 
 tfds = pytest.importorskip("tensorflow_datasets")
 needs_tensorflow = pytest.mark.skipif(
@@ -164,9 +164,7 @@ except DataError as error:
 
 def test_tensorflow_is_not_needed(sets):
     """On one line each: the same data as here, and what is said of a set that is not prepared."""
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, str(sets)], capture_output=True, text=True, check=False
-    )
+    done = finished([sys.executable, "-c", WITHOUT, str(sets)])
     assert done.returncode == 0, done.stderr
     *digests, refusal = done.stdout.splitlines()
     for name, digest in zip(("tiny", "arrays", "photos"), digests, strict=True):

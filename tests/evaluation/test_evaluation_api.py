@@ -1,5 +1,7 @@
 """``slr.evaluation``: the functions for arrays."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import slr_keras as slr
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.square import Square
 from slr_keras.errors import UserError
+from slr_keras.evaluation import measurement
 from slr_keras.evaluation.specs import Ball, make_attack
 from slr_keras.evaluation.transfer import transfer
 
@@ -18,10 +21,19 @@ CUSTOM = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once():
+    """What is compiled for an attack serves all calls with this network: it keeps no images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measurement, "Packed", functools.cache(measurement.Packed))
+        yield
+
+
 def test_autoattack_with_a_list_of_ones_own(net, forty):
     x, y = forty
     told = []
-    options = {"eps": EPS, "attacks": CUSTOM, "on_progress": lambda *what: told.append(what)}
+    options = {"eps": EPS, "attacks": CUSTOM, "batch_size": 8}
+    options |= {"on_progress": lambda *what: told.append(what)}
     result = slr.evaluation.autoattack(net, x, y, **options)
     first, second = result.attacks
     assert first.given == result.clean.sum() and second.given == first.given - first.fooled
@@ -36,7 +48,7 @@ def test_autoattack_with_a_list_of_ones_own(net, forty):
 def test_bytes_and_one_hot_rows_are_the_same_images(net, forty):
     x, y = forty
     pixels = np.round(255 * x).astype("uint8")
-    options = {"eps": EPS, "attacks": CUSTOM, "batch_size": 16}
+    options = {"eps": EPS, "attacks": CUSTOM, "batch_size": 8}
     one = slr.evaluation.autoattack(net, pixels, np.eye(10)[y], **options)
     other = slr.evaluation.autoattack(net, pixels.astype("float32") / 255, y, **options)
     np.testing.assert_array_equal(one.robust, other.robust)

@@ -1,5 +1,6 @@
 """Evaluations: figures by hand, and the same figures however often they are interrupted."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.pgd import PGD
 from slr_keras.attacks.square import Square
-from slr_keras.evaluation import suite, tally
+from slr_keras.evaluation import measurement, suite, tally
 from slr_keras.evaluation.measurement import Measurement
 from slr_keras.evaluation.specs import Step
 from slr_keras.evaluation.tally import Store
@@ -25,6 +26,14 @@ OPTIONS = {"batch_size": 4, "seed": 3, "keep_images": True}
 
 class Interrupted(BaseException):
     """What Ctrl-C raises, told apart from a real one."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once():
+    """What is compiled for an attack serves all measurements: it keeps nothing of any of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measurement, "Packed", functools.cache(measurement.Packed))
+        yield
 
 
 @pytest.fixture

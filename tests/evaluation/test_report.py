@@ -4,7 +4,6 @@ import html.parser
 import json
 import os
 import re
-import subprocess
 import sys
 
 import numpy as np
@@ -15,6 +14,7 @@ from slr_keras.analysis.measure import Measured, answers
 from slr_keras.analysis.page import Subject, render
 from slr_keras.analysis.record import read
 from slr_keras.run_folder import RunFolder
+from tests.processes import finished
 
 VOID = {"meta", "br", "img", "input", "hr", "link", "col"}
 SUMMARY = {
@@ -251,7 +251,8 @@ def test_quick_loads_no_framework(tmp_path):
         f"report.main([{str(tmp_path / 'a')!r}, '--quick']); "
         "print([m for m in ('tensorflow', 'keras', 'jax', 'torch') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = finished([sys.executable, "-c", code])
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
     check_alone((tmp_path / "a" / "report.html").read_text(encoding="utf-8"))
 

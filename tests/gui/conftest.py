@@ -15,10 +15,27 @@ from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QSettings
-from PySide6.QtWidgets import QApplication
+
+from gui import preflight
+
+if not (UNLOADABLE := preflight.without_display()):
+    from PySide6.QtCore import QCoreApplication, QEvent, QSettings
+    from PySide6.QtWidgets import QApplication
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a window listens to them
+
+
+class WithoutQt(pytest.Module):
+    """A file of tests where Qt cannot be loaded."""
+
+    def collect(self):
+        if self.config.getoption("--require-qt"):
+            pytest.fail(UNLOADABLE, pytrace=False)
+        pytest.skip(f"The tests of the app. {UNLOADABLE}")
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    return WithoutQt.from_parent(parent, path=module_path) if UNLOADABLE else None
 
 
 @pytest.fixture(scope="session")

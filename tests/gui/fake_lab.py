@@ -49,7 +49,7 @@ class Linear:
         self.classes = 3 if "three" in source else 10
         self.size = 16 if "large" in source else 8
         scale = 4.0 if "robust" in source else 12.0
-        rng = np.random.default_rng(zlib.crc32(source.encode()))
+        rng = np.random.Generator(np.random.PCG64(zlib.crc32(source.encode())))
         noise = 0.25 if "robust" in source else 0.05
         x = images[:1000].reshape(1000, -1) + noise * rng.normal(size=(1000, 64))
         y = np.eye(10)[labels[:1000]] - 0.1
@@ -82,7 +82,7 @@ def attack(model: Linear, x: np.ndarray, settings: dict, label: int, seed: int) 
     eps, norm = float(settings["eps"]), settings.get("norm", "linf")
     targeted, steps = bool(settings.get("targeted")), int(settings.get("steps", 1))
     step = float(settings.get("step_size", eps))
-    rng = np.random.default_rng(seed)
+    rng = np.random.Generator(np.random.PCG64(seed))
     start = x
     if settings.get("random") and norm == "linf":
         start = np.clip(x + rng.uniform(-eps, eps, x.shape), 0, 1)
@@ -230,7 +230,7 @@ class FakeLab:
             return self._pick_file(command)
         count = len(self.labels) - 1000
         if command.origin == "random":
-            index = int(np.random.default_rng(command.id).integers(count))
+            index = int(np.random.Generator(np.random.PCG64(command.id)).integers(count))
         if command.origin == "wrong":
             model = self.slots[command.slot]
             tests = zip(self.images[1000:], self.labels[1000:], strict=True)

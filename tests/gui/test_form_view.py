@@ -1,6 +1,7 @@
 """The form on screen: what is typed reaches the model, and what the model says is seen."""
 
 import dataclasses
+import time
 
 import pytest
 from PySide6.QtCore import Qt
@@ -229,7 +230,9 @@ def test_tab_goes_from_top_to_bottom(view):
     seen = []
     for _ in range(3):
         QTest.keyClick(view.focusWidget(), Qt.Key.Key_Tab)
+        end = time.monotonic() + 30
         while not isinstance(view.focusWidget(), (QLineEdit, QComboBox, QCheckBox)):
+            assert time.monotonic() < end, view.focusWidget()
             QTest.keyClick(view.focusWidget(), Qt.Key.Key_Tab)
         seen.append(view._of_control[view.focusWidget()].key)
     assert seen == ["attack.norm@fgsm", "attack.eps@fgsm", "attack.targeted@fgsm"]

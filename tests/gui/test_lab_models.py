@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 import sys
 
 import numpy as np
@@ -28,6 +27,7 @@ from gui.models.lab import (
 )
 from slr_keras.lab_events import AttackDone, SweepPoint, pack
 from slr_keras.schema import to_dict
+from tests.processes import finished
 
 CLASSES = tuple("0123456789")
 
@@ -325,7 +325,8 @@ def test_the_program_runs_the_same_attack(bench, tmp_path):
     call = text[text.index("attack = ") : text.index("x_adv")]
     code = f"import slr_keras as slr\n{call}\nfrom slr_keras.schema import to_dict\n"
     code += "print(to_dict(attack))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    out = finished([sys.executable, "-c", code])
+    assert out.returncode == 0, out.stderr
     from slr_keras.attacks.pgd import PGD
 
     assert eval(out.stdout) == to_dict(PGD(**bench.values, targeted=True))

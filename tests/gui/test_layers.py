@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pkgutil
-import subprocess
 import sys
 
 import pytest
@@ -27,6 +26,7 @@ import gui
 from gui.app import Session
 from gui.context import Programs
 from gui.worker import ROOT
+from tests.processes import finished
 
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 CONTROLS = (
@@ -48,9 +48,7 @@ def modules() -> list[str]:
 
 
 def run(code: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60
-    )
+    done = finished([sys.executable, "-c", code], 60, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -6,6 +6,7 @@ import builtins
 import os
 import pathlib
 import shutil
+import time
 import types
 
 import pytest
@@ -91,8 +92,10 @@ def act(screen: RunsScreen, name: str) -> None:
 
 
 def scan(screen: RunsScreen) -> None:
+    end = time.monotonic() + 30
     screen.presenter.scan()
     while screen.presenter.loading:
+        assert time.monotonic() < end, "it never ends"
         screen.presenter.scan()
 
 

@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 
 import pytest
 from PySide6.QtCore import Qt
@@ -162,7 +163,9 @@ def test_the_whole_flow_by_keyboard(make, until, wait_until, spin):
     press(screen, Qt.Key.Key_Slash)
     assert screen.focusWidget() is screen.form.search
     QTest.keyClicks(screen.focusWidget(), "epochs train")
+    end = time.monotonic() + 30
     while screen.focusWidget().accessibleName() != "train Epochs":
+        assert time.monotonic() < end, screen.focusWidget()
         QTest.keyClick(screen.focusWidget(), Qt.Key.Key_Tab)
     screen.focusWidget().selectAll()
     QTest.keyClicks(screen.focusWidget(), "60")

@@ -29,6 +29,7 @@ from gui.views.window import NAMES, SCREENS
 from gui.worker import ROOT
 from slr_keras.run_folder import RunFolder
 from tests.gui.fake_programs import FAKE_LAB, FAKE_TRAINER, quick_config
+from tests.processes import begin, finished
 
 
 def make_session(app, folder: pathlib.Path, settings: QSettings, lab=FAKE_LAB, whole=True):
@@ -372,7 +373,8 @@ def test_a_dead_window_claims_nothing(tmp_path):
         "import os, pathlib, sys; from gui.instance import FolderClaim\n"
         "claim = FolderClaim(pathlib.Path(sys.argv[1])); assert claim.take() == ''; os._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=True, timeout=30)
+    done = finished([sys.executable, "-c", code, str(tmp_path)], 30, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     assert FolderClaim(tmp_path).take() == ""
 
 
@@ -446,7 +448,7 @@ def test_however_the_window_ends_the_run_is_saved_and_nothing_is_orphaned(
     tmp_path, number, code, wait_until
 ):
     command = [sys.executable, "-c", TERMINATED, str(tmp_path), str(ROOT)]
-    window = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    window = begin(command, stdout=subprocess.PIPE, text=True)
     assert window.stdout is not None
     pids = [int(window.stdout.readline()) for _ in range(6)]
     begun = time.monotonic()

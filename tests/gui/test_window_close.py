@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 import types
@@ -15,6 +14,7 @@ from gui.views.close_dialog import CloseDialog
 from gui.worker import ROOT, abandoned
 from slr_keras.run_folder import RunFolder
 from tests.gui.fake_programs import FAKE_TRAINER, quick_config
+from tests.processes import finished
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ session.end()
 def test_what_the_trainer_process_does_when_the_window_is_gone(tmp_path, answer, lives):
     code = WINDOW.format(root=str(ROOT))
     command = [sys.executable, "-c", code, str(tmp_path), answer]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = finished(command, 60)
     assert done.returncode == 0, done.stderr
     pid = int(done.stdout.split()[0])
     (folder,) = [RunFolder.open(p.parent) for p in (tmp_path / "runs").glob("*/config.toml")]

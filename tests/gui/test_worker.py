@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -15,6 +14,7 @@ from PySide6.QtCore import QTimer
 from gui import worker as worker_module
 from gui.worker import Death, Worker, abandoned, program
 from slr_keras import commands, events
+from tests.processes import finished
 
 HEAD = """
 import json, os, signal, sys, time
@@ -330,9 +330,8 @@ os._exit(0)
 
 
 def test_an_abandoned_worker_survives_the_window():
-    done = subprocess.run(
-        [sys.executable, "-c", LETS_GO], capture_output=True, text=True, timeout=30, check=True
-    )
+    done = finished([sys.executable, "-c", LETS_GO], 30)
+    assert done.returncode == 0, done.stderr
     process = psutil.Process(int(done.stdout))
     try:
         time.sleep(0.3)

@@ -16,6 +16,7 @@ SMALL = {
     "--data.label_noise": 0.1,
     "--method.start_epoch": 2,
     "--model.width": 4,
+    "--model.strides": 2,  # one convolution
     "--attack.steps": 4,
     "--eval.train_samples": 50,
     "--eval.val_samples": 50,
@@ -87,6 +88,15 @@ def finished(tmp_path_factory):
     """A complete run; read-only."""
     path = tmp_path_factory.mktemp("runs") / "finished"
     assert call(train.main, *small(), "--run-dir", path) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def learned(tmp_path_factory):
+    """A complete run of so many images that it learns, whatever the seed; read-only."""
+    path = tmp_path_factory.mktemp("runs") / "learned"
+    more = {"data__train_samples": 1000, "model__strides": "2,1,2"}
+    assert call(train.main, *small(**more), "--run-dir", path) == 0
     return path
 
 

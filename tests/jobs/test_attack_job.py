@@ -23,36 +23,36 @@ def logits(run, image):
     return keras.models.load_model(run / "best.keras")(image[None]).numpy()[0]
 
 
-def test_an_image_is_attacked_and_written(finished, digit, tmp_path, job):
+def test_an_image_is_attacked_and_written(learned, digit, tmp_path, job):
     path, label = digit
     out, npy = tmp_path / "attacked.png", tmp_path / "attacked.npy"
     options = ("--attack", "apgd-ce", "--eps", "100/255", "--label", label)
-    done = job(attack.main, finished, path, *options, "--out", out, "--npy", npy)
+    done = job(attack.main, learned, path, *options, "--out", out, "--npy", npy)
     assert done.code == 0 and done.err == ""
     clean = np.asarray(Image.open(path), "float32")[..., None] / 255
     found, rounded = np.load(npy), np.asarray(Image.open(out), "float32")[..., None] / 255
     assert found.shape == (8, 8, 1) and abs(found - clean).max() <= 100 / 255 + 1e-6
     assert abs(rounded - found).max() <= 0.51 / 255
-    assert logits(finished, found).argmax() != label
-    kept = logits(finished, rounded).argmax() != label
+    assert logits(learned, found).argmax() != label
+    kept = logits(learned, rounded).argmax() != label
     assert ("still fools" in done.out) == kept
-    assert f"Fooled: {label} became {logits(finished, found).argmax()}" in done.out
+    assert f"Fooled: {label} became {logits(learned, found).argmax()}" in done.out
     lines = [line.split()[0] for line in done.out.splitlines()]
     assert lines[:4] == ["clean", "adversarial", "8", "distance"]
 
 
-def test_a_class_is_reached(finished, digit, job):
+def test_a_class_is_reached(learned, digit, job):
     path, label = digit
     clean = np.asarray(Image.open(path), "float32")[..., None] / 255
-    goal = next(k for k in np.argsort(-logits(finished, clean)) if k != label)
+    goal = next(k for k in np.argsort(-logits(learned, clean)) if k != label)
     options = ("--attack", "pgd-40", "--eps", "200/255", "--target-class", goal, "--label", label)
-    done = job(attack.main, finished, path, *options)
+    done = job(attack.main, learned, path, *options)
     assert done.code == 0 and f"{label} became {goal} " in done.out
 
 
-def test_radius_zero_fools_nothing(finished, digit, job):
+def test_radius_zero_fools_nothing(learned, digit, job):
     path, _ = digit
-    done = job(attack.main, finished / "best.keras", path, "--eps", 0, "--attack", "pgd-2")
+    done = job(attack.main, learned / "best.keras", path, "--eps", 0, "--attack", "pgd-2")
     assert done.code == 0 and "Not fooled" in done.out
 
 
@@ -80,9 +80,9 @@ def test_rounding_never_leaves_the_ball():
         (["--npy", "absent/attacked.npy"], "no such folder"),
     ],
 )
-def test_what_is_refused_before_it_works(finished, digit, job, monkeypatch, arguments, said):
+def test_what_is_refused_before_it_works(learned, digit, job, monkeypatch, arguments, said):
     monkeypatch.setattr(cli, "import_framework", lambda: pytest.fail("it began to work"))
-    done = job(attack.main, finished, digit[0], *arguments)
+    done = job(attack.main, learned, digit[0], *arguments)
     assert done.code == 2 and done.err.count("\n") == 1 and said in done.err
 
 
@@ -90,12 +90,12 @@ def test_what_is_refused_before_it_works(finished, digit, job, monkeypatch, argu
     "arguments, said",
     [(["--label", "12"], "class 0 to 9"), (["--label", "two"], "class 0 to 9")],
 )
-def test_classes_that_there_are_not(finished, digit, job, arguments, said):
-    done = job(attack.main, finished, digit[0], *arguments)
+def test_classes_that_there_are_not(learned, digit, job, arguments, said):
+    done = job(attack.main, learned, digit[0], *arguments)
     assert done.code == 2 and said in done.err
 
 
-def test_files_that_are_no_images(finished, tmp_path, job):
+def test_files_that_are_no_images(learned, tmp_path, job):
     (tmp_path / "text.png").write_text("no image")
-    assert "cannot be read" in job(attack.main, finished, tmp_path / "text.png").err
-    assert "no such file" in job(attack.main, finished, tmp_path / "absent.png").err
+    assert "cannot be read" in job(attack.main, learned, tmp_path / "text.png").err
+    assert "no such file" in job(attack.main, learned, tmp_path / "absent.png").err

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 
@@ -15,6 +14,7 @@ import pytest
 from slr_keras import cli, console, evaluate
 from slr_keras.evaluation import measurement
 from slr_keras.evaluation.measurement import Progress
+from tests import processes
 from tests.jobs.test_jobs_full_disk import file_limit
 
 FAST = ("--num-samples", 40, "--batch-size", 20)
@@ -32,15 +32,15 @@ def table(path):
 
 
 @pytest.fixture
-def run(finished, copy_of):
-    return copy_of(finished)
+def run(learned, copy_of):
+    return copy_of(learned)
 
 
 @pytest.fixture(scope="module")
-def wanted(finished, tmp_path_factory, command):
+def wanted(learned, tmp_path_factory, command):
     """The table of an evaluation that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole") / "evaluation.json"
-    assert command(evaluate.main, finished, *SUITE, "--out", out) == 0
+    assert command(evaluate.main, learned, *SUITE, "--out", out) == 0
     return table(out)
 
 
@@ -89,12 +89,12 @@ def test_a_model_file_has_its_result_beside_it(run, job):
     assert result["which"] is None and result["data"] == "digits"
 
 
-def test_attacks_that_are_made_on_another_model(run, finished, job):
-    options = ("--attacks", "pgd-2", "--eps", "40/255", "--transfer-from", finished / "final.keras")
+def test_attacks_that_are_made_on_another_model(run, learned, job):
+    options = ("--attacks", "pgd-2", "--eps", "40/255", "--transfer-from", learned / "final.keras")
     assert job(evaluate.main, run, *options, *FAST).code == 0
     pgd, transfer, worst = result_of(run / "evaluation.json")["results"]
     assert transfer["attack"] == "transfer: mi-fgsm" and worst["attack"] == "worst case"
-    assert transfer["settings"]["source"] == str(finished / "final.keras")
+    assert transfer["settings"]["source"] == str(learned / "final.keras")
     assert transfer["settings"]["name"] == "mi_fgsm" and transfer["settings"]["eps"] == "40/255"
     assert worst["accuracy"] <= min(pgd["accuracy"], transfer["accuracy"])
     checks = [check["name"] for check in result_of(run / "evaluation.json")["checks"]]
@@ -154,7 +154,7 @@ sys.exit(cli.run(evaluate.main))
 def lines_of(run, every, *options):
     """What an evaluation in a process of its own prints on stderr, which is no terminal."""
     words = [str(word) for word in (every, run, *SUITE, *options)]
-    done = subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True)
+    done = processes.finished([sys.executable, "-c", PROGRAM, *words])
     assert done.returncode == 0 and "worst case" in done.stdout, done.stderr
     return done.stderr.splitlines()
 
@@ -197,7 +197,7 @@ def test_killed_it_goes_on(run, job):
     slow = ("--attacks", "clean", "pgd-3", "square-8000", "--eps", "10/255", "--num-samples", 12)
     slow += ("--checks", "none")
     words = [str(word) for word in (run, *slow)]
-    process = subprocess.Popen([sys.executable, "-m", "slr_keras.evaluate", *words])
+    process = processes.begin([sys.executable, "-m", "slr_keras.evaluate", *words])
     partial, written = run / "evaluation.partial.npz", 0.0
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
@@ -248,9 +248,9 @@ def test_a_disk_that_fills_keeps_what_was_computed(run, job, wanted, monkeypatch
         (["--checks", "some"], "--checks"),
     ],
 )
-def test_what_is_refused_before_it_works(finished, job, monkeypatch, arguments, said):
+def test_what_is_refused_before_it_works(learned, job, monkeypatch, arguments, said):
     monkeypatch.setattr(cli, "import_framework", lambda: pytest.fail("it began to work"))
-    done = job(evaluate.main, finished, *arguments)
+    done = job(evaluate.main, learned, *arguments)
     assert done.code == 2 and done.err.count("\n") == 1 and said in done.err
 
 

@@ -127,6 +127,8 @@ def test_a_packed_data_set(tmp_path, job, rng):
     np.testing.assert_array_equal(splits.x_train, arrays["x_train"])
     np.testing.assert_array_equal(splits.y_train, arrays["y_train"])
     assert splits.class_names == tuple("abcdefghi")
+    assert job(images.main, "prepare", back, packed, "--train", 4).code == 0
+    assert [len(images.read(packed)[name]) for name in arrays] == [4, 4]
     packed.write_bytes(b"PK")
     done = job(images.main, "unpack", packed, back)
     assert done.code == 2 and done.err.count("\n") == 1

@@ -43,6 +43,7 @@ def bring_and_run(tmp_path, job, flags, monkeypatch):
         number, there = 1, len(list((machine / "out").iterdir()))
         while len(list(came.iterdir())) < there:
             number += 1
+            assert number <= there, "each part is sent once"
             assert job(piece.main, "send", machine, number, "--out", came).code == 0
         shutil.rmtree(machine)
         assert job(parts.main, "join", came, home, "--name", "run").code == 0

@@ -4,13 +4,14 @@ import contextlib
 import json
 import os
 import queue
-import subprocess
+import select
 import sys
 import time
 
 import pytest
 
 from slr_keras import channel, commands, events
+from tests.processes import PIPES, begin
 
 LIMIT = 10.0  # seconds in which what is waited for must come
 
@@ -26,12 +27,18 @@ class Window:
         self.channel = channel.Channel("test", out, source)
 
     def write(self, data):
-        os.write(self.writes, data)
+        while data:
+            assert select.select([], [self.writes], [], LIMIT)[1], "nobody reads"
+            data = data[os.write(self.writes, data[: select.PIPE_BUF]) :]
 
     def lines(self):
-        while data := os.read(self.reads, 65536):
+        end = time.monotonic() + LIMIT
+        while select.select([self.reads], [], [], max(0.0, end - time.monotonic()))[0]:
+            if not (data := os.read(self.reads, 65536)):
+                return
             *lines, self.rest = (self.rest + data).split(b"\n")
             yield from lines
+        pytest.fail(f"it did not come in {LIMIT:g} seconds")
 
     def received(self, kind, fitting=lambda _: True):
         return next(e for e in map(events.decode, self.lines()) if type(e) is kind and fitting(e))
@@ -155,8 +162,7 @@ sys.exit(7)
 
 
 def start():
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen([sys.executable, "-c", PROGRAM], **pipes)
+    return begin([sys.executable, "-c", PROGRAM], **PIPES)
 
 
 def test_the_protocol_alone_is_on_stdout_and_children_take_no_commands():
@@ -172,8 +178,7 @@ def test_a_worker_whose_window_was_killed_can_still_print():
     process = start()
     process.stdin.write(commands.encode(commands.Pause(id=4)).encode() + b"\n")
     process.stdin.flush()
-    while b"acknowledged" not in process.stdout.readline():
-        pass
+    assert any(b"acknowledged" in line for line in process.stdout)
     for pipe in (process.stdout, process.stderr, process.stdin):
         pipe.close()
     assert process.wait(LIMIT) == 7

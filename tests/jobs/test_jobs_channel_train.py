@@ -3,7 +3,6 @@
 import contextlib
 import json
 import signal
-import subprocess
 import sys
 import time
 
@@ -11,6 +10,7 @@ import pytest
 
 from slr_keras import commands, config, events, train
 from slr_keras.run_folder import RunFolder
+from tests.processes import PIPES, begin
 
 LIMIT = 120.0  # seconds in which what is waited for must come
 
@@ -21,8 +21,7 @@ class Trainer:
     def __init__(self, *arguments):
         command = [sys.executable, "-X", "utf8", "-u", "-m", "slr_keras.train"]
         command += ["--progress", "json", *map(str, arguments)]
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        self.process = subprocess.Popen(command, **pipes)
+        self.process = begin(command, **PIPES)
         self.lines, self.events, self.err = [], [], ""
 
     def send(self, *asked):

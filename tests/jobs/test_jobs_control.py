@@ -5,6 +5,7 @@ import os
 import queue
 import signal
 import threading
+import time
 
 import pytest
 
@@ -14,12 +15,27 @@ from slr_keras.run_folder import RunFolder
 from slr_keras.training import loop
 from slr_keras.training.control import Control, Interrupted, on_signals
 
+LIMIT = 120.0  # seconds that a run may take, pauses and all
+
+
+class Waiting(queue.Queue):
+    """Commands for a run, which looks for them all the time; one without an end fails."""
+
+    def __init__(self):
+        super().__init__()
+        self.end = time.monotonic() + LIMIT
+
+    def get(self, block=True, timeout=None):
+        if time.monotonic() > self.end:
+            pytest.fail(f"the run goes on after {LIMIT:g} seconds")
+        return super().get(block, timeout)
+
 
 class Window:
     """Sends commands when events come, as a person would; keeps what it was told."""
 
     def __init__(self, *script, at_once=()):
-        self.waiting, self.script, self.events = queue.Queue(), list(script), []
+        self.waiting, self.script, self.events = Waiting(), list(script), []
         self.send(*at_once)
 
     def send(self, *asked):
@@ -196,7 +212,7 @@ def test_asked_before_the_first_batch(interrupted, copy_of):
 @pytest.fixture
 def control():
     answers = []
-    made = Control(queue.Queue(), answers.append, epochs=10)
+    made = Control(Waiting(), answers.append, epochs=10)
     made.answers = answers
     return made
 

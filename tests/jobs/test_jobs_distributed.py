@@ -5,7 +5,6 @@ import os
 import pathlib
 import signal
 import socket
-import subprocess
 import sys
 import time
 
@@ -18,6 +17,7 @@ from slr_keras.data import Batches
 from slr_keras.errors import SettingError, UserError
 from slr_keras.run_folder import RunFolder
 from slr_keras.training.crew import JAX, TORCHRUN, told_by
+from tests import processes
 
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = {"attack__steps": 2, "method__start_epoch": 1, "train__epochs": 6}
@@ -30,14 +30,12 @@ needs_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="jax 
 def begin(*arguments, cwd=ROOT, **environment):
     """A process of the command; its output is read when it has ended."""
     environment = {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)} | environment
-    return subprocess.Popen(
+    return processes.begin(
         [sys.executable, "-m", "slr_keras.train", *map(str, arguments)],
         env=os.environ | environment,
         cwd=cwd,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
+        **processes.PIPES,
     )
 
 
@@ -70,13 +68,9 @@ def begin_as_told(names, *arguments, **environment):
     ]
 
 
-def ended(process, seconds=240):
-    """Exit code and stderr; a process that hangs is killed and fails the test."""
-    try:
-        out, err = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        pytest.fail(f"hangs: {process.communicate()}")
+def ended(process):
+    """Exit code, stdout and stderr."""
+    out, err = process.communicate()
     return process.returncode, out, err
 
 

@@ -7,13 +7,13 @@ import contextlib
 import json
 import resource
 import shutil
-import subprocess
 import sys
 
 import pytest
 
 from slr_keras import events, export, train
 from slr_keras.run_folder import RunFolder, write_atomically
+from tests import processes
 
 
 @contextlib.contextmanager
@@ -30,7 +30,7 @@ def file_limit(size):
 def test_the_state_stays_and_the_run_goes_on_later(interrupted, finished, copy_of, job, same):
     run = copy_of(interrupted)
     kept = {p: p.read_bytes() for p in (run / "checkpoints").iterdir()}
-    with file_limit(20_000):
+    with file_limit(10_000):
         done = job(train.main, "--resume", run)
     assert done.code == 1 and "Traceback" not in done.err
     assert "warning: cannot write a checkpoint: File too large" in done.err
@@ -89,16 +89,17 @@ def tiny_disk(tmp_path):
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+    if not shutil.which("mount") or processes.finished(mount).returncode:
         pytest.skip("mounting a small file system needs root")
     yield place
-    subprocess.run(["umount", str(place)], check=True)
+    done = processes.finished(["umount", str(place)])
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_disk_that_is_really_full(tiny_disk, flags):
     run = tiny_disk / "run"
     command = [sys.executable, "-m", "slr_keras.train", *flags(train__epochs=2)]
-    done = subprocess.run([*command, "--run-dir", str(run)], capture_output=True, text=True)
+    done = processes.finished([*command, "--run-dir", str(run)])
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "No space left on device" in done.stderr.splitlines()[-1]
     assert done.stderr.splitlines()[-1].startswith(f"error: cannot write {run}")

@@ -7,7 +7,7 @@ from benchmarks import kill_resume
 
 def test_killed_once_anywhere_and_once_in_mid_checkpoint(tmp_path, capfd):
     arguments = ["--kills", "1", "--mid-checkpoint", "1", "--folder", str(tmp_path)]
-    code = kill_resume.main([*arguments, "--epochs", "3"])
+    code = kill_resume.main([*arguments, "--epochs", "3", "--", "--model.strides", "2,1"])
     shown = capfd.readouterr().out
     assert code == 0, shown
     assert shown.count("bit-equal") == len(kill_resume.COMPARISONS)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from PIL import Image
 
 from slr_keras import config, evaluate, export, train
+from tests import processes
 
 EPOCH_FIELDS = {
     *("epoch", "epochs", "loss", "accuracy", "robust_accuracy", "train_accuracy"),
@@ -135,11 +135,8 @@ def exported(finished, command, tmp_path_factory):
 
 
 def test_models_load_without_this_package_and_carry_no_labels(finished, exported, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(finished), str(exported)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
+    done = processes.finished(
+        [sys.executable, "-c", READ, str(finished), str(exported)], cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 
@@ -12,6 +11,7 @@ import pytest
 from slr_keras import config, events, run_folder, train
 from slr_keras.errors import RunError
 from slr_keras.run_folder import RunFolder
+from tests.processes import PIPES, begin
 
 STARTED = events.RunStarted("x", "slr", "small_cnn", "digits", 1, 3, 5, "CPU", {})
 EPOCH = events.EpochEnded(1, 3, *[0.5] * 7, 0.1, 1.0, 0.1, 10.0, 1.0)
@@ -36,7 +36,7 @@ def write(folder, *happened):
 @pytest.fixture
 def stranger():
     """A living process that is not this one."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    process = begin([sys.executable, "-c", "input()"], **PIPES)
     yield psutil.Process(process.pid)
     process.communicate()
 
@@ -146,8 +146,7 @@ with RunFolder(sys.argv[1]).lock():
 
 def test_of_many_that_begin_at_once_one_has_it(folder):
     command = [sys.executable, "-c", LOCK, str(folder.path)]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(4)]
+    processes = [begin(command, text=True, **PIPES) for _ in range(4)]
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()

@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import signal
-import subprocess
 import sys
 import time
 
@@ -13,6 +12,7 @@ import pytest
 
 from slr_keras import train
 from slr_keras.training import control
+from tests.processes import begin
 
 
 def lines(path):
@@ -106,9 +106,7 @@ def in_terminal(command, until):
     """Run in a pseudo terminal, press control-C once ``until`` is shown."""
     master, slave = pty.openpty()
     environment = os.environ | {"COLUMNS": "200", "TERM": "xterm", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    process = subprocess.Popen(
-        command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
-    )
+    process = begin(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
     os.close(slave)
     shown, sent = "", False
     while data := _read(master):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from slr_keras.attacks.pgd import PGD
 from slr_keras.events import Acknowledged
 from slr_keras.lab import bench, server, trajectories
 from tests.jobs._lab import Lab, array
+from tests.processes import PIPES, begin
 
 PGD_9 = {"name": "pgd", "eps": "24/255", "step_size": "6/255", "steps": 9}
 RADII = tuple(k / 255 for k in range(0, 50, 10))
@@ -291,13 +291,9 @@ class Process:
     """The real worker, with its lines as messages."""
 
     def __init__(self):
-        self.child = subprocess.Popen(
-            [sys.executable, "-m", "slr_keras.lab"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        )
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-m", "slr_keras.lab"]
+        self.child = begin(command, env=environment, **PIPES)
         self.said, self.errors = [], []
         threading.Thread(target=self._errors, daemon=True).start()
 

@@ -97,9 +97,13 @@ def test_width_zero_is_refused(name):
         getattr(slr.models, name)((8, 8, 1), 10, width=0)
 
 
-def test_small_cnn_needs_four_strides():
-    with pytest.raises(SettingError, match="expected 4 numbers"):
-        slr.models.small_cnn((8, 8, 1), 10, strides=(1, 2))
+def test_small_cnn_has_a_convolution_for_each_stride():
+    net = slr.models.small_cnn((8, 8, 1), 10, width=2, strides=(2, 1))
+    kernels = [layer.kernel.shape for layer in net.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert kernels == [(3, 3, 1, 2), (3, 3, 2, 4)]
+    for strides in ((), 9 * (1,)):
+        with pytest.raises(SettingError, match="expected 1 to 8 numbers"):
+            slr.models.small_cnn((8, 8, 1), 10, strides=strides)
 
 
 def test_base_architecture_cannot_be_built():

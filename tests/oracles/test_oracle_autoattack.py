@@ -1,10 +1,12 @@
 """APGD, FAB and Square against NumPy by hand and closed forms."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 
-from slr_keras import losses
+from slr_keras import backend, losses
 from slr_keras.attacks import _packing
 from slr_keras.attacks._base import Objective
 from slr_keras.attacks.apgd import APGD
@@ -23,6 +25,15 @@ def linear(w, b):
         return keras.ops.stack([keras.ops.zeros_like(lead), lead], axis=1)
 
     return logits
+
+
+def perturbed(attack, logits, y, x):
+    """The pure loop from the images, compiled: it is long."""
+    return backend.compiled(lambda x: attack.perturb(Objective(logits, y), x, x))(tensor(x))
+
+
+def tensor(x):
+    return keras.ops.convert_to_tensor(x)
 
 
 # -- losses ------------------------------------------------------------------------------------
@@ -75,20 +86,20 @@ def test_the_search_begins_three_times_while_the_ball_shrinks(rng):
         return linear(w, 0.0)(x)
 
     x = rng.random((2, *SHAPE), "float32")
-    attack = APGD(norm="l1", eps=EPS, steps=30, shrinking=True)
+    attack = APGD(norm="l1", eps=EPS, steps=10, shrinking=True)
     attack.perturb(Objective(logits, np.zeros(2, "int32")), x, x)
-    assert len(asked) == 30 + 3
+    assert len(asked) == 10 + 3
 
 
 def test_what_fools_in_the_larger_balls_alone_does_not_count(rng):
     """The boundary of a linear model lies between one and three radii: nothing counts as found."""
     w = rng.normal(size=SHAPE).astype("float32")
     x = np.full((3, *SHAPE), 0.5, "float32")
-    y = np.zeros(3, "int32")
+    y, b = np.zeros(3, "int32"), keras.Variable(0.0)
+    packed = _packing.Packed(linear(w, b), APGD(norm="l1", eps=EPS, steps=30, shrinking=True))
     for reach, hits in ((1.6, False), (0.7, True)):
-        b = -float((0.5 * w).sum()) - reach * EPS * float(abs(w).max())
-        attack = APGD(norm="l1", eps=EPS, steps=30, shrinking=True)
-        found, fooled = _packing.Packed(linear(w, b), attack).run(x, y)
+        b.assign(-float((0.5 * w).sum()) - reach * EPS * float(abs(w).max()))
+        found, fooled = packed.run(x, y)
         assert (fooled == hits).all()
         assert (abs(found - x).sum((1, 2, 3)) <= EPS * (1 + 1e-5)).all()
 
@@ -178,7 +189,7 @@ def test_fab_finds_the_exact_distance_of_a_linear_model(norm, rng):
     assert (lead < 0).all()
     dual = {"linf": abs(w).sum(), "l2": np.sqrt((w**2).sum()), "l1": abs(w).max()}[norm]
     attack = FAB(norm=norm, eps=5.0 if norm == "l1" else 1.0, eta=1.01)
-    found = attack.perturb(Objective(linear(w, b), np.zeros(6, "int32")), x, x)
+    found = perturbed(attack, linear(w, b), np.zeros(6, "int32"), x)
     d = (np.array(found) - x).reshape(6, -1).astype("float64")
     size = {"linf": abs(d).max(1), "l2": np.sqrt((d**2).sum(1)), "l1": abs(d).sum(1)}[norm]
     np.testing.assert_allclose(size, abs(lead) / dual, rtol=0.02)
@@ -190,7 +201,7 @@ def test_fab_returns_the_image_where_the_boundary_lies_outside_the_ball(rng):
     x = np.full((1, *SHAPE), 0.5, "float32")
     b = -float((0.5 * w).sum()) - 0.5 * float(abs(w).sum())  # half the cube away
     attack = FAB(eps=0.1)
-    found = attack.perturb(Objective(linear(w, b), np.zeros(1, "int32")), x, x)
+    found = perturbed(attack, linear(w, b), np.zeros(1, "int32"), x)
     np.testing.assert_array_equal(found, x)
 
 
@@ -216,24 +227,32 @@ def test_fab_has_no_targeted_mode():
 # -- Square ------------------------------------------------------------------------------------
 
 
+@functools.cache
+def counting(norm):
+    """How often a model was asked that is never fooled, and Square's two parts, compiled."""
+    asked, attack = keras.Variable(0), Square(norm=norm, eps=EPS)
+
+    def logits(x):
+        asked.assign_add(1)  # as often as the graph computes it
+        return keras.ops.stack([keras.ops.ones(x.shape[0]), keras.ops.zeros(x.shape[0])], axis=1)
+
+    aim = attack.aim(logits, np.zeros(2, "int32"))
+    begin = backend.compiled(lambda *given: attack.begin(aim, *given))
+    return asked, begin, backend.compiled(lambda *given: attack.advance(aim, *given))
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize("queries", [1, 7, 100, 230])
 def test_square_asks_exactly_as_often_as_told(norm, queries, rng):
-    asked = []
-
-    def logits(x):
-        asked.append(x.shape[0])
-        return keras.ops.stack([keras.ops.ones(x.shape[0]), keras.ops.zeros(x.shape[0])], axis=1)
-
-    attack = Square(norm=norm, eps=EPS, queries=queries)
-    x = rng.random((2, 10, 10, 3), "float32")
-    aim = attack.aim(logits, np.zeros(2, "int32"))
-    state, first = attack.begin(aim, x, rng.normal(size=x.shape).astype("float32")), 0
+    asked, begin, advance = counting(norm)
+    asked.assign(0)
+    attack, x = Square(norm=norm, eps=EPS, queries=queries), rng.random((2, 10, 10, 3), "float32")
+    state, first = begin(tensor(x), tensor(rng.normal(size=x.shape).astype("float32"))), 0
     for last in attack.stops():
-        plan = attack.plan(first, last, x.shape[1:], 0)
-        state = attack.advance(aim, x, state, first, last, plan)
+        plan = keras.tree.map_structure(tensor, attack.plan(first, last, x.shape[1:], 0))
+        state = advance(tensor(x), state, tensor(first), tensor(last), plan)
         first = last
-    assert len(asked) == queries
+    assert int(asked) == queries
 
 
 def test_square_windows_shrink_as_the_paper_says():
@@ -305,12 +324,17 @@ def test_square_never_raises_the_margin_and_uses_no_gradient(rng):
     first = attack.replace(queries=1)
     aim = attack.aim(logits, y)
     noise = rng.normal(size=x.shape).astype("float32")
-    before = np.array(attack.begin(aim, x, noise)["value"])
-    state = attack.begin(aim, x, noise)
-    state = attack.advance(aim, x, state, 0, 300, attack.plan(0, 300, x.shape[1:], 0))
+    plan = attack.plan(0, 300, x.shape[1:], 0)
+
+    def search(x, noise, plan):
+        state = attack.begin(aim, x, noise)
+        return state["value"], attack.advance(aim, x, state, 0, 300, plan)["value"]
+
+    given = keras.tree.map_structure(tensor, (x, noise, plan))
+    before, after = map(np.array, backend.compiled(search)(*given))
     assert first.stops() == (1,)
-    assert (np.array(state["value"]) >= before).all()
-    assert np.mean(state["value"]) > np.mean(before) + 0.1
+    assert (after >= before).all()
+    assert np.mean(after) > np.mean(before) + 0.1
 
 
 # -- packing -----------------------------------------------------------------------------------
@@ -341,9 +365,10 @@ def test_packing_changes_nothing(digits):
     net.fit(*digits, epochs=15, verbose=0)
     attack = APGD(eps=0.15, steps=30, loss="dlr", targets=3)
     number = np.arange(40)
-    large, fooled = _packing.Packed(net, attack, batch_size=64).run(x, y, number)
-    small, again = _packing.Packed(net, attack, batch_size=16).run(x, y, number)
-    one, alone = _packing.Packed(net, attack, batch_size=16).run(x[7:8], y[7:8], number[7:8])
+    large, fooled = _packing.Packed(net, attack, batch_size=32).run(x, y, number)
+    few = _packing.Packed(net, attack, batch_size=8)
+    small, again = few.run(x, y, number)
+    one, alone = few.run(x[7:8], y[7:8], number[7:8])
     assert 0 < fooled.sum() < 40
     np.testing.assert_array_equal(fooled, again)
     np.testing.assert_allclose(large, small, atol=1e-5)
