@@ -85,7 +85,7 @@ def accepted(monkeypatch, capsys):
         (["--attack.targeted"], ["attack.targeted: training needs an untargeted attack"]),
         (["--schedule.milestones", "10,x"], ["schedule.milestones: expected a number", "'x'"]),
         (["--schedule.milestones", "10,0"], ["schedule.milestones: expected a number > 0"]),
-        (["--model.strides", "1,2"], ["model.strides: expected 4 numbers, received 2"]),
+        (["--model.strides", "1,1,1,1,1,1,1,1,1"], ["model.strides: expected 1 to 8 numbers"]),
         (["--model.strides", "1,2,3,1"], ["model.strides: expected a whole number", "received 3"]),
         (["--list", "atacks"], ["argument --list: invalid choice: 'atacks'"]),
         (["--progress", "loud"], ["argument --progress: invalid choice: 'loud'"]),
