@@ -2,12 +2,13 @@
 
 import dataclasses
 import functools
+import random
 
 import keras
 import numpy as np
 import pytest
 
-from slr_keras import backend, registry
+from slr_keras import registry
 from slr_keras.attacks._arrays import Runner
 from slr_keras.attacks._base import Objective, seeded
 from slr_keras.attacks._staged import Staged
@@ -48,7 +49,7 @@ SHAPE, CLASSES = (6, 6, 2), 4
 @pytest.fixture(scope="module")
 def net():
     """Convolution, BatchNorm with statistics that are not the initial ones, dense."""
-    keras.utils.set_random_seed(1)
+    random.seed(1)
     inputs = x = keras.Input(SHAPE)
     x = BatchNorm()(keras.layers.Conv2D(6, 3, activation="tanh")(x))
     net = keras.Model(inputs, keras.layers.Dense(CLASSES)(keras.layers.Flatten()(x)))

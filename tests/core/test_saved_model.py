@@ -38,9 +38,6 @@ def test_another_process_writes_what_this_backend_cannot(net, as_another_backend
     assert saving.export_network(net, tmp_path / "out", "saved_model") < saving.TOLERANCE
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out" / "saved_model.pb").is_file()
-    net.set_weights([weight + 0.1 for weight in net.get_weights()])
-    with pytest.raises(ExportError, match="differs from the trained one"):
-        saving.verify_export(net, tmp_path / "out", "saved_model")
 
 
 @pytest.mark.slow

@@ -32,7 +32,8 @@ def until_there_are(count):
 
 @pytest.fixture(autouse=True)
 def no_thread_of_another_test():
-    gc.collect()
+    if threads():
+        gc.collect()
     until_there_are(0)
 
 

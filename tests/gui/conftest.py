@@ -106,11 +106,13 @@ def no_exception_in_a_slot(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
 def no_window_left() -> Iterator[None]:
     """Windows of one file are no burden for the next: every restyling visits all that live."""
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    gc.freeze()  # what other tests left, compiled models above all, takes up to 20 s to free
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
     app = QApplication.instance()
     if app is None:
+        gc.unfreeze()
         return
     ours = [w for w in app.topLevelWidgets() if type(w).__module__.startswith("gui.")]
     for widget in ours:
@@ -119,6 +121,7 @@ def no_window_left() -> Iterator[None]:
             widget.deleteLater()
     spin(0.01)
     gc.collect()
+    gc.unfreeze()
     spin(0.01)
 
 

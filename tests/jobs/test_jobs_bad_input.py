@@ -326,7 +326,8 @@ def test_a_file_that_is_no_model(tmp_path, refused):
 def test_an_own_model_is_trained(tmp_path, flags, job):
     model, run = classifier(tmp_path / "mine.keras"), tmp_path / "run"
     flags = flags(train__epochs=1)
-    flags = [word for pair in zip(*2 * [iter(flags)]) if "--model" not in pair[0] for word in pair]
+    pairs = zip(flags[::2], flags[1::2], strict=True)
+    flags = [word for pair in pairs if "--model" not in pair[0] for word in pair]
     assert job(train.main, *flags, "--model.name", model, "--run-dir", run).code == 0
     assert keras.models.load_model(run / "final.keras").output_shape == (None, 10)
 

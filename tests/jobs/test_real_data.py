@@ -24,6 +24,7 @@ TINY = {
     "--method.start_epoch": 2,
     "--train.epochs": 2,
 }
+ONE_CONVOLUTION = ("--model.strides", "2")
 
 
 @pytest.fixture
@@ -49,15 +50,20 @@ def real_run(tmp_path, job):
     return start
 
 
+def test_cifar10_through_the_small_cnn(real_run):
+    run, summary, events = real_run("cifar10", "--data.augment", "crop-flip", *ONE_CONVOLUTION)
+    check(run, summary, events, model="small_cnn", dataset="cifar10")
+
+
+@pytest.mark.slow
 def test_cifar10_through_a_narrow_resnet18(real_run):
-    run, summary, events = real_run(
-        "cifar10", "--model.name", "resnet18", "--data.augment", "crop-flip"
-    )
+    run, summary, events = real_run("cifar10", "--model.name", "resnet18")
     check(run, summary, events, model="resnet18", dataset="cifar10")
 
 
 def test_fashion_mnist_through_the_small_cnn(real_run, job):
-    run, summary, events = real_run("fashion_mnist", "--data.label_noise", "0.2")
+    noise = ("--data.label_noise", "0.2")
+    run, summary, events = real_run("fashion_mnist", *noise, *ONE_CONVOLUTION)
     check(run, summary, events, model="small_cnn", dataset="fashion_mnist")
     assert 5 <= summary["noisy_labels"] <= 20  # a fifth of 64, a tenth of these as they were
     options = ("--which", "final", "--attacks", "clean", "pgd-2", "--num-samples", "32")
