@@ -40,7 +40,7 @@ def network(model: str) -> Any:
 def torch_network(model: str) -> Any:
     """The same network in PyTorch, of the same width."""
     from benchmarks import torch_reference
-    from slr_keras import registry
+    from slr_keras.settings import registry
 
     width = registry.get("models", model)().width
     return torch_reference.NETWORKS[model](SHAPES[model][-1], CLASSES, width)

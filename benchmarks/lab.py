@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 
 from benchmarks import _subjects, _timing
-from slr_keras import commands, lab_events, wire
+from slr_keras.protocol import commands, lab_events, wire
 
 TARGETS = {  # seconds: first picture, result
     "small_cnn": (0.1, 0.1),

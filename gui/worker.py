@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
-from slr_keras import commands, events, lab_events, wire
 from slr_keras.errors import TIME_IS_UP
+from slr_keras.protocol import commands, events, lab_events, wire
 
 KINDS = wire.kinds(lab_events.Event)  # importing lab_events makes its events known too
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -56,8 +56,8 @@ class Worker(QObject):
     """Starts a program, sends commands, hands on events.
 
     Signals:
-        event: a decoded :class:`slr_keras.events.Event`.
-        acknowledged: the :class:`~slr_keras.events.Acknowledged` of a command.
+        event: a decoded :class:`slr_keras.protocol.events.Event`.
+        acknowledged: the :class:`~slr_keras.protocol.events.Acknowledged` of a command.
         silent: True when a sign of life is overdue, False when one comes after all.
         log: a line of stderr, or a line of stdout that is no message.
         ended: a :class:`Death`; the worker can be started again.

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from slr_keras import cli, schema
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks.pgd import PGD
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.evaluation.specs import fitted, make_attack, read_ball
-from slr_keras.schema import PIXELS, Facts
+from slr_keras.settings import schema
+from slr_keras.settings.schema import PIXELS, Facts
+from slr_keras.terminal import cli
 
 LEVELS = 255  # of a pixel in a PNG
 SHOWN = 3  # classes whose probabilities are printed
@@ -68,7 +69,7 @@ def _attack(options: argparse.Namespace) -> int:
         attack = attack.replace(targeted=True)
     cli.import_framework()
     from slr_keras import saving
-    from slr_keras.images import read_image
+    from slr_keras.data._image_files import read_image
 
     net = saving.load_model(run.file if run else options.target)
     image, notes = read_image(options.image, net.input_shape[1:], options.target)
@@ -84,7 +85,7 @@ def _attack(options: argparse.Namespace) -> int:
 
 def _run_of(options: argparse.Namespace) -> Any:
     """The run that is meant; None for a model file, whose data set does not matter here."""
-    from slr_keras import targets
+    from slr_keras.terminal import targets
 
     if pathlib.Path(options.target).is_file() and options.target.endswith(".keras"):
         return None

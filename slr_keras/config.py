@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from slr_keras import registry, schema
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks.pgd import PGD
 from slr_keras.data._settings import DataSettings
@@ -29,7 +28,8 @@ from slr_keras.optimizers._base import OptimizerSettings
 from slr_keras.optimizers.sgd import SGDSettings
 from slr_keras.schedules._base import Schedule
 from slr_keras.schedules.step import Step
-from slr_keras.schema import Settings, setting
+from slr_keras.settings import registry, schema
+from slr_keras.settings.schema import Settings, setting
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from slr_keras import __version__, cli, schema
+from slr_keras import __version__
 from slr_keras.attacks._base import Attack
 from slr_keras.errors import UserError
 from slr_keras.evaluation.specs import (
@@ -28,7 +28,9 @@ from slr_keras.evaluation.specs import (
     make_steps,
     read_ball,
 )
-from slr_keras.schema import PIXELS, Facts
+from slr_keras.settings import schema
+from slr_keras.settings.schema import PIXELS, Facts
+from slr_keras.terminal import cli
 
 DEFAULT_ATTACKS = [CLEAN, "fgsm", "pgd-20"]
 CURVE = "curve"
@@ -185,7 +187,7 @@ def _radii(text: str) -> list[float]:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from slr_keras import targets
+    from slr_keras.terminal import targets
 
     which = options.which or targets.newest(options.target)
     target = targets.find(options.target, which, cli.values_of(options))
@@ -193,8 +195,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     source = options.transfer_from and _source_file(options.transfer_from)
     cli.import_framework()
     from slr_keras import data
-    from slr_keras.console import evaluation_progress
     from slr_keras.evaluation import suite
+    from slr_keras.terminal.console import evaluation_progress
 
     net = target.network()
     loaded = data.load(target.config.data, target.config.seed)
@@ -226,7 +228,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _source_file(path: str) -> pathlib.Path:
     """The model that transferred attacks are made on."""
-    from slr_keras import targets
+    from slr_keras.terminal import targets
 
     return targets.model_file(path, targets.newest(path))
 
@@ -428,7 +430,7 @@ def _show(result: dict[str, Any], options: argparse.Namespace, loaded: Any) -> N
 def _table(title: str, head: str, key: str, rows: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
-    from slr_keras.console import percent
+    from slr_keras.terminal.console import percent
 
     table = Table(title=title)
     for column in (head, "accuracy %", "95 % interval", "seconds"):
@@ -444,7 +446,7 @@ def _table(title: str, head: str, key: str, rows: list[dict[str, Any]]) -> Any:
 def _class_table(classes: list[dict[str, Any]], loaded: Any) -> Any:
     from rich.table import Table
 
-    from slr_keras.console import percent
+    from slr_keras.terminal.console import percent
 
     table = Table(title="Accuracy in each class")
     for column in ("class", "images", "clean %", "worst case %"):

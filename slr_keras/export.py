@@ -6,8 +6,9 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from slr_keras import backend, cli
+from slr_keras import backend
 from slr_keras.errors import RunError, UserError
+from slr_keras.terminal import cli
 
 FORMATS = {"saved_model": "savedmodel", "keras": "exported.keras"}
 
@@ -49,7 +50,7 @@ def _check_place(out: pathlib.Path, kind: str, overwrite: bool) -> None:
 
 
 def _source(target: str, which: str | None) -> pathlib.Path:
-    from slr_keras import targets
+    from slr_keras.terminal import targets
 
     place = pathlib.Path(target)
     if place.is_file() and place.suffix == ".keras":

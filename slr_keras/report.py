@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from slr_keras import cli
 from slr_keras.errors import UserError
+from slr_keras.terminal import cli
 
 if TYPE_CHECKING:
     from slr_keras.analysis.measure import Measured
@@ -99,9 +99,10 @@ def _measure_all(records: Sequence[Record], options: argparse.Namespace) -> list
 
 def _measure(record: Record, options: argparse.Namespace, bar: Any) -> Measured | None:
     """Attack the run's model as its test at the end did; None while it has no model."""
-    from slr_keras import data, targets
+    from slr_keras import data
     from slr_keras.analysis import measure
     from slr_keras.attacks.pgd import PGD
+    from slr_keras.terminal import targets
 
     if record.which is None:
         return None

@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 import psutil
 
 from slr_keras import config as configs
-from slr_keras import events
 from slr_keras.errors import RunError, UserError
+from slr_keras.protocol import events
 
 COLUMNS = [field.name for field in dataclasses.fields(events.EpochEnded)]
 TAIL = 16_384  # bytes of events.jsonl that tell how a run stands

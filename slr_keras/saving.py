@@ -20,10 +20,10 @@ import numpy as np
 
 from slr_keras import backend
 from slr_keras.backend import keras, ops
+from slr_keras.batch_norm import BatchNorm
 from slr_keras.checks import check_classifier
 from slr_keras.errors import ExportError, ModelError
 from slr_keras.inference import in_float32
-from slr_keras.models._batch_norm import BatchNorm
 
 TOLERANCE = 1e-5
 BFLOAT16_TOLERANCE = 1 / 16  # between frameworks, of which each rounds in places of its own

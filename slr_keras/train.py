@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slr_keras import backend, cli, events
+from slr_keras import backend
 from slr_keras import config as configs
 from slr_keras.errors import ExportError, UserError
+from slr_keras.protocol import events
+from slr_keras.terminal import cli
 
 if TYPE_CHECKING:
-    from slr_keras.channel import Channel
+    from slr_keras.protocol.channel import Channel
     from slr_keras.run_folder import RunFolder
     from slr_keras.training.crew import Crew
 
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _through_channel(words: Sequence[str]) -> int:
     """The same for a window: events on stdout, commands on stdin."""
-    from slr_keras.channel import Channel
+    from slr_keras.protocol.channel import Channel
 
     with Channel.open("train") as channel:
         try:
@@ -82,8 +84,8 @@ def _train(
     Args:
         given: a new run; with ``resume`` what is asked of this process.
     """
-    from slr_keras import console
     from slr_keras.run_folder import RunFolder
+    from slr_keras.terminal import console
 
     found = RunFolder.open(resume) if resume else None
     if not given.distributed.coordinator or (found and found.complete()):
@@ -123,8 +125,8 @@ def _train_first(
     crew: Crew | None,
 ) -> int:
     """Train in the process that writes the run folder."""
-    from slr_keras import console
     from slr_keras.run_folder import RunFolder
+    from slr_keras.terminal import console
 
     if not resume:
         _check_export(given)

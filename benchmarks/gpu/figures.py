@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import phenomenon
-from slr_keras import cli
 from slr_keras.analysis import record
 from slr_keras.errors import UserError
+from slr_keras.terminal import cli
 
 PAPER = {"AT": (82.4, 41.4, 40.2), "AT + SLR": (83.0, 55.9, 50.2)}  # the authors' README
 NAMES = {"at": "AT", "slr": "AT + SLR"}

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slr_keras import cli
 from slr_keras.errors import UserError
+from slr_keras.terminal import cli
 
 SHAPE = ".shape"  # of packed images, beside their bytes
 

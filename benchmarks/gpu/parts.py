@@ -17,9 +17,9 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from slr_keras import cli
 from slr_keras.errors import UserError
 from slr_keras.run_folder import write_atomically
+from slr_keras.terminal import cli
 
 MIB = 2**20
 BLOCK = MIB

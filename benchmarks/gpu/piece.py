@@ -43,8 +43,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from benchmarks.gpu import images, parts
-from slr_keras import cli
 from slr_keras.errors import TIME_IS_UP, UserError
+from slr_keras.terminal import cli
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PART = 16 * parts.MIB  # of a file that comes back

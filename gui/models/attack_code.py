@@ -7,8 +7,8 @@ import pathlib
 from typing import Any
 
 from gui.models.lab import Bench, Image, Model, attack_rows
-from slr_keras import registry, schema
-from slr_keras.schema import Setting
+from slr_keras.settings import registry, schema
+from slr_keras.settings.schema import Setting
 
 
 def snippet(bench: Bench, slot: str = "a", image_file: str = "") -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gui.models import interval, onset
-from slr_keras.events import BatchEnded, EpochEnded
+from slr_keras.protocol.events import BatchEnded, EpochEnded
 
 MEASURED = (
     "val_robust_accuracy",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from slr_keras.config import RunConfig
-from slr_keras.events import EpochEnded
+from slr_keras.protocol.events import EpochEnded
 
 UNKNOWN = "Time per epoch: unknown until the first epoch is done."
 _FORWARD = 1 / 3  # a forward pass, in units of a forward and a backward pass

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from slr_keras import config as configs
-from slr_keras import schema
 from slr_keras.config import RunConfig
 from slr_keras.errors import SettingError, UserError
 from slr_keras.run_folder import RunFolder
-from slr_keras.schema import Setting
+from slr_keras.settings import schema
+from slr_keras.settings.schema import Setting
 
 PROGRAM = "python -m slr_keras.train"
 _ROLE = re.compile(r":\w+:`~?(?:\w+\.)*(\w+)`")  # a cross-reference in a docstring

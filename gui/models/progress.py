@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gui.models.estimate import Eta, duration
-from slr_keras import events
+from slr_keras.protocol import events
 
 STARTING = "Starting Python…"
 TESTING = "Testing the best and the final model"

@@ -11,7 +11,7 @@ from slr_keras import config as configs
 from slr_keras.config import RunConfig
 from slr_keras.errors import UserError
 from slr_keras.run_folder import default_name, write_atomically
-from slr_keras.schema import to_dict
+from slr_keras.settings.schema import to_dict
 
 FILE = "queue.json"
 

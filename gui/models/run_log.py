@@ -9,7 +9,7 @@ import os
 import pathlib
 import re
 
-from slr_keras import events, wire
+from slr_keras.protocol import events, wire
 
 CHUNK = 1 << 20  # bytes read at a time, so that a window can breathe in between
 _MARK = 64  # bytes before the place reached; when they change, somebody rewrote the file

@@ -17,10 +17,12 @@ from typing import Any
 
 from gui.models.run_log import RunLog
 from slr_keras import config as configs
-from slr_keras import run_folder, schema, wire
+from slr_keras import run_folder
 from slr_keras.config import RunConfig
 from slr_keras.errors import UserError
-from slr_keras.events import EpochEnded
+from slr_keras.protocol import wire
+from slr_keras.protocol.events import EpochEnded
+from slr_keras.settings import schema
 
 FILES = ("config.toml", "events.jsonl", "summary.json", "app.json", "run.lock")
 OF_A_RUN = frozenset(FILES[:3])  # a folder with one of these is a run, whole or not

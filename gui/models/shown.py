@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gui.models.curves import BatchCurve, RunCurves, labels
 from gui.models.run_store import RunRecord
-from slr_keras.events import BatchEnded, EpochEnded
+from slr_keras.protocol.events import BatchEnded, EpochEnded
 
 
 @dataclasses.dataclass

@@ -17,7 +17,8 @@ from PySide6.QtCore import QObject, QSysInfo, Signal
 from gui.models.log import Log
 from gui.models.places import shown, without_home
 from gui.worker import Death, Worker
-from slr_keras import __version__, events, lab_events
+from slr_keras import __version__
+from slr_keras.protocol import events, lab_events
 
 PACKAGES = {
     "PySide6": "PySide6-Essentials",

@@ -26,7 +26,7 @@ from gui.models.lab import (
     sweep_radii,
 )
 from gui.worker import Death, Worker
-from slr_keras import commands, events, lab_events
+from slr_keras.protocol import commands, events, lab_events
 
 PATIENCE = 0.3  # seconds that an outdated attack may still take before it is cancelled
 SENTENCES = {

@@ -12,8 +12,8 @@ from gui.context import Context
 from gui.models.estimate import UNKNOWN, estimate
 from gui.models.form import Form
 from gui.models.run_store import RunRecord
-from slr_keras import events
 from slr_keras.errors import UserError
+from slr_keras.protocol import events
 
 ESTIMATE_AFTER = 200  # milliseconds after the last key
 

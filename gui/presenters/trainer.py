@@ -16,9 +16,9 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from gui.models.progress import Progress
 from gui.models.queue import Job, Queue
 from gui.worker import Death, Worker
-from slr_keras import commands, events
 from slr_keras import config as configs
 from slr_keras.config import RunConfig
+from slr_keras.protocol import commands, events
 
 UNANSWERED_AFTER = 20.0  # seconds until an unacknowledged command is worth a sentence
 

@@ -34,7 +34,7 @@ from gui.views import figure, readout
 from gui.views.chart_controls import ChartControls
 from gui.views.legend import Entry, Legend
 from gui.views.plots import Chart, Mark, Pen
-from slr_keras.events import BatchEnded, EpochEnded
+from slr_keras.protocol.events import BatchEnded, EpochEnded
 from slr_keras.run_folder import write_atomically
 
 REPAINT_MS = 100

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 from gui.models import lab as bench_model
 from gui.models.lab import Bench
 from gui.views import no_wheel
-from slr_keras import registry
-from slr_keras.schema import Setting
+from slr_keras.settings import registry
+from slr_keras.settings.schema import Setting
 
 _LABELS = {"eps": "Epsilon"}
 _MOST = 10_000

@@ -26,7 +26,7 @@ from gui.views.form import FormView
 from gui.views.queue_list import QueueList
 from gui.views.run_header import RunHeader
 from gui.views.screen import Screen
-from slr_keras import events
+from slr_keras.protocol import events
 
 FORM_WIDTH = 370
 REFRESH_MS = 2000  # of charts of runs that somebody else trains

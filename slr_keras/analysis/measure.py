@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import schema
 from slr_keras.analysis import calibration, confusion, gallery
 from slr_keras.backend import ops
+from slr_keras.settings import schema
 
 STEPS = 20
 

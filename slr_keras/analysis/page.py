@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import slr_keras
-from slr_keras import schema
 from slr_keras.analysis import figures, words
 from slr_keras.analysis.measure import Measured
 from slr_keras.analysis.record import NOWHERE, Record, changed_settings, flat
 from slr_keras.evaluation.intervals import newcombe, wilson
+from slr_keras.settings import schema
 
 WORST = "worst case"
 FIRST_ATTACKS, FIRST_SAMPLES = ("clean", "pgd-20", "autoattack"), 1000

@@ -10,10 +10,11 @@ import pathlib
 from typing import Any
 
 from slr_keras import config as configs
-from slr_keras import events, schema
 from slr_keras.analysis.verdict import Verdict, judge
 from slr_keras.errors import RunError
+from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
+from slr_keras.settings import schema
 
 WHICH = ("best", "final")
 NOWHERE = ("run_dir", "overwrite")  # settings that say nothing of the result

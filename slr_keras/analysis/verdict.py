@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from slr_keras.evaluation.intervals import newcombe
-from slr_keras.events import EpochEnded
+from slr_keras.protocol.events import EpochEnded
 
 SEEN, NOT_SEEN, DIVERGED = "seen", "not seen", "diverged"
 

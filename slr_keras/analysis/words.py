@@ -124,7 +124,7 @@ def _training(record: Record) -> str:
 
 def ball(record: Record) -> str:
     """The ball of the training attack: ``"ε = 8/255 (L∞)"``."""
-    from slr_keras import schema
+    from slr_keras.settings import schema
 
     attack = record.config.attack
     return f"ε = {value(schema.to_dict(attack)['eps'])} ({NORMS[attack.norm]})"

@@ -3,7 +3,7 @@
     >>> import slr_keras as slr
     >>> x_adv = slr.attacks.PGD(eps=8/255, step_size=2/255, steps=20)(model, x, y)  # doctest: +SKIP
 
-Class names are found by :mod:`slr_keras.registry`, so a new file is a new attribute here.
+Class names are found by :mod:`slr_keras.settings.registry`, so a new file is a new attribute here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,6 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    from slr_keras import registry
+    from slr_keras.settings import registry
 
     return registry.by_class_name("attacks", name)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from slr_keras import losses
+from slr_keras.attacks._norms import NORMS
 from slr_keras.backend import ops, random
 from slr_keras.errors import SettingError
-from slr_keras.norms import NORMS
-from slr_keras.schema import PIXELS, Variant, setting
+from slr_keras.settings.schema import PIXELS, Variant, setting
 
 Tensor = Any
 LINF_SCALE_HINT = "an L-infinity radius is a distance of pixels in [0, 1], as 8/255"

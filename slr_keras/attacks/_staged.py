@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from slr_keras import backend, losses
 from slr_keras.attacks._base import Attack, Objective
 from slr_keras.backend import np, ops, random
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 Tensor = Any
 State = dict[str, Tensor]

@@ -10,7 +10,7 @@ from slr_keras.attacks._base import Attack, Objective
 from slr_keras.attacks._staged import where
 from slr_keras.backend import ops
 from slr_keras.errors import SettingError
-from slr_keras.schema import PIXELS, setting
+from slr_keras.settings.schema import PIXELS, setting
 
 Tensor = Any
 State = dict[str, Tensor]

@@ -11,7 +11,7 @@ from slr_keras.attacks._planes import nearest_plane
 from slr_keras.attacks._staged import where
 from slr_keras.backend import ops
 from slr_keras.errors import SettingError
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 Tensor = Any
 STABLE = 1e-4  # added to every distance, as in the authors' code

@@ -10,7 +10,7 @@ from slr_keras.attacks._planes import FAR, nearest_plane, plane_to
 from slr_keras.attacks._staged import Staged, State, iterate, uniform, where
 from slr_keras.backend import ops
 from slr_keras.errors import SettingError, UserError
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 Tensor = Any
 

@@ -9,7 +9,7 @@ from slr_keras import backend
 from slr_keras.attacks._base import Attack, Objective
 from slr_keras.backend import ops
 from slr_keras.errors import SettingError
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 Tensor = Any
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from slr_keras import backend
 from slr_keras.attacks._base import Attack, Objective
-from slr_keras.schema import PIXELS, setting
+from slr_keras.settings.schema import PIXELS, setting
 
 Tensor = Any
 

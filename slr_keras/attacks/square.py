@@ -13,7 +13,7 @@ from slr_keras import losses
 from slr_keras.attacks._base import Objective
 from slr_keras.attacks._staged import Plan, Staged, State, iterate, where
 from slr_keras.backend import np, ops
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 Tensor = Any
 STAGE = 100  # queries between two stops

@@ -38,7 +38,7 @@ __all__ = sorted(_NAMES)
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
         return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
-    from slr_keras import registry
+    from slr_keras.settings import registry
 
     return registry.by_class_name("data", name)
 

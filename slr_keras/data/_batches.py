@@ -50,9 +50,10 @@ class Batches:
         shuffle: False keeps the order of ``x`` in every epoch.
         shares: devices that share a batch; the last batch is cut to a multiple of it.
         part: ``(i, n)`` makes the ``i``-th (from 0) of ``n`` equal parts of each batch alone.
-        placed: the images are on the device, in an :class:`~slr_keras.image_bank.ImageBank`;
-            instead of ``"image"`` a batch has ``"rows"`` int32 (B, H) and ``"columns"`` (B, W),
-            which say where to crop, or neither if there is no augmentation.
+        placed: the images are on the device, in an
+            :class:`~slr_keras.training.image_bank.ImageBank`; instead of ``"image"`` a batch has
+            ``"rows"`` int32 (B, H) and ``"columns"`` (B, W), which say where to crop, or neither if
+            there is no augmentation.
 
     Example:
         >>> x, y = np.zeros((300, 32, 32, 3), np.uint8), np.zeros(300, int)

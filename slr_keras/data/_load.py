@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import registry
 from slr_keras.data._checks import checked, with_dark_note
 from slr_keras.data._dataset import Dataset
 from slr_keras.data._settings import DataSettings
@@ -15,6 +14,7 @@ from slr_keras.data._source import Splits
 from slr_keras.data._split import balanced, hold_out, mislabel
 from slr_keras.data._stream import Streamed, select, wanted
 from slr_keras.errors import DataError
+from slr_keras.settings import registry
 
 TEST_SHARE = 0.1
 TEST_SEED = 0  # never the run's: figures of several seeds must be of the same test images

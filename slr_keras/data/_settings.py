@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from slr_keras.schema import Settings, setting
+from slr_keras.settings.schema import Settings, setting
 
 
 @dataclasses.dataclass(frozen=True)

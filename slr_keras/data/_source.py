@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from slr_keras.schema import Variant
+from slr_keras.settings.schema import Variant
 
 if TYPE_CHECKING:
     import numpy as np

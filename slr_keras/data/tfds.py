@@ -77,7 +77,7 @@ def _builder(name: str, dir: str) -> Any:
 
 
 def _hint(name: str) -> str:
-    from slr_keras import registry
+    from slr_keras.settings import registry
 
     own = [source.name for source in registry.variants("data").values() if not source.rank]
     hint = did_you_mean(name, [*own, *_known()])

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slr_keras import registry
+from slr_keras.attacks._norms import NORMS
 from slr_keras.attacks._staged import Staged
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.evaluation import suite
@@ -14,7 +14,7 @@ from slr_keras.evaluation.measurement import Measurement, Progress
 from slr_keras.evaluation.outcome import Outcome
 from slr_keras.evaluation.specs import AUTOATTACK, Step
 from slr_keras.evaluation.versions import attacks_of
-from slr_keras.norms import NORMS
+from slr_keras.settings import registry
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,10 +7,10 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from slr_keras import schema
 from slr_keras.config import RunConfig
-from slr_keras.events import EpochEnded
-from slr_keras.schema import Facts
+from slr_keras.protocol.events import EpochEnded
+from slr_keras.settings import schema
+from slr_keras.settings.schema import Facts
 
 # Okabe-Ito: told apart with any colour vision. Hue = clean / robust, dash = training set.
 CLEAN, ROBUST, SOFT = "#0072B2", "#D55E00", "#009E73"

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from slr_keras import registry, schema
 from slr_keras.attacks._base import Attack
 from slr_keras.errors import UserError, did_you_mean
-from slr_keras.schema import PIXELS, Facts
+from slr_keras.settings import registry, schema
+from slr_keras.settings.schema import PIXELS, Facts
 
 CLEAN = "clean"
 AUTOATTACK = "autoattack"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import data, registry
+from slr_keras import data
 from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
 from slr_keras.errors import UserError
 from slr_keras.evaluation import checks as own_checks
@@ -26,6 +26,7 @@ from slr_keras.evaluation.specs import (
     make_steps,
 )
 from slr_keras.evaluation.transfer import check_source
+from slr_keras.settings import registry
 
 WORST = "worst case"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from slr_keras import cli
-from slr_keras.channel import Channel
 from slr_keras.lab.server import serve
+from slr_keras.protocol.channel import Channel
+from slr_keras.terminal import cli
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

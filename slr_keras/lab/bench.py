@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import commands as ask
-from slr_keras import lab_events as tell
-from slr_keras import registry
 from slr_keras.attacks._base import Attack
 from slr_keras.errors import SettingError, UserError
 from slr_keras.lab import images
@@ -28,7 +25,10 @@ from slr_keras.lab.trajectories import (
     reach,
     softmax,
 )
-from slr_keras.lab_events import pack
+from slr_keras.protocol import commands as ask
+from slr_keras.protocol import lab_events as tell
+from slr_keras.protocol.lab_events import pack
+from slr_keras.settings import registry
 
 Steps = Generator[None, None, None]
 

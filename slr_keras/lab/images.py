@@ -7,10 +7,10 @@ import pathlib
 
 import numpy as np
 
-from slr_keras.commands import PickImage
+from slr_keras.data._image_files import read_image
 from slr_keras.errors import UserError
-from slr_keras.images import read_image
 from slr_keras.lab.models import Model, TestSet
+from slr_keras.protocol.commands import PickImage
 
 ORIGINS = ("index", "random", "wrong", "file")
 

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from slr_keras import config as configs
-from slr_keras import data, registry, saving
+from slr_keras import data, saving
 from slr_keras.backend import keras
 from slr_keras.checks import check_classifier
 from slr_keras.data import DataSettings, as_float
 from slr_keras.errors import DataError, ModelError, RunError, UserError, did_you_mean
 from slr_keras.lab.engine import Engine, architecture_of, digest_of
 from slr_keras.run_folder import RunFolder
+from slr_keras.settings import registry
 from slr_keras.training.checkpoints import FORMAT, Checkpoints
 
 WHICH = ("best", "final", "current")

@@ -15,12 +15,13 @@ import traceback
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from slr_keras import backend, cli
-from slr_keras import commands as ask
-from slr_keras import lab_events as tell
-from slr_keras.channel import Channel
+from slr_keras import backend
 from slr_keras.errors import UserError
-from slr_keras.events import Acknowledged, Failed
+from slr_keras.protocol import commands as ask
+from slr_keras.protocol import lab_events as tell
+from slr_keras.protocol.channel import Channel
+from slr_keras.protocol.events import Acknowledged, Failed
+from slr_keras.terminal import cli
 
 COMPILING = 60.0  # seconds without a sign of life that importing or compiling may take
 

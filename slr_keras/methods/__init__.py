@@ -6,6 +6,6 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    from slr_keras import registry
+    from slr_keras.settings import registry
 
     return registry.by_class_name("methods", name)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from slr_keras import losses
-from slr_keras.schema import Variant
+from slr_keras.settings.schema import Variant
 
 Tensor = Any
 

@@ -16,7 +16,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    from slr_keras import registry
+    from slr_keras.settings import registry
 
     if name.startswith("_"):
         raise AttributeError(name)

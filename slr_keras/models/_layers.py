@@ -33,7 +33,7 @@ def conv(x: Tensor, channels: int, kernel: int = 3, stride: int = 1, bias: bool 
 
 def bn(x: Tensor) -> Tensor:
     """Batch normalisation."""
-    from slr_keras.models._batch_norm import BatchNorm
+    from slr_keras.batch_norm import BatchNorm
 
     return BatchNorm()(x)
 

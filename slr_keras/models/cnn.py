@@ -9,7 +9,7 @@ from slr_keras.backend import keras
 from slr_keras.errors import SettingError
 from slr_keras.models._base import Architecture
 from slr_keras.models._layers import bn, classifier, conv, relu
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from slr_keras.backend import keras
 from slr_keras.models._base import Architecture
 from slr_keras.models._layers import bn, classifier, conv, preactivated_block, relu, stages
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from slr_keras.schema import Variant, setting
+from slr_keras.settings.schema import Variant, setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from slr_keras.backend import keras
 from slr_keras.optimizers._base import OptimizerSettings
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 
 @dataclasses.dataclass(frozen=True)

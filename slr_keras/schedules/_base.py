@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from slr_keras.schema import Variant
+from slr_keras.settings.schema import Variant
 
 
 @dataclasses.dataclass(frozen=True)

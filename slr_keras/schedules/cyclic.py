@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from slr_keras.schedules._base import Schedule
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 
 @dataclasses.dataclass(frozen=True)

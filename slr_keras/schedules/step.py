@@ -7,7 +7,7 @@ from typing import Any
 
 from slr_keras.backend import keras
 from slr_keras.schedules._base import Schedule
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 
 @dataclasses.dataclass(frozen=True)

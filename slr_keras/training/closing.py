@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slr_keras import saving, schema
+from slr_keras import saving
 from slr_keras.attacks.pgd import PGD
 from slr_keras.evaluation.curves import draw_curves
 from slr_keras.evaluation.runner import Evaluator
+from slr_keras.settings import schema
 
 if TYPE_CHECKING:
     from slr_keras.training.loop import Run

@@ -11,8 +11,8 @@ from typing import Any
 
 import psutil
 
-from slr_keras import commands, events
 from slr_keras.errors import TIME_IS_UP
+from slr_keras.protocol import commands, events
 
 POLL = 0.2  # seconds between two looks at the signals while a run is paused
 OUT_OF_TIME = "the time limit"
@@ -26,7 +26,7 @@ class Interrupted(Exception):
     """The run leaves before its end and can be resumed.
 
     Attributes:
-        reason: as in :class:`~slr_keras.events.RunStopped`.
+        reason: as in :class:`~slr_keras.protocol.events.RunStopped`.
         saved: what happened to its state, in words.
         code: exit code of the program.
     """

@@ -11,12 +11,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from slr_keras import backend, data, events, saving
+from slr_keras import backend, data, saving
 from slr_keras import config as configs
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
 from slr_keras.errors import NonFiniteLossError, UserError
 from slr_keras.evaluation.runner import Evaluator
+from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
 from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slr_keras import backend, events
+from slr_keras import backend
 from slr_keras.backend import keras
+from slr_keras.protocol import events
 
 if TYPE_CHECKING:
     from slr_keras.training.loop import Run

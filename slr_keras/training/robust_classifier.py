@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import backend, losses, registry
+from slr_keras import backend, losses
 from slr_keras.attacks._base import Attack, Objective, seeded
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
@@ -15,13 +15,14 @@ from slr_keras.checks import check_classifier, check_images, check_labels, class
 from slr_keras.data import as_float
 from slr_keras.data._checks import as_images
 from slr_keras.errors import DataError, UserError
-from slr_keras.image_bank import ImageBank
 from slr_keras.inference import InferenceNetwork
-from slr_keras.label_bank import LabelBank
 from slr_keras.methods._base import Method
 from slr_keras.methods.slr import SLR
+from slr_keras.settings import registry
 from slr_keras.training import step
-from slr_keras.weight_average import WeightAverage
+from slr_keras.training.image_bank import ImageBank
+from slr_keras.training.label_bank import LabelBank
+from slr_keras.training.weight_average import WeightAverage
 
 Tensor = Any
 PROBE_SHARE = (
@@ -55,7 +56,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             ``slr_keras.data.Batches(..., placed=True)`` do, which the step augments as well.
             No file contains them; evaluation still takes images.
         ema_decay: d in (0, 1) evaluates, saves and exports the moving average of the weights,
-            see :class:`~slr_keras.weight_average.WeightAverage`; 0: no average.
+            see :class:`~slr_keras.training.weight_average.WeightAverage`; 0: no average.
         ema_start_epoch: first epoch, from 1, whose steps are averaged.
         seed: fixes the attack's random starts.
 

@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras import registry
 from slr_keras.attacks._arrays import Runner
 from slr_keras.attacks._base import Objective, seeded
+from slr_keras.attacks._norms import NORMS
 from slr_keras.attacks._staged import Staged
 from slr_keras.attacks.apgd import APGD
+from slr_keras.batch_norm import BatchNorm
 from slr_keras.errors import SettingError
-from slr_keras.models._batch_norm import BatchNorm
-from slr_keras.norms import NORMS
+from slr_keras.settings import registry
 
 EPS = 8 / 255
 ATTACKS = registry.variants("attacks")

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras import backend, registry
+from slr_keras import backend
 from slr_keras.attacks import _arrays, _packing
 from slr_keras.attacks._arrays import Runner
 from slr_keras.attacks._base import Objective, seeded
@@ -14,6 +14,7 @@ from slr_keras.attacks.fab import FAB
 from slr_keras.attacks.mi_fgsm import MIFGSM
 from slr_keras.attacks.pgd import PGD
 from slr_keras.attacks.square import Square
+from slr_keras.settings import registry
 
 pytestmark = pytest.mark.skipif(backend.name() == "torch", reason="compiles nothing")
 SHAPE, CLASSES = (6, 6, 1), 5

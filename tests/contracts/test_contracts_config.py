@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slr_keras import config, registry
+from slr_keras import config
 from slr_keras.attacks.pgd import PGD
 from slr_keras.config import RunConfig
 from slr_keras.errors import SettingError, UserError
 from slr_keras.methods.at import AT
 from slr_keras.methods.slr import SLR
-from slr_keras.schema import Setting
+from slr_keras.settings import registry
+from slr_keras.settings.schema import Setting
 
 LEAVES = config.settings()
 OWN = [item for item in LEAVES if not item.facts.variants]

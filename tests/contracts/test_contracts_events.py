@@ -8,7 +8,7 @@ import typing
 
 import pytest
 
-from slr_keras import commands, events, lab_events, wire
+from slr_keras.protocol import commands, events, lab_events, wire
 
 VALUES: dict[typing.Any, typing.Any] = {
     bool: True,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slr_keras.errors import DataError
-from slr_keras.label_bank import LabelBank
 from slr_keras.methods.slr import SLR
+from slr_keras.training.label_bank import LabelBank
 
 N, K = 12, 4
 batches = st.lists(st.lists(st.integers(0, N - 1), min_size=1, max_size=6), min_size=1, max_size=5)

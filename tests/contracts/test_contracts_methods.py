@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras import backend, registry
+from slr_keras import backend
 from slr_keras.attacks.pgd import PGD
+from slr_keras.batch_norm import BatchNorm
 from slr_keras.methods.at import AT
 from slr_keras.methods.slr import SLR
-from slr_keras.models._batch_norm import BatchNorm
 from slr_keras.optimizers import SGD
+from slr_keras.settings import registry
 from slr_keras.training.robust_classifier import RobustClassifier
 
 METHODS = registry.variants("methods")

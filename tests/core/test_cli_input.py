@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from slr_keras import cli, config, registry, train
+from slr_keras import config, train
+from slr_keras.settings import registry
+from slr_keras.terminal import cli
 from tests.processes import finished
 
 

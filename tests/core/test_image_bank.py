@@ -8,10 +8,10 @@ from slr_keras import backend
 from slr_keras.attacks.fgsm import FGSM
 from slr_keras.data import Batches
 from slr_keras.errors import DataError
-from slr_keras.image_bank import ImageBank
 from slr_keras.methods.slr import SLR
 from slr_keras.optimizers import SGD
 from slr_keras.training.checkpoints import state_of
+from slr_keras.training.image_bank import ImageBank
 from slr_keras.training.loop import images_on_device
 from slr_keras.training.robust_classifier import RobustClassifier
 

@@ -8,11 +8,11 @@ import pytest
 
 from slr_keras.attacks.fgsm import FGSM
 from slr_keras.attacks.pgd import PGD
+from slr_keras.batch_norm import BatchNorm
 from slr_keras.errors import DataError, ModelError, UserError
 from slr_keras.methods.at import AT
 from slr_keras.methods.slr import SLR
 from slr_keras.methods.standard import Standard
-from slr_keras.models._batch_norm import BatchNorm
 from slr_keras.optimizers import SGD
 from slr_keras.training.robust_classifier import RobustClassifier
 

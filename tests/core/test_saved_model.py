@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras import RobustClassifier, cli, export, models, saving, train
+from slr_keras import RobustClassifier, export, models, saving, train
 from slr_keras.errors import ExportError, UserError
 from slr_keras.methods.at import AT
+from slr_keras.terminal import cli
 
 MISSING = "TensorFlow, which is not installed: pip install -r requirements-tensorflow.txt"
 

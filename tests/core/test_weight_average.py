@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from slr_keras.attacks.pgd import PGD
+from slr_keras.batch_norm import BatchNorm
 from slr_keras.methods.at import AT
-from slr_keras.models._batch_norm import BatchNorm
 from slr_keras.optimizers import SGD
 from slr_keras.training.robust_classifier import RobustClassifier
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slr_keras import data, registry, schema
+from slr_keras import data
 from slr_keras.data import Dataset, DataSettings, Splits, load, prepare
 from slr_keras.data._split import balanced, mislabel, stratified
 from slr_keras.errors import DataError, SettingError
+from slr_keras.settings import registry, schema
 from tests.processes import finished
 
 MODULES = (

@@ -9,13 +9,13 @@ import pytest
 from keras import layers
 
 import slr_keras as slr
-from slr_keras import registry
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.deepfool import DeepFool
 from slr_keras.attacks.fab import FAB
 from slr_keras.attacks.square import Square
 from slr_keras.evaluation.judge import inside_ball
 from slr_keras.evaluation.specs import Ball, make_attack
+from slr_keras.settings import registry
 
 EPS = 0.15
 OTHERS = ("fgsm", "pgd-3", "mi-fgsm-3", "cw-3", "deepfool-3")

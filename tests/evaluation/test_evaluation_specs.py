@@ -2,10 +2,10 @@
 
 import pytest
 
-from slr_keras import registry
 from slr_keras.errors import UserError
 from slr_keras.evaluation import specs
 from slr_keras.evaluation.specs import Ball, make_attack, make_steps
+from slr_keras.settings import registry
 
 BALL = Ball("linf", 0.1)
 

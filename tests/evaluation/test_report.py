@@ -9,11 +9,13 @@ import sys
 import numpy as np
 import pytest
 
-from slr_keras import cli, config, events, report, train
+from slr_keras import config, report, train
 from slr_keras.analysis.measure import Measured, answers
 from slr_keras.analysis.page import Subject, render
 from slr_keras.analysis.record import read
+from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
+from slr_keras.terminal import cli
 from tests.processes import finished
 
 VOID = {"meta", "br", "img", "input", "hr", "link", "col"}

@@ -14,7 +14,7 @@ from slr_keras.analysis.confusion import Mistake, confusion, per_class, worst_mi
 from slr_keras.analysis.measure import answers, softmax
 from slr_keras.analysis.verdict import DIVERGED, NOT_SEEN, SEEN, judge
 from slr_keras.evaluation.intervals import newcombe, wilson
-from slr_keras.events import EpochEnded
+from slr_keras.protocol.events import EpochEnded
 
 # -- calibration ------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from gui.models.queue import Job
 from gui.models.run_store import RunStore
 from slr_keras import config as configs
-from slr_keras import events
+from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
 
 CURVE = (0.20, 0.40, 0.35, 0.30)  # robust accuracy on the validation split, best in epoch 2

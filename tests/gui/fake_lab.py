@@ -29,8 +29,8 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from slr_keras import commands, events, lab_events  # noqa: E402
-from slr_keras.lab_events import pack  # noqa: E402
+from slr_keras.protocol import commands, events, lab_events
+from slr_keras.protocol.lab_events import pack  # noqa: E402
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:

@@ -35,9 +35,9 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from slr_keras import commands, events  # noqa: E402
 from slr_keras import config as configs  # noqa: E402
 from slr_keras.errors import UserError  # noqa: E402
+from slr_keras.protocol import commands, events  # noqa: E402
 from slr_keras.run_folder import RunFolder  # noqa: E402
 
 

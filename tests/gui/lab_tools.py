@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from gui.presenters.lab import LabPresenter
-from slr_keras import commands
+from slr_keras.protocol import commands
 
 FAKE = str(pathlib.Path(__file__).with_name("fake_lab.py"))
 

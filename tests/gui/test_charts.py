@@ -16,8 +16,8 @@ from gui import theme
 from gui.views import charts as charts_module
 from gui.views.charts import EMPTY, HARD, ChartsPanel
 from slr_keras.config import RunConfig
-from slr_keras.events import BatchEnded, EpochEnded
 from slr_keras.methods.slr import SLR
+from slr_keras.protocol.events import BatchEnded, EpochEnded
 
 
 @dataclasses.dataclass

@@ -17,7 +17,7 @@ from gui.models.curves import (
     thin,
     tidy_csv,
 )
-from slr_keras.events import BatchEnded, EpochEnded
+from slr_keras.protocol.events import BatchEnded, EpochEnded
 
 
 def epoch(number, robust=None, **values):

@@ -7,12 +7,14 @@ import pytest
 
 from gui.models import form as forms
 from gui.models.form import Form, presets
-from slr_keras import cli, config, registry
+from slr_keras import config
 from slr_keras.attacks.pgd import PGD
 from slr_keras.config import RunConfig, TrainSettings
 from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder
-from slr_keras.schema import setting
+from slr_keras.settings import registry
+from slr_keras.settings.schema import setting
+from slr_keras.terminal import cli
 
 PRESETS = [None, *config.preset_names()]
 

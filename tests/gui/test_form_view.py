@@ -20,7 +20,7 @@ from gui.models.form import Form
 from gui.views.form import FormView
 from slr_keras import config
 from slr_keras.config import RunConfig, TrainSettings
-from slr_keras.schema import setting
+from slr_keras.settings.schema import setting
 
 
 @pytest.fixture

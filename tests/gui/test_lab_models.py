@@ -25,8 +25,8 @@ from gui.models.lab import (
     shown_classes,
     sweep_radii,
 )
-from slr_keras.lab_events import AttackDone, SweepPoint, pack
-from slr_keras.schema import to_dict
+from slr_keras.protocol.lab_events import AttackDone, SweepPoint, pack
+from slr_keras.settings.schema import to_dict
 from tests.processes import finished
 
 CLASSES = tuple("0123456789")
@@ -323,7 +323,7 @@ def test_the_program_runs_the_same_attack(bench, tmp_path):
     bench.target = 7
     text = snippet(bench)
     call = text[text.index("attack = ") : text.index("x_adv")]
-    code = f"import slr_keras as slr\n{call}\nfrom slr_keras.schema import to_dict\n"
+    code = f"import slr_keras as slr\n{call}\nfrom slr_keras.settings.schema import to_dict\n"
     code += "print(to_dict(attack))"
     out = finished([sys.executable, "-c", code])
     assert out.returncode == 0, out.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from gui.models.lab import Source
 from gui.presenters.lab import LabPresenter
-from slr_keras import commands, events
+from slr_keras.protocol import commands, events
 from tests.gui import fake_lab
 from tests.gui.lab_tools import Lab
 

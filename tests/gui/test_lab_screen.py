@@ -21,7 +21,7 @@ from gui.models.lab import Source
 from gui.views.images import CompareView, ImageView, to_qimage
 from gui.views.lab import LabScreen
 from gui.views.lab_sources import available, best_source
-from slr_keras import events
+from slr_keras.protocol import events
 from tests.gui import fake_lab
 from tests.gui.lab_tools import asked, fake_command, settled
 

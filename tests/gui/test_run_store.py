@@ -13,7 +13,7 @@ import pytest
 
 from gui.models import run_log, run_store
 from gui.models.run_store import RunStore
-from slr_keras import events
+from slr_keras.protocol import events
 from tests.gui._runs import CURVE, SUMMARY, epoch, make_run, started
 
 

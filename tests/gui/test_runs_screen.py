@@ -22,8 +22,8 @@ from gui.models.run_columns import COLUMNS
 from gui.presenters import runs as presenter_module
 from gui.views.runs import ALL, EMPTY, NOTHING, RunsScreen
 from gui.views.runs_detail import describe
-from slr_keras import events
 from slr_keras.config import RunConfig
+from slr_keras.protocol import events
 from tests.gui._runs import StandInContext, epoch, make_run
 
 NAMES = {column.name: place for place, column in enumerate(COLUMNS)}

@@ -6,7 +6,8 @@ import pytest
 
 from gui.models.estimate import Eta, duration, estimate, passes
 from gui.models.progress import Progress
-from slr_keras import config, events
+from slr_keras import config
+from slr_keras.protocol import events
 
 
 @dataclasses.dataclass

@@ -13,7 +13,8 @@ import pytest
 
 from gui.presenters import trainer as module
 from gui.presenters.trainer import Trainer
-from slr_keras import config, events
+from slr_keras import config
+from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
 
 FAKE = pathlib.Path(__file__).with_name("fake_trainer.py")

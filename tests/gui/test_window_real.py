@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import QSettings
 
 from gui.app import Session
-from slr_keras import events
+from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
 
 STARTED = 120  # seconds that import, build and compilation may take on a busy machine

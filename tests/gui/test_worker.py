@@ -13,7 +13,7 @@ from PySide6.QtCore import QTimer
 
 from gui import worker as worker_module
 from gui.worker import Death, Worker, abandoned, program
-from slr_keras import commands, events
+from slr_keras.protocol import commands, events
 from tests.processes import finished
 
 HEAD = """

@@ -5,11 +5,11 @@ import queue
 
 import numpy as np
 
-from slr_keras import commands, lab_events
-from slr_keras.events import Acknowledged
 from slr_keras.lab.bench import Bench
 from slr_keras.lab.server import Server
-from slr_keras.lab_events import unpack
+from slr_keras.protocol import commands, lab_events
+from slr_keras.protocol.events import Acknowledged
+from slr_keras.protocol.lab_events import unpack
 
 
 class Idle(Exception):

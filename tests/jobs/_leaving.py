@@ -20,7 +20,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 import slr_keras as slr  # noqa: E402
-from slr_keras import backend, cli, train  # noqa: E402
+from slr_keras import backend, train  # noqa: E402
+from slr_keras.terminal import cli  # noqa: E402
 
 
 class Failing(keras.callbacks.Callback):

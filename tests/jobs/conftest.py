@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from slr_keras import cli, train
+from slr_keras import train
+from slr_keras.terminal import cli
 
 SMALL = {
     "--train.epochs": 3,

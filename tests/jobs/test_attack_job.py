@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slr_keras import attack, cli, data
+from slr_keras import attack, data
 from slr_keras.data import DataSettings
+from slr_keras.terminal import cli
 
 
 @pytest.fixture(scope="module")

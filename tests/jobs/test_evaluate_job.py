@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras import cli, console, evaluate
+from slr_keras import evaluate
 from slr_keras.evaluation import measurement
 from slr_keras.evaluation.measurement import Progress
+from slr_keras.terminal import cli, console
 from tests import processes
 from tests.jobs.test_jobs_full_disk import file_limit
 

@@ -11,8 +11,10 @@ import types
 import numpy as np
 import pytest
 
-from slr_keras import cli, config, evaluate, export, label_bank, train
+from slr_keras import config, evaluate, export, train
 from slr_keras.backend import keras
+from slr_keras.terminal import cli
+from slr_keras.training import label_bank
 from tests import processes
 
 PHASES = {"importing ...", "loading data ...", "building ..."}

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from slr_keras import channel, commands, events
+from slr_keras.protocol import channel, commands, events
 from tests.processes import PIPES, begin
 
 LIMIT = 10.0  # seconds in which what is waited for must come
@@ -145,7 +145,7 @@ def test_close_sends_what_waits(window):
 PROGRAM = """
 import os, subprocess, sys
 from slr_keras import events
-from slr_keras.channel import Channel
+from slr_keras.protocol.channel import Channel
 with Channel.open("test") as channel:
     print("from print")
     os.write(1, b"from a library\\n")

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from slr_keras import commands, config, events, train
+from slr_keras import config, train
+from slr_keras.protocol import commands, events
 from slr_keras.run_folder import RunFolder
 from tests.processes import PIPES, begin
 

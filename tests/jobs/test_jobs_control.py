@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from slr_keras import cli, commands, events
 from slr_keras import config as configs
+from slr_keras.protocol import commands, events
 from slr_keras.run_folder import RunFolder
+from slr_keras.terminal import cli
 from slr_keras.training import loop
 from slr_keras.training.control import Control, Interrupted, on_signals
 

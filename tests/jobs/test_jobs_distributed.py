@@ -11,10 +11,10 @@ import time
 import numpy as np
 import pytest
 
-from slr_keras import commands, events
 from slr_keras.config import DistributedSettings, RunConfig
 from slr_keras.data import Batches
 from slr_keras.errors import SettingError, UserError
+from slr_keras.protocol import commands, events
 from slr_keras.run_folder import RunFolder
 from slr_keras.training.crew import JAX, TORCHRUN, told_by
 from tests import processes

@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from slr_keras import events, export, train
+from slr_keras import export, train
+from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder, write_atomically
 from tests import processes
 

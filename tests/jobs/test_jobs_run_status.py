@@ -8,8 +8,9 @@ import time
 import psutil
 import pytest
 
-from slr_keras import config, events, run_folder, train
+from slr_keras import config, run_folder, train
 from slr_keras.errors import RunError
+from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
 from tests.processes import PIPES, begin
 

@@ -6,8 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras import commands, registry
-from slr_keras import lab_events as tell
 from slr_keras.attacks._base import Attack, seeded
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.cw import CW
@@ -17,6 +15,9 @@ from slr_keras.attacks.pgd import PGD
 from slr_keras.attacks.square import Square
 from slr_keras.inference import InferenceNetwork
 from slr_keras.lab import engine, trajectories
+from slr_keras.protocol import commands
+from slr_keras.protocol import lab_events as tell
+from slr_keras.settings import registry
 from tests.jobs._lab import Lab, array
 
 EPS = 24 / 255

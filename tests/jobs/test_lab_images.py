@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slr_keras import data, images
-from slr_keras import lab_events as tell
+from slr_keras import data
 from slr_keras.data import DataSettings
+from slr_keras.protocol import lab_events as tell
 from tests.jobs._lab import Lab, array
 
 
@@ -185,9 +185,9 @@ def test_a_model_of_any_size_takes_the_file_s(tmp_path, saved):
     assert loaded.input_shape == (0, 0, 3)
     path = saved(Image.new("RGB", (20, 12)))
     assert array(lab.pick(origin="file", path=path).image).shape == (12, 20, 3)
-    path = saved(Image.new("RGB", (images.LARGEST * 4, images.LARGEST * 2)), "large.png")
+    path = saved(Image.new("RGB", (files.LARGEST * 4, files.LARGEST * 2)), "large.png")
     picked = lab.pick(origin="file", path=path)
-    assert array(picked.image).shape == (images.LARGEST // 2, images.LARGEST, 3)
+    assert array(picked.image).shape == (files.LARGEST // 2, files.LARGEST, 3)
     done = lab.attack({"name": "fgsm"})
     assert isinstance(done, tell.AttackDone) and done.label == np.argmax(done.clean_probabilities)
 
@@ -205,7 +205,7 @@ def test_files_that_are_no_images(grey, tmp_path, monkeypatch):
     assert "No such file" in grey.pick(origin="file", path=str(tmp_path / "gone.png")).message
     assert isinstance(grey.pick(origin="file", path=str(tmp_path)), tell.Refused)
     assert isinstance(grey.pick(origin="file", path=""), tell.Refused)
-    monkeypatch.setattr(images, "PIXELS", 99 * 99 - 1)
+    monkeypatch.setattr(files, "PIXELS", 99 * 99 - 1)
     assert "Make it smaller" in grey.pick(origin="file", path=str(whole)).message
 
 

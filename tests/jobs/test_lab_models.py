@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras import lab_events as tell
 from slr_keras import saving
 from slr_keras.lab import engine, models
+from slr_keras.protocol import lab_events as tell
 from tests.jobs._lab import Lab, array
 
 PGD_5 = {"name": "pgd", "eps": "24/255", "step_size": "6/255", "steps": 5}

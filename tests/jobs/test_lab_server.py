@@ -9,12 +9,12 @@ import time
 import numpy as np
 import pytest
 
-from slr_keras import commands, events, wire
-from slr_keras import lab_events as tell
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.pgd import PGD
-from slr_keras.events import Acknowledged
 from slr_keras.lab import bench, server, trajectories
+from slr_keras.protocol import commands, events, wire
+from slr_keras.protocol import lab_events as tell
+from slr_keras.protocol.events import Acknowledged
 from tests.jobs._lab import Lab, array
 from tests.processes import PIPES, begin
 

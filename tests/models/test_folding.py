@@ -6,8 +6,8 @@ import pytest
 from keras import layers
 
 import slr_keras as slr
-from slr_keras import registry
 from slr_keras.inference import InferenceNetwork
+from slr_keras.settings import registry
 
 SHAPE = (8, 8, 1)
 # How many of the BatchNorms stand directly behind a convolution, and how many there are.

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from slr_keras.batch_norm import BatchNorm
 from slr_keras.models import _layers
-from slr_keras.models._batch_norm import BatchNorm
 
 RNG = np.random.default_rng(3)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import slr_keras as slr
-from slr_keras import registry
 from slr_keras.errors import SettingError
 from slr_keras.models._base import Architecture
+from slr_keras.settings import registry
 
 NAMES = sorted(registry.variants("models"))
 PARAMETERS = {

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from slr_keras.attacks._base import Objective
+from slr_keras.attacks._norms import NORMS
 from slr_keras.attacks._planes import nearest_plane
 from slr_keras.attacks.cw import CW
 from slr_keras.attacks.deepfool import DeepFool
 from slr_keras.attacks.mi_fgsm import MIFGSM
 from slr_keras.errors import SettingError
-from slr_keras.norms import NORMS
 
 SHAPE = (4, 4, 1)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slr_keras.norms import NORMS
+from slr_keras.attacks._norms import NORMS
 
 few = settings(max_examples=30, deadline=None)
 seeds, radii = st.integers(0, 10**6), st.sampled_from([0.0, 1e-3, 8 / 255, 0.5, 3.0])

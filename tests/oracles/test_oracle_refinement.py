@@ -8,11 +8,11 @@ import pytest
 
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks.pgd import PGD
-from slr_keras.label_bank import LabelBank
+from slr_keras.batch_norm import BatchNorm
 from slr_keras.methods.slr import SLR
-from slr_keras.models._batch_norm import BatchNorm
 from slr_keras.optimizers import SGD
 from slr_keras.training import step
+from slr_keras.training.label_bank import LabelBank
 from slr_keras.training.robust_classifier import RobustClassifier
 
 N, K = 9, 4

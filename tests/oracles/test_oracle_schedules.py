@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from slr_keras import registry
 from slr_keras.optimizers import SGD
 from slr_keras.schedules.constant import Constant
 from slr_keras.schedules.cosine import Cosine
 from slr_keras.schedules.cyclic import Cyclic
 from slr_keras.schedules.step import Step
+from slr_keras.settings import registry
 
 
 def rates(schedule, lr, epochs, steps):

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras import registry
 from slr_keras.optimizers import SGD
+from slr_keras.settings import registry
 
 
 def numpy_sgd(w, gradients, rates, momentum, l2, nesterov):

@@ -1,4 +1,4 @@
-"""What a run reports: typed events, one JSON object a line (see :mod:`slr_keras.wire`).
+"""What a run reports: typed events, one JSON object a line (see :mod:`slr_keras.protocol.wire`).
 
 >>> decode(encode(Warned(message="no validation split")))
 Warned(message='no validation split')
@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from slr_keras import wire
-from slr_keras.wire import VERSION, encode, finite
+from slr_keras.protocol import wire
+from slr_keras.protocol.wire import VERSION, encode, finite
 
 __all__ = ["VERSION", "decode", "encode", "finite"]
 

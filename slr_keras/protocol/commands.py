@@ -1,7 +1,8 @@
 """What a window asks of its workers: typed commands, one JSON object a line.
 
 Every command carries an ``id``; the worker acknowledges it with
-:class:`slr_keras.events.Acknowledged`. A worker whose stdin ends saves its state and leaves.
+:class:`slr_keras.protocol.events.Acknowledged`. A worker whose stdin ends saves its state and
+leaves.
 
     >>> decode(encode(Pause(id=3)))
     Pause(id=3)
@@ -12,8 +13,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from slr_keras import wire
-from slr_keras.wire import encode
+from slr_keras.protocol import wire
+from slr_keras.protocol.wire import encode
 
 __all__ = ["decode", "encode"]
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from slr_keras import config as configs
-from slr_keras import registry, schema
 from slr_keras.errors import (
     ExportError,
     NonFiniteLossError,
@@ -23,6 +22,7 @@ from slr_keras.errors import (
     UserError,
     did_you_mean,
 )
+from slr_keras.settings import registry, schema
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 MODES = ("auto", "bar", "plain", "quiet")

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from slr_keras import events
-from slr_keras.channel import PROMISE, Channel
+from slr_keras.protocol import events
+from slr_keras.protocol.channel import PROMISE, Channel
 
 EVERY = 30.0  # seconds between two lines on the same attack, at least
 PATIENCE = {  # seconds that a library may hold the interpreter in a phase

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras.events import Event
+from slr_keras.protocol.events import Event
 
 
 def pack(array: np.ndarray) -> dict[str, Any]:

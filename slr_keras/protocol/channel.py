@@ -17,7 +17,8 @@ from typing import Any
 
 import psutil
 
-from slr_keras import __version__, commands, events
+from slr_keras import __version__
+from slr_keras.protocol import commands, events
 
 BEAT = 1.0  # seconds from one heartbeat to the next
 PROMISE = 2.0  # and what is promised, where no library holds the interpreter for longer
@@ -29,7 +30,7 @@ class Channel:
     """Sends events and receives commands; made by :meth:`open`.
 
     Args:
-        program: who speaks, for :class:`~slr_keras.events.Hello`.
+        program: who speaks, for :class:`~slr_keras.protocol.events.Hello`.
         out: file descriptor that events are written to.
         source: file descriptor that commands are read from.
 

@@ -1,6 +1,6 @@
 """Variants found by looking into a folder: adding one means adding one file.
 
-A variant is a :class:`~slr_keras.schema.Variant` dataclass with a ``name``; its module
+A variant is a :class:`~slr_keras.settings.schema.Variant` dataclass with a ``name``; its module
 stands in one of the folders of :data:`KINDS`. Modules whose name starts with an underscore
 are helpers. Nothing here loads a framework: bodies reach Keras through ``slr_keras.backend``.
 """
@@ -12,8 +12,8 @@ import importlib
 import pkgutil
 from typing import Any
 
-from slr_keras import schema
 from slr_keras.errors import UserError, did_you_mean
+from slr_keras.settings import schema
 
 KINDS = ("attacks", "methods", "models", "data", "optimizers", "schedules")
 

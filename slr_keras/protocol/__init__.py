@@ -1,0 +1,1 @@
+"""What processes say to each other: events and requests, one JSON object a line."""

@@ -1,0 +1,1 @@
+"""What the commands share: flags, what they print, what they work on."""
