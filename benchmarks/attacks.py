@@ -59,7 +59,8 @@ def _ours(net: Any, batch: _subjects.Data) -> _timing.Work:
     import tensorflow as tf
 
     from slr_keras import backend
-    from slr_keras.attacks._base import Objective, seeded
+    from slr_keras.attacks._numbers import seeded
+    from slr_keras.attacks._objective import Objective
     from slr_keras.attacks.pgd import PGD
     from slr_keras.inference import InferenceNetwork
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QApplication
 
-    from gui.context import Context, Programs
     from gui.instance import FolderClaim
+    from gui.presenters.context import Context, Programs
     from gui.views.window import Window
 
 LOGGED_OF_A_KIND = 20  # of the same defect; one in a timer would fill the log
@@ -96,8 +96,8 @@ class Session:
         programs: Programs | None = None,
     ):
         from gui import theme
-        from gui.context import Context, Programs
         from gui.instance import FolderClaim
+        from gui.presenters.context import Context, Programs
         from gui.views.window import Window
 
         theme.install(app, settings)

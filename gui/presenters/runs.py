@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from PySide6.QtCore import QFile, QObject, QStandardPaths, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QUndoCommand, QUndoStack
 
-from gui.context import Context
 from gui.models.run_store import LIVE, Changes, RunRecord
 from gui.models.run_words import RESUMABLE, count, names
+from gui.presenters.context import Context
 from slr_keras.run_folder import RunFolder
 
 POLL_MS = 1000

@@ -8,10 +8,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gui.context import Context
 from gui.models.estimate import UNKNOWN, estimate
 from gui.models.form import Form
 from gui.models.run_store import RunRecord
+from gui.presenters.context import Context
 from slr_keras.errors import UserError
 from slr_keras.protocol import events
 

@@ -36,8 +36,8 @@ from PySide6.QtWidgets import (
 
 from gui import theme
 from gui.actions import Action
-from gui.context import Context
 from gui.models.log import KEPT, Entry, Filter
+from gui.presenters.context import Context
 from gui.presenters.diagnostics import WorkerState, sentence
 from gui.views.no_wheel import guard
 from gui.views.screen import Screen

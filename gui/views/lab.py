@@ -13,11 +13,11 @@ from PySide6.QtWidgets import QFileDialog
 
 from gui import theme
 from gui.actions import Action
-from gui.context import Context
 from gui.models import lab as bench_model
 from gui.models import pictures
 from gui.models.attack_code import from_test_set, snippet
 from gui.models.lab import SLOTS, Result, Source
+from gui.presenters.context import Context
 from gui.presenters.lab import LabPresenter
 from gui.views import lab_figure
 from gui.views.images import MODES

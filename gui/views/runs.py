@@ -24,10 +24,10 @@ from PySide6.QtWidgets import (
 
 from gui import theme
 from gui.actions import Action
-from gui.context import Context
 from gui.models import run_words as words
 from gui.models.run_query import Query
 from gui.models.run_store import Changes, RunRecord
+from gui.presenters.context import Context
 from gui.presenters.runs import RunsPresenter
 from gui.views import no_wheel
 from gui.views.queue_list import QueueList

@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtWidgets import QWidget
 
 from gui.actions import Action
-from gui.context import Context
+from gui.presenters.context import Context
 
 
 class Screen(QWidget):

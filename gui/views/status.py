@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtWidgets import QStatusBar, QToolButton
 
 from gui import theme
-from gui.context import Context
+from gui.presenters.context import Context
 from gui.views.icons import icon
 
 EVERY = 500  # milliseconds; this timer also lets Python see its signals (Ctrl+C)

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from gui import theme
 from gui.actions import Action
-from gui.context import Context
+from gui.presenters.context import Context
 from gui.presenters.train import TrainPresenter
 from gui.views.charts import ChartsPanel
 from gui.views.crash_card import CrashCard

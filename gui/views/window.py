@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from gui import theme
 from gui.actions import MENUS, Action
-from gui.context import Context
+from gui.presenters.context import Context
 from gui.views.close_dialog import CloseDialog
 from gui.views.icons import icon
 from gui.views.message_bar import MessageBar

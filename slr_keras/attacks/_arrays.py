@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from slr_keras import backend
-from slr_keras.attacks._base import Attack, Objective, seeded, signature, tensors
-from slr_keras.attacks._packing import Packed, Stop
-from slr_keras.attacks._staged import Staged
+from slr_keras.attacks._numbers import seeded, signature, tensors
+from slr_keras.attacks._objective import Objective
+from slr_keras.attacks._packing import Stop
 from slr_keras.backend import keras, ops
 from slr_keras.checks import check_pixels, class_numbers
 from slr_keras.errors import DataError
 from slr_keras.inference import InferenceNetwork
 
 Tensor = Any
+Attack = Any  # a slr_keras.attacks._base.Attack, which is above this module
+Prepared = Callable[[Attack, np.ndarray, np.ndarray, int], np.ndarray]  # attack, x, y, seed
 KEPT = 8  # kinds of attack whose compiled functions are kept
 
 
@@ -36,38 +38,33 @@ class Runner:
 
     def __init__(self, model: Any, batch_size: int = 128):
         self.network, self.batch_size = getattr(model, "net", model), batch_size
-        self._made: dict[Any, Packed | _Whole] = {}
+        self._made: dict[Any, Any] = {}
 
     def __call__(self, attack: Attack, x: Any, y: Any, *, seed: int = 0) -> np.ndarray:
         """Adversarial images; see :meth:`slr_keras.attacks._base.Attack.__call__`."""
         x, y = _checked(x, y)
-        made = self._made_for(attack, x)
-        if isinstance(made, _Whole):
-            return made.run(attack, x, y, seed)
-        return made.like(cast(Staged, attack), seed).run(x, y)[0]
+        return self._made_for(attack, x)(attack, x, y, seed)
 
-    def stops(self, attack: Staged, x: Any, y: Any, *, seed: int = 0) -> Iterator[Stop]:
-        """The same on a few images, stop by stop; the last one holds the result."""
+    def stops(self, attack: Attack, x: Any, y: Any, *, seed: int = 0) -> Iterator[Stop]:
+        """The same for an attack that has stages, on a few images, stop by stop.
+
+        The last stop holds the result.
+        """
         x, y = _checked(x, y)
-        made = cast(Packed, self._made_for(attack, x))
-        return made.like(attack, seed).stops(x, y, np.arange(len(x)))
+        return self._made_for(attack, x).like(attack, seed).stops(x, y, np.arange(len(x)))
 
-    def _made_for(self, attack: Attack, x: np.ndarray) -> Packed | _Whole:
+    def _made_for(self, attack: Attack, x: np.ndarray) -> Any:
         """What runs this kind of attack on images of this shape; the newest are kept."""
-        size = min(self.batch_size, len(x))
-        key = attack.kind(), size, x.shape[1:]
-        self._made[key] = made = self._made.pop(key, None) or self._make(attack, size, x.shape[1:])
+        size, shape = min(self.batch_size, len(x)), x.shape[1:]
+        key = attack.kind(), size, shape
+        made = self._made.pop(key, None) or attack.prepared(self.network, size, shape)
+        self._made[key] = made
         while len(self._made) > KEPT:
             del self._made[next(iter(self._made))]
         return made
 
-    def _make(self, attack: Attack, size: int, shape: tuple[int, ...]) -> Packed | _Whole:
-        if isinstance(attack, Staged):
-            return Packed(self.network, attack, batch_size=size)
-        return _Whole(self.network, attack, size, shape)
 
-
-class _Whole:
+class Whole:
     """One kind of attack that has no stages, on one model."""
 
     def __init__(self, network: Any, attack: Attack, size: int, shape: tuple[int, ...]):
@@ -81,7 +78,7 @@ class _Whole:
         attack = self.attack.given(dict(zip(self.attack.numbers(), numbers, strict=True)))
         return attack.run(Objective(logits, y, attack.targeted), x, self.seeds)
 
-    def run(self, attack: Attack, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    def __call__(self, attack: Attack, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
         """Adversarial images, batch by batch, drawn with ``seed``."""
         self.seeds.state.assign([seed, 0])
         numbers, starts = tensors(attack.numbers()).values(), range(0, len(x), self.size)

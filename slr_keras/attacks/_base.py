@@ -1,62 +1,22 @@
-"""What every attack shares: the objective it raises and the way users call it."""
+"""What every attack shares: its ball, and the way users call it."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from slr_keras import losses
+from slr_keras.attacks._arrays import Prepared, Runner, Whole
 from slr_keras.attacks._norms import NORMS
-from slr_keras.backend import ops, random
+from slr_keras.attacks._objective import Objective
+from slr_keras.backend import ops
 from slr_keras.errors import SettingError
 from slr_keras.settings.schema import PIXELS, Variant, setting
 
 Tensor = Any
 LINF_SCALE_HINT = "an L-infinity radius is a distance of pixels in [0, 1], as 8/255"
-
-
-@dataclasses.dataclass(frozen=True)
-class Objective:
-    """The function of x' that an attack raises: ``CE(f(x'), y)``, or ``-CE(f(x'), target)``.
-
-    Attributes:
-        logits: function from images (B, H, W, C) to logits (B, K), in inference mode.
-        labels: (B,) class numbers; the classes to reach when ``targeted``.
-        targeted: lower the loss of ``labels`` instead of raising it.
-        loss: function of logits (B, K), labels (B,) and, where there is one, the rival, that is
-            raised; shape (B,).
-        rival: (B,) the wrong class that the loss compares with, for attacks that take the wrong
-            classes in turn. The aim stays to leave ``labels``, for whatever class.
-    """
-
-    logits: Callable[[Tensor], Tensor]
-    labels: Tensor
-    targeted: bool = False
-    loss: Callable[..., Tensor] = losses.cross_entropy
-    rival: Tensor | None = None
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """The objective of each image, shape (B,)."""
-        return self.with_logits(x)[0]
-
-    def with_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The objective of each image and the logits (B, K) it was computed from."""
-        z = self.logits(x)
-        rival = () if self.rival is None else (self.rival,)
-        loss = self.loss(z, self.labels, *rival)
-        return (-loss if self.targeted else loss), z
-
-    def fooled(self, x: Tensor) -> Tensor:
-        """1.0 for each image on which the attack has reached its aim, shape (B,)."""
-        return self.hit(self.logits(x))
-
-    def hit(self, logits: Tensor) -> Tensor:
-        """The same from logits that were computed before."""
-        right = losses.correct(logits, self.labels)
-        return right if self.targeted else 1.0 - right
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +94,10 @@ class Attack(Variant):
         """Adversarial images from a start drawn with ``seed`` (a Keras ``SeedGenerator``)."""
         raise TypeError(f"{type(self).__name__} gives no run()")
 
+    def prepared(self, network: Any, size: int, shape: tuple[int, ...]) -> Prepared:
+        """What runs attacks of this kind on images (H, W, C), ``size`` at once at most."""
+        return Whole(network, self, size, shape)
+
     def __call__(self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int = 128) -> Any:
         """Attack images on a Keras classifier that returns logits.
 
@@ -150,22 +114,4 @@ class Attack(Variant):
         Example:
             >>> PGD(eps=8/255, steps=20)(model, x_test, y_test)  # doctest: +SKIP
         """
-        from slr_keras.attacks._arrays import Runner
-
         return Runner(model, batch_size)(self, x, y, seed=seed)
-
-
-def signature(numbers: Mapping[str, Any]) -> list[tuple[tuple[()], str]]:
-    """Shapes and dtypes of what :func:`tensors` gives."""
-    return [((), "float32" if isinstance(n, float) else "int32") for n in numbers.values()]
-
-
-def tensors(numbers: Mapping[str, Any]) -> dict[str, Tensor]:
-    """:meth:`Attack.numbers` as scalar tensors, for :meth:`Attack.given`."""
-    pairs = zip(numbers.items(), signature(numbers), strict=True)
-    return {name: ops.convert_to_tensor(number, dtype) for (name, number), (_, dtype) in pairs}
-
-
-def seeded(seed: int) -> Any:
-    """A Keras ``SeedGenerator``: its state is a weight, so it is saved with the model."""
-    return random.SeedGenerator(seed)

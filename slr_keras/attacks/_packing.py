@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from slr_keras import backend
-from slr_keras.attacks._base import tensors
-from slr_keras.attacks._staged import Staged, wrong_class
+from slr_keras.attacks._numbers import tensors
+from slr_keras.attacks._objective import wrong_class
 from slr_keras.backend import keras, ops
 from slr_keras.inference import InferenceNetwork
 
 Tensor = Any
+Staged = Any  # a slr_keras.attacks._staged.Staged, which is above this module
 Kept = dict[str, np.ndarray]
 WINDOW = 4  # batches whose images are packed together
 SHRINK = (1, 4, 16)  # the sizes of batch, as parts of the largest
@@ -100,6 +101,10 @@ class Packed:
         other = copy.copy(self)
         other.attack, other.seed = attack, seed
         return other
+
+    def __call__(self, attack: Staged, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+        """Adversarial images of an attack of the same kind, drawn with ``seed``."""
+        return self.like(attack, seed).run(x, y)[0]
 
     # -- in the graph -------------------------------------------------------------------------
 

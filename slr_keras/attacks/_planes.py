@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from slr_keras import backend, losses
-from slr_keras.attacks._base import Objective
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._staged import where
 from slr_keras.backend import ops
 

@@ -7,8 +7,11 @@ import itertools
 import math
 from typing import Any, ClassVar
 
-from slr_keras import backend, losses
-from slr_keras.attacks._base import Attack, Objective
+from slr_keras import backend
+from slr_keras.attacks._arrays import Prepared
+from slr_keras.attacks._base import Attack
+from slr_keras.attacks._objective import Objective, wrong_class
+from slr_keras.attacks._packing import Packed
 from slr_keras.backend import np, ops, random
 from slr_keras.settings.schema import setting
 
@@ -46,6 +49,10 @@ class Staged(Attack):
     def random_begin(self, round_: int) -> bool:
         """Whether a round begins at a random point; if not, :meth:`begin` gets zeros as noise."""
         return True
+
+    def prepared(self, network: Any, size: int, shape: tuple[int, ...]) -> Prepared:
+        """Images that are fooled leave the batch."""
+        return Packed(network, self, batch_size=size)
 
     def aim(self, logits: Any, labels: Tensor, rival: Tensor | None = None) -> Objective:
         """What a round raises."""
@@ -107,13 +114,6 @@ class Staged(Attack):
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """All iterations from a given start."""
         raise NotImplementedError
-
-
-def wrong_class(objective: Objective, x: Tensor, rank: Any) -> Tensor:
-    """The wrong class of the ``rank``-th largest logit on the images ``x``; (B,) int32."""
-    z = ops.cast(objective.logits(x), "float32")
-    own = losses.one_hot(objective.labels, z.shape[-1])
-    return ops.cast(ops.take(ops.argsort(1e30 * own - z, axis=-1), rank - 1, axis=-1), "int32")
 
 
 def where(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:

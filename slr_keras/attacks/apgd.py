@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from slr_keras import backend, losses
-from slr_keras.attacks._base import Objective
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._staged import Staged, State, iterate, uniform, where
 from slr_keras.backend import ops
 from slr_keras.errors import SettingError, UserError

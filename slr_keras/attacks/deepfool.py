@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from slr_keras import backend, losses
-from slr_keras.attacks._base import Attack, Objective
+from slr_keras.attacks._base import Attack
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._planes import nearest_plane
 from slr_keras.attacks._staged import where
 from slr_keras.backend import ops

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from slr_keras.attacks._base import Objective
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._planes import FAR, nearest_plane, plane_to
 from slr_keras.attacks._staged import Staged, State, iterate, uniform, where
 from slr_keras.backend import ops

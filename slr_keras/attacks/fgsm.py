@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from slr_keras import backend
-from slr_keras.attacks._base import Attack, Objective
+from slr_keras.attacks._base import Attack
+from slr_keras.attacks._objective import Objective
 
 Tensor = Any
 

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from slr_keras import losses
-from slr_keras.attacks._base import Objective
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._staged import Plan, Staged, State, iterate, where
 from slr_keras.backend import np, ops
 from slr_keras.settings.schema import setting

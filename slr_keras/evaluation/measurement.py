@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from slr_keras import backend
-from slr_keras.attacks._base import Attack, Objective, seeded
+from slr_keras.attacks._base import Attack
+from slr_keras.attacks._numbers import seeded
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._packing import Packed, Stop
 from slr_keras.attacks._staged import Staged
 from slr_keras.backend import ops

@@ -12,7 +12,9 @@ import numpy as np
 
 from slr_keras import backend
 from slr_keras.attacks._arrays import Runner
-from slr_keras.attacks._base import Attack, Objective, seeded, signature, tensors
+from slr_keras.attacks._base import Attack
+from slr_keras.attacks._numbers import seeded, signature, tensors
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
 from slr_keras.errors import ModelError

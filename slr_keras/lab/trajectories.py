@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from slr_keras import backend
-from slr_keras.attacks._base import Attack, Objective
+from slr_keras.attacks._base import Attack
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._staged import Staged
 from slr_keras.backend import ops
 from slr_keras.lab.engine import MOST, Engine, Moves

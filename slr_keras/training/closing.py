@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from slr_keras import saving
+from slr_keras import config, saving
 from slr_keras.attacks.pgd import PGD
 from slr_keras.evaluation.curves import draw_curves
 from slr_keras.evaluation.runner import Evaluator
+from slr_keras.run_folder import RunFolder
 from slr_keras.settings import schema
+from slr_keras.training.checkpoints import Position
+from slr_keras.training.crew import Crew
 
-if TYPE_CHECKING:
-    from slr_keras.training.loop import Run
+
+class _Run(Protocol):
+    """What is asked of a run that has trained its last epoch."""
+
+    config: config.RunConfig
+    folder: RunFolder
+    position: Position
+    crew: Crew
+    model: Any
+    data: Any
+
+    def listen(self) -> None: ...
+    def phase(self, name: str, epoch: int = 0) -> None: ...
+    def progress(self, phase: str, done: int, total: int) -> None: ...
+    def evaluation_attack(self, steps: int) -> PGD: ...
 
 
-def finish(run: Run) -> dict[str, Any]:
+def finish(run: _Run) -> dict[str, Any]:
     """Write what a complete run leaves behind; returns the content of summary.json."""
     folder = run.folder
     net = run.model.trained_network()
@@ -34,7 +50,7 @@ def finish(run: Run) -> dict[str, Any]:
     return summary
 
 
-def summarise(run: Run, final: Any) -> dict[str, Any]:
+def summarise(run: _Run, final: Any) -> dict[str, Any]:
     """Clean and robust test accuracy of the best and the final epoch, and how it was measured."""
     best = run.position.best_epoch
     has_best = bool(best) and run.folder["best.keras"].exists()
@@ -56,12 +72,12 @@ def summarise(run: Run, final: Any) -> dict[str, Any]:
     return summary
 
 
-def _count(run: Run) -> int:
+def _count(run: _Run) -> int:
     wanted, there = run.config.eval.test_samples, len(run.data.x_test)
     return min(wanted or there, there)
 
 
-def _test(run: Run, net: Any, attack: PGD, before: int, total: int) -> dict[str, float | None]:
+def _test(run: _Run, net: Any, attack: PGD, before: int, total: int) -> dict[str, float | None]:
     """Accuracies of a network; ``before`` of ``total`` images were tested already."""
     x, y = run.data.x_test[: _count(run)], run.data.y_test[: _count(run)]
     evaluator = Evaluator(net, attack, batch_size=run.config.eval.batch_size)

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from slr_keras import backend
+from slr_keras import backend, config
 from slr_keras.backend import keras
 from slr_keras.protocol import events
-
-if TYPE_CHECKING:
-    from slr_keras.training.loop import Run
+from slr_keras.training.checkpoints import Position
 
 REPORT_SECONDS = 0.1  # at most ten batch events a second
+
+
+class _Run(Protocol):
+    """What is asked of a run while it trains."""
+
+    config: config.RunConfig
+    position: Position
+    batches: Any
+    compiled_for: bool | None
+    means_at_resume: list[tuple[Any, Any]]
+
+    def clock(self) -> float: ...
+    def listen(self) -> None: ...
+    def phase(self, name: str, epoch: int = 0) -> None: ...
+    def emit(self, event: events.Event) -> None: ...
+    def save_checkpoint(self) -> bool: ...
+    def end_epoch(self, images_per_second: float) -> events.EpochEnded: ...
+    def refuse_non_finite(self, what: str) -> None: ...
 
 
 class Callbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
@@ -37,7 +53,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     times a second misses nothing.
     """
 
-    def __init__(self, run: Run):
+    def __init__(self, run: _Run):
         super().__init__()
         self.run = run
         self.queues = backend.device_memory() > 0

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from slr_keras import backend, losses
-from slr_keras.attacks._base import Attack, Objective, seeded
+from slr_keras.attacks._base import Attack
+from slr_keras.attacks._numbers import seeded
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
 from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from slr_keras import losses
-from slr_keras.attacks._base import Attack, Objective
+from slr_keras.attacks._base import Attack
+from slr_keras.attacks._objective import Objective
 
 Tensor = Any
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from slr_keras.attacks._arrays import Runner
-from slr_keras.attacks._base import Objective, seeded
 from slr_keras.attacks._norms import NORMS
+from slr_keras.attacks._numbers import seeded
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._staged import Staged
 from slr_keras.attacks.apgd import APGD
 from slr_keras.batch_norm import BatchNorm

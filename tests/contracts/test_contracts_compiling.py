@@ -7,7 +7,8 @@ import pytest
 from slr_keras import backend
 from slr_keras.attacks import _arrays, _packing
 from slr_keras.attacks._arrays import Runner
-from slr_keras.attacks._base import Objective, seeded
+from slr_keras.attacks._numbers import seeded
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.cw import CW
 from slr_keras.attacks.fab import FAB

@@ -130,7 +130,7 @@ class StandInTrainer(QObject):
 
 
 class StandInContext(QObject):
-    """The signals and parts of :class:`gui.context.Context`, with a list of what was sent."""
+    """The signals and parts of the screens' ``Context``, with a list of what was sent."""
 
     go_to = Signal(str)
     attack_model = Signal(str, str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 import sys
 
-from gui.context import Programs
+from gui.presenters.context import Programs
 from slr_keras import config as configs
 from slr_keras.config import RunConfig
 

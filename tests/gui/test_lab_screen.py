@@ -15,9 +15,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox
 
 from gui import theme
-from gui.context import Context, Programs
 from gui.models import pictures
 from gui.models.lab import Source
+from gui.presenters.context import Context, Programs
 from gui.views.images import CompareView, ImageView, to_qimage
 from gui.views.lab import LabScreen
 from gui.views.lab_sources import available, best_source

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 import gui
 from gui.app import Session
-from gui.context import Programs
+from gui.presenters.context import Programs
 from gui.worker import ROOT
 from tests.processes import finished
 
@@ -70,7 +70,7 @@ def test_a_whole_window_imports_no_framework(tmp_path):
 import os, pathlib, sys
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 from gui import app as app_module
-from gui.context import Programs
+from gui.presenters.context import Programs
 from PySide6.QtCore import QSettings, Qt
 app = app_module.application()
 settings = QSettings({str(tmp_path)!r} + "/s.ini", QSettings.Format.IniFormat)

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QMessageBox,
 )
 
-from gui.context import Context, Programs
+from gui.presenters.context import Context, Programs
 from gui.views.train import TrainScreen
 from slr_keras import config
 from slr_keras.run_folder import RunFolder

@@ -20,8 +20,8 @@ from PySide6.QtTest import QTest
 from gui import app as app_module
 from gui import theme
 from gui.app import Session, runs_folder
-from gui.context import Programs
 from gui.instance import FolderClaim
+from gui.presenters.context import Programs
 from gui.views.diagnostics import DiagnosticsScreen
 from gui.views.message_bar import MessageBar
 from gui.views.palette import Palette, Shortcuts

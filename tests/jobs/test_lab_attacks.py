@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras.attacks._base import Attack, seeded
+from slr_keras.attacks._base import Attack
+from slr_keras.attacks._numbers import seeded
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.cw import CW
 from slr_keras.attacks.fab import FAB

@@ -7,6 +7,7 @@ from PIL import Image
 
 from slr_keras import data
 from slr_keras.data import DataSettings
+from slr_keras.data import _image_files as files
 from slr_keras.protocol import lab_events as tell
 from tests.jobs._lab import Lab, array
 

@@ -8,7 +8,7 @@ import pytest
 
 from slr_keras import backend, losses
 from slr_keras.attacks import _packing
-from slr_keras.attacks._base import Objective
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.fab import FAB
 from slr_keras.attacks.square import Square

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras.attacks._base import Objective
 from slr_keras.attacks._norms import NORMS
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._planes import nearest_plane
 from slr_keras.attacks.cw import CW
 from slr_keras.attacks.deepfool import DeepFool

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras.attacks._base import Objective
+from slr_keras.attacks._objective import Objective
 from slr_keras.attacks.fgsm import FGSM
 from slr_keras.attacks.pgd import PGD
 
@@ -142,7 +142,7 @@ def test_fgsm_is_one_full_step_from_the_image(case, norm):
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_random_starts_fill_the_ball_evenly(norm):
     """Uniform in the ball: (|d| / eps)^n is uniform in [0, 1] for the norm that makes the ball."""
-    from slr_keras.attacks._base import seeded
+    from slr_keras.attacks._numbers import seeded
 
     x = keras.ops.full((4000, 1, 3, 1), 0.5)
     d = np.array(PGD(norm=norm, eps=0.25).start(x, seeded(0)), "float64") - 0.5

@@ -1,0 +1,60 @@
+"""What an attack raises: a loss of the model on the images, and what counts as fooled."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from slr_keras import losses
+from slr_keras.backend import ops
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """The function of x' that an attack raises: ``CE(f(x'), y)``, or ``-CE(f(x'), target)``.
+
+    Attributes:
+        logits: function from images (B, H, W, C) to logits (B, K), in inference mode.
+        labels: (B,) class numbers; the classes to reach when ``targeted``.
+        targeted: lower the loss of ``labels`` instead of raising it.
+        loss: function of logits (B, K), labels (B,) and, where there is one, the rival, that is
+            raised; shape (B,).
+        rival: (B,) the wrong class that the loss compares with, for attacks that take the wrong
+            classes in turn. The aim stays to leave ``labels``, for whatever class.
+    """
+
+    logits: Callable[[Tensor], Tensor]
+    labels: Tensor
+    targeted: bool = False
+    loss: Callable[..., Tensor] = losses.cross_entropy
+    rival: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The objective of each image, shape (B,)."""
+        return self.with_logits(x)[0]
+
+    def with_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The objective of each image and the logits (B, K) it was computed from."""
+        z = self.logits(x)
+        rival = () if self.rival is None else (self.rival,)
+        loss = self.loss(z, self.labels, *rival)
+        return (-loss if self.targeted else loss), z
+
+    def fooled(self, x: Tensor) -> Tensor:
+        """1.0 for each image on which the attack has reached its aim, shape (B,)."""
+        return self.hit(self.logits(x))
+
+    def hit(self, logits: Tensor) -> Tensor:
+        """The same from logits that were computed before."""
+        right = losses.correct(logits, self.labels)
+        return right if self.targeted else 1.0 - right
+
+
+def wrong_class(objective: Objective, x: Tensor, rank: Any) -> Tensor:
+    """The wrong class of the ``rank``-th largest logit on the images ``x``; (B,) int32."""
+    z = ops.cast(objective.logits(x), "float32")
+    own = losses.one_hot(objective.labels, z.shape[-1])
+    return ops.cast(ops.take(ops.argsort(1e30 * own - z, axis=-1), rank - 1, axis=-1), "int32")
