@@ -6,7 +6,6 @@ mode), so ``keras.models.load_model`` reads it without this package.
 
 from __future__ import annotations
 
-import importlib
 import os
 import pathlib
 import shutil
@@ -67,18 +66,31 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+class _Trained(keras.Model):  # type: ignore[misc]
+    """What is read of a ``RobustClassifier``: its network, whatever it was trained with."""
+
+    def __init__(self, net: Any):
+        super().__init__()
+        self.net, self.built = net, True
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> _Trained:
+        """From the configuration of the whole classifier."""
+        return cls(keras.saving.deserialize_keras_object(config["net"], custom_objects))
+
+
 def load_model(path: str | pathlib.Path) -> Any:
     """The classifier network of a ``.keras`` file (of a ``RobustClassifier``, its network).
 
     Raises:
         ModelError: no such file, no Keras model in it, or no logits.
     """
-    importlib.import_module("slr_keras.training.robust_classifier")  # registers it with Keras
     path = pathlib.Path(path)
     if not path.is_file():
         raise ModelError(f"no such model file: {path}")
     try:
-        model = keras.models.load_model(path, compile=False)
+        with keras.saving.custom_object_scope({"slr_keras>RobustClassifier": _Trained}):
+            model = keras.models.load_model(path, compile=False)
     except Exception as error:  # what Keras, h5py and zipfile say of a damaged file is endless
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(f"{path} cannot be read as a Keras model: {reason}") from error

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import backend, losses
+from slr_keras import backend, losses, saving
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks._numbers import seeded
 from slr_keras.attacks._objective import Objective
@@ -363,8 +363,6 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         Raises:
             ExportError: what was written differs by 1e-5 or more, or cannot be read.
         """
-        from slr_keras import saving
-
         if format == "tf_saved_model":
             saving.export_network(self.trained_network(), pathlib.Path(filepath), "saved_model")
         else:
