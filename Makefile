@@ -33,7 +33,7 @@ app: .venv/.runtime
 # its many processes read what the first one compiled, whatever the environment says
 test test-jax test-torch: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/.dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Contracts, the golden trajectory, the Keras model, SavedModels and resuming, on the other backends.
 # TORCH=torch==X installs that build instead of the newest, where pip is offered one without CUDA.
@@ -47,7 +47,7 @@ test-jax: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 test-torch: OTHERS += tests/jobs/test_lab_attacks.py
 test-torch: export OMP_NUM_THREADS ?= 1
 test-jax test-torch: test-%: .venv-%/.dev
-	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(OTHERS) $(ARGS)
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(OTHERS) $(ARGS)
 
 .venv-%/.dev: requirements-%.txt requirements-base.txt requirements-test.txt .venv-%/pyvenv.cfg
 	.ci/environment .venv-$* --upgrade pip

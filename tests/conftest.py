@@ -9,6 +9,7 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import gc
 import random
 import signal
 import zlib
@@ -17,6 +18,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+gc.set_threshold(50_000, 10, 100)  # compiled models are many objects, and slow to free
 hypothesis.settings.register_profile("the same examples every time", derandomize=True)
 hypothesis.settings.register_profile("others", derandomize=False, database=None)
 

@@ -144,24 +144,13 @@ def test_another_command_begins_anew_and_says_so(run, job, wanted, monkeypatch):
 
 
 LINE = r"(pgd-3|square-200|apgd-t-5) \((\d) of 4\): (\d+) of 40 robust, (.*)"
-PROGRAM = """
-import sys
-from slr_keras import cli, console, evaluate
-console.EVERY = float(sys.argv.pop(1))
-sys.exit(cli.run(evaluate.main))
-"""
 
 
-def lines_of(run, every, *options):
-    """What an evaluation in a process of its own prints on stderr, which is no terminal."""
-    words = [str(word) for word in (every, run, *SUITE, *options)]
-    done = processes.finished([sys.executable, "-c", PROGRAM, *words])
-    assert done.returncode == 0 and "worst case" in done.stdout, done.stderr
-    return done.stderr.splitlines()
-
-
-def test_a_log_gets_a_line_now_and_then_and_one_for_each_attack(run):
-    lines = [re.fullmatch(LINE, line).groups() for line in lines_of(run, 0)]
+def test_a_log_gets_a_line_now_and_then_and_one_for_each_attack(run, job, monkeypatch):
+    monkeypatch.setattr(console, "EVERY", 0.0)
+    done = job(evaluate.main, run, *SUITE)
+    assert done.code == 0 and "worst case" in done.out, done.err
+    lines = [re.fullmatch(LINE, line).groups() for line in done.err.splitlines()]
     ends = [(name, robust) for name, _, robust, rest in lines if rest.startswith("done in ")]
     rows = {row["attack"]: row["accuracy"] for row in result_of(run / "evaluation.json")["results"]}
     assert ends == [(name, str(round(40 * rows[name]))) for name in list(rows)[1:4]]

@@ -39,7 +39,7 @@ def test_bad_input_is_bad_input_still():
 
 def test_training_goes_on_to_its_end(flags, tmp_path):
     run = tmp_path / "run"
-    done = unread("slr_keras.train", *flags(train__epochs=2), "--run-dir", run, both=True)
+    done = unread("slr_keras.train", *flags(train__epochs=1), "--run-dir", run, both=True)
     assert done.returncode == 0
     assert (run / "summary.json").is_file()
 
