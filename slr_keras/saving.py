@@ -78,6 +78,9 @@ class _Trained(keras.Model):  # type: ignore[misc]
         """From the configuration of the whole classifier."""
         return cls(keras.saving.deserialize_keras_object(config["net"], custom_objects))
 
+    def load_own_variables(self, store: Any) -> None:
+        """Seeds and the like are not read."""
+
 
 def load_model(path: str | pathlib.Path) -> Any:
     """The classifier network of a ``.keras`` file (of a ``RobustClassifier``, its network).

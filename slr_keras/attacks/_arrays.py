@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from slr_keras.inference import InferenceNetwork
 
 Tensor = Any
 Attack = Any  # a slr_keras.attacks._base.Attack, which is above this module
-Prepared = Callable[[Attack, np.ndarray, np.ndarray, int], np.ndarray]  # attack, x, y, seed
 KEPT = 8  # kinds of attack whose compiled functions are kept
 
 

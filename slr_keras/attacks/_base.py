@@ -8,7 +8,6 @@ import typing
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from slr_keras.attacks._arrays import Prepared, Runner, Whole
 from slr_keras.attacks._norms import NORMS
 from slr_keras.attacks._objective import Objective
 from slr_keras.backend import ops
@@ -94,8 +93,10 @@ class Attack(Variant):
         """Adversarial images from a start drawn with ``seed`` (a Keras ``SeedGenerator``)."""
         raise TypeError(f"{type(self).__name__} gives no run()")
 
-    def prepared(self, network: Any, size: int, shape: tuple[int, ...]) -> Prepared:
+    def prepared(self, network: Any, size: int, shape: tuple[int, ...]) -> Any:
         """What runs attacks of this kind on images (H, W, C), ``size`` at once at most."""
+        from slr_keras.attacks._arrays import Whole  # loads the framework
+
         return Whole(network, self, size, shape)
 
     def __call__(self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int = 128) -> Any:
@@ -114,4 +115,6 @@ class Attack(Variant):
         Example:
             >>> PGD(eps=8/255, steps=20)(model, x_test, y_test)  # doctest: +SKIP
         """
+        from slr_keras.attacks._arrays import Runner  # loads the framework
+
         return Runner(model, batch_size)(self, x, y, seed=seed)

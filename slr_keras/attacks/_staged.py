@@ -8,10 +8,8 @@ import math
 from typing import Any, ClassVar
 
 from slr_keras import backend
-from slr_keras.attacks._arrays import Prepared
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks._objective import Objective, wrong_class
-from slr_keras.attacks._packing import Packed
 from slr_keras.backend import np, ops, random
 from slr_keras.settings.schema import setting
 
@@ -50,8 +48,10 @@ class Staged(Attack):
         """Whether a round begins at a random point; if not, :meth:`begin` gets zeros as noise."""
         return True
 
-    def prepared(self, network: Any, size: int, shape: tuple[int, ...]) -> Prepared:
+    def prepared(self, network: Any, size: int, shape: tuple[int, ...]) -> Any:
         """Images that are fooled leave the batch."""
+        from slr_keras.attacks._packing import Packed  # loads the framework
+
         return Packed(network, self, batch_size=size)
 
     def aim(self, logits: Any, labels: Tensor, rival: Tensor | None = None) -> Objective:

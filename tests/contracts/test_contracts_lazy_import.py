@@ -34,7 +34,8 @@ print("RESULT", json.dumps([seconds, loaded]))
 """
 HELP = """
 import slr_keras
-from slr_keras import cli, train
+from slr_keras import train
+from slr_keras.terminal import cli
 try:
     train.main(["--help"])
 except SystemExit as stop:

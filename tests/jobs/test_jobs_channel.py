@@ -144,7 +144,7 @@ def test_close_sends_what_waits(window):
 
 PROGRAM = """
 import os, subprocess, sys
-from slr_keras import events
+from slr_keras.protocol import events
 from slr_keras.protocol.channel import Channel
 with Channel.open("test") as channel:
     print("from print")
