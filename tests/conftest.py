@@ -12,6 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import gc
 import random
 import signal
+import sys
 import zlib
 
 import hypothesis
@@ -60,10 +61,19 @@ def pytest_runtest_call(item):
 
 
 def _seed(config, name):
-    """Layers of Keras that were given no seed draw what hangs on ``name``, not on other tests."""
-    name = f"{name} {config.getoption('--shift-seeds')}"
-    random.seed(name)
-    np.random.seed(zlib.crc32(name.encode()))
+    """Layers of Keras that were given no seed draw what hangs on ``name``, not on other tests.
+
+    TensorFlow, which shuffles, draws the same in every test.
+    """
+    shift = config.getoption("--shift-seeds")
+    random.seed(f"{name} {shift}")
+    np.random.seed(zlib.crc32(f"{name} {shift}".encode()))
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.eager import context
+        from tensorflow.random import set_seed
+
+        if context.global_seed() != shift:  # else it would throw away compiled kernels
+            set_seed(shift)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -10,6 +10,7 @@ from slr_keras.evaluation.specs import Ball, make_steps
 
 ops = keras.ops
 EPS = 0.15
+ATTACKS = ("pgd-10", "apgd-dlr-20")
 
 
 def measured(net, digits, *names):
@@ -31,19 +32,26 @@ def verdicts(found):
     return {check.name: check.verdict for check in found}
 
 
-def test_a_sound_model_passes_everything(net, forty):
-    model = measured(net, forty, "clean", "pgd-10", "apgd-dlr-20")
-    found = checks.run(
-        model,
-        "all",
-        recorded=(model.clean.mean(), 40),
-        curve=[1.0, 0.5, 0.5, 0.0],
-    )
+def test_a_sound_model_passes_everything(rng):
+    """A linear model, of which attacks find the optimum: half of the images can be fooled."""
+    sign = np.sign(rng.normal(size=(64, 1))).astype("float32")
+    net = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    half = sign.sum() / 2
+    net.set_weights([np.hstack([-sign, sign, 0 * sign]), np.array([half, -half, -50.0])])
+    y = np.arange(40) // 2 % 2
+    reach = np.where(np.arange(40) % 2, 0.5 * EPS, 1.5 * EPS)  # the radius that it takes
+    x = 0.5 + ((2 * y - 1) * reach)[:, None] * sign[:, 0]
+    model = measured(net, (x.reshape(40, 8, 8, 1).astype("float32"), y), "clean", *ATTACKS)
+    found = checks.run(model, "all", recorded=(1.0, 40), curve=[1.0, 0.5, 0.5, 0.0])
     names = {
         *("logits", "finite", "deterministic", "gradients", "recheck", "recorded", "curve"),
         *("masking", "unbounded", "steps"),
     }
     assert verdicts(found) == dict.fromkeys(names, "pass")
+    assert model.clean.all() and [model.robust(i).sum() for i in (1, 2)] == [20, 20]
+
+
+def test_none_are_none(net, forty):
     assert checks.run(measured(net, forty, "clean"), "none") == []
 
 
