@@ -205,7 +205,8 @@ def test_settings_round_trip_and_help():
 
 def test_settings_and_registry_load_neither_numpy_nor_a_framework():
     program = (
-        "import sys, slr_keras.data as d; d.DataSettings(); from slr_keras.settings import registry;"
+        "import sys, slr_keras.data as d; d.DataSettings();"
+        "from slr_keras.settings import registry;"
         "registry.variants('data');"
         "print([m for m in ('numpy', 'tensorflow', 'keras', 'PIL', 'sklearn') if m in sys.modules])"
     )
