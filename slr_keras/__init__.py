@@ -17,7 +17,16 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("attacks", "data", "evaluation", "methods", "models", "optimizers", "schedules")
+_SUBPACKAGES = (
+    "attacks",
+    "data",
+    "evaluation",
+    "labels",
+    "methods",
+    "models",
+    "optimizers",
+    "schedules",
+)
 _NAMES = {
     "RobustClassifier": "slr_keras.training.robust_classifier",
     "load_model": "slr_keras.saving",

@@ -19,6 +19,8 @@ from slr_keras.attacks._base import Attack
 from slr_keras.attacks.pgd import PGD
 from slr_keras.data._settings import DataSettings
 from slr_keras.errors import SettingError, UserError, did_you_mean
+from slr_keras.labels._base import Labels
+from slr_keras.labels.hard import Hard
 from slr_keras.methods._base import Method
 from slr_keras.methods.slr import SLR
 from slr_keras.models._base import Architecture
@@ -172,6 +174,9 @@ class RunConfig(Settings):
     data: DataSettings = setting(DataSettings(), help="data")
     model: Architecture = setting(SmallCNN(), help="architecture", variants="models")
     method: Method = setting(SLR(start_epoch=6), help="training method", variants="methods")
+    labels: Labels = setting(
+        Hard(), help="what the loss compares with; method slr brings its own", variants="labels"
+    )
     attack: Attack = setting(
         PGD(eps=24 / 255, step_size=6 / 255), help="attack of the training step", variants="attacks"
     )
@@ -186,10 +191,16 @@ class RunConfig(Settings):
         """Training needs an untargeted attack, and devices to share."""
         if self.attack.targeted:
             raise SettingError("attack.targeted", "training needs an untargeted attack, set false")
+        self.method.scheme(self.labels)
         if self.devices != "all" and not (self.devices.isdecimal() and int(self.devices) > 0):
             raise SettingError("devices", f"expected 1 or more, or all, received {self.devices!r}")
         if self.distributed.coordinator and self.devices not in ("1", "all"):
             raise SettingError("devices", "several processes share a batch on all: leave it out")
+
+    @property
+    def scheme(self) -> Labels:
+        """The label scheme: that of the method, where it brings one, else ``labels``."""
+        return self.method.scheme(self.labels)
 
     def warnings(self) -> list[str]:
         """What is allowed and probably not meant, a sentence each."""
@@ -203,20 +214,22 @@ class RunConfig(Settings):
 
 
 def _label_warnings(run: RunConfig) -> Iterator[str]:
-    if not run.method.refines:
+    labels, section = run.scheme, "method" if run.scheme is run.method else "labels"
+    if not labels.refines:
         return
-    epochs, start = run.train.epochs, getattr(run.method, "start_epoch", 1)
+    epochs, start = run.train.epochs, getattr(labels, "start_epoch", 1)
     if start > epochs:
         yield (
-            f"method.start_epoch {start} is after the last epoch {epochs}: "
+            f"{section}.start_epoch {start} is after the last epoch {epochs}: "
             "labels are never refined."
         )
         return
-    momentum, left = getattr(run.method, "momentum", 0.0), epochs - start + 1
+    momentum, left = getattr(labels, "momentum", 0.0), epochs - start + 1
     if momentum**left > LABELS_HARDLY_MOVE:
         yield (
-            f"method.momentum {momentum:g} is slow for the {left} epochs from method.start_epoch "
-            f"on: {100 * momentum**left:.0f} % of each label is still the given one at the end."
+            f"{section}.momentum {momentum:g} is slow for the {left} epochs from "
+            f"{section}.start_epoch on: {100 * momentum**left:.0f} % of each label is still the "
+            "given one at the end."
         ).replace("the 1 epochs", "the one epoch")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from slr_keras.backend import ops
@@ -24,6 +25,39 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """``-sum_k t_k log softmax(z)_k`` for distributions ``t`` of shape ``(B, K)``; ``(B,)``."""
     return ops.categorical_crossentropy(target, ops.cast(logits, "float32"), from_logits=True)
+
+
+def divergence(logits: Tensor, other: Tensor) -> Tensor:
+    """``KL(softmax(z) || softmax(z'))``, from log-softmax on both sides; shape ``(B,)``.
+
+    The gradient goes into both.
+    """
+    log_p, log_q = _log_softmax(logits), _log_softmax(other)
+    return ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
+
+
+def reverse_cross_entropy(logits: Tensor, target: Tensor, log_zero: float = -4.0) -> Tensor:
+    """``-sum_k softmax(z)_k log t_k``, each ``log t_k`` at least ``log_zero``; ``(B,)``."""
+    log_t = ops.log(ops.maximum(target, math.exp(log_zero)))
+    return -ops.sum(ops.exp(_log_softmax(logits)) * log_t, axis=-1)
+
+
+def against_rival(logits: Tensor, labels: Tensor) -> Tensor:
+    """``-log(1 - max_{k != y} p_k)``, without the difference that rounds to 0; ``(B,)``."""
+    log_p = _log_softmax(logits)
+    own = one_hot(labels, log_p.shape[-1])
+    rival = one_hot(ops.argmax(log_p - 1e30 * own, axis=-1), log_p.shape[-1])
+    return -ops.logsumexp(log_p - 1e30 * rival, axis=-1)
+
+
+def probability_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """``softmax(z)_y``; shape ``(B,)``."""
+    log_p = _log_softmax(logits)
+    return ops.exp(ops.sum(log_p * one_hot(labels, log_p.shape[-1]), axis=-1))
+
+
+def _log_softmax(logits: Tensor) -> Tensor:
+    return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
 
 
 def probabilities(logits: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def passes(config: RunConfig) -> float:
     """Forward-and-backward passes that an image of the training set costs per epoch."""
     attack: Any = config.attack
     steps = getattr(attack, "steps", 1) * getattr(attack, "restarts", 1)
-    clean = _FORWARD if config.method.refines else 0.0
+    clean = 1.0 if config.method.both else _FORWARD if config.scheme.refines else 0.0
     return 1 + clean + (steps if config.method.adversarial else 0)
 
 

@@ -40,7 +40,9 @@ class ShownRun:
     def take(self) -> None:
         """Take what the record has gained; live epochs may be ahead of it."""
         self.curves.wanted = _whole(self.record, "eval.val_samples") or 0
-        self.curves.start_epoch = _whole(self.record, "method.start_epoch")
+        self.curves.start_epoch = _whole(self.record, "method.start_epoch") or _whole(
+            self.record, "labels.start_epoch"
+        )
         epochs = self.record.epochs
         gained = epochs[self._taken :] if len(epochs) >= self._taken else epochs
         known = self.curves.last_epoch

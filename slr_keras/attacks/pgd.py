@@ -8,9 +8,11 @@ from typing import Any
 from slr_keras import backend
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks._objective import Objective
+from slr_keras.backend import ops, random
 from slr_keras.settings.schema import PIXELS, setting
 
 Tensor = Any
+GAUSSIAN = 0.001  # standard deviation of the noise, in pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +34,9 @@ class PGD(Attack):
     step_size: float = setting(2 / 255, help="length of one step", unit=PIXELS, above=0)
     steps: int = setting(10, help="gradient steps", at_least=1)
     random: bool = setting(True, help="start at a random point of the ball, else at the image")
+    gaussian: bool = setting(
+        False, help="random start at x + 0.001 N(0, 1), as TRADES' authors have it"
+    )
     restarts: int = setting(1, help="independent random starts; the best result counts", at_least=1)
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
@@ -45,7 +50,11 @@ class PGD(Attack):
 
     def start(self, x: Tensor, seed: Any) -> Tensor:
         """Where the loop begins."""
-        return self.random_start(x, seed) if self.random else x
+        if not self.random:
+            return x
+        if self.gaussian:
+            return ops.clip(x + GAUSSIAN * random.normal(ops.shape(x), seed=seed), 0.0, 1.0)
+        return self.random_start(x, seed)
 
     def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
         """Best of ``restarts`` loops; see the class."""

@@ -91,6 +91,6 @@ def mark_drops(axes: Any, config: RunConfig) -> None:
     """Thin lines where the learning rate drops and where refinement sets in."""
     for epoch in config.schedule.drops(config.train.epochs):
         axes.axvline(epoch, color="0.6", linewidth=0.8, linestyle="--")
-    start = getattr(config.method, "start_epoch", None)
+    start = getattr(config.scheme, "start_epoch", None)
     if start is not None and start <= config.train.epochs:
         axes.axvline(start, color=SOFT, linewidth=0.8, linestyle="--")

@@ -3,40 +3,68 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
 
 from slr_keras import losses
+from slr_keras.attacks._objective import Objective
+from slr_keras.errors import SettingError
+from slr_keras.labels._base import Labels
+from slr_keras.labels.hard import Hard
 from slr_keras.settings.schema import Variant
 
 Tensor = Any
+Logits = Callable[[Tensor], Tensor]
+
+
+class Outputs(NamedTuple):
+    """Logits (B, K) of the images trained on, and of the clean ones where that pass was made."""
+
+    trained: Tensor
+    clean: Tensor | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Method(Variant):
     """A training method as the pieces that differ from one to the next.
 
-    The step itself, in the order of the paper, is :mod:`slr_keras.training.step`.
+    The step itself, in the order of the papers, is :mod:`slr_keras.training.step`. What the loss
+    compares with is the label scheme's (:mod:`slr_keras.labels`).
 
     Attributes:
         adversarial: train on adversarial examples.
-        refines: keep a label bank and refine it.
+        both: the loss sees the clean images too; a pass with gradient, before the other.
     """
 
     adversarial: ClassVar[bool] = True
-    refines: ClassVar[bool] = False
+    both: ClassVar[bool] = False
 
-    def refining(self, epoch: int) -> bool:
-        """Whether labels are refined in this epoch, counted from 1."""
-        return False
+    def objective(self, logits: Logits, x: Tensor, y: Tensor) -> Objective:
+        """What the attack raises: ``CE(f(x'), y)``, in inference mode, with the hard label."""
+        return Objective(logits, y)
 
-    def refine(self, row: Tensor, clean: Tensor, adversarial: Tensor) -> Tensor:
-        """New soft labels (B, K) from the old and both predicted distributions."""
-        return row
+    def scheme(self, labels: Labels) -> Labels:
+        """The labels of a method that brings its own, else those given.
 
-    def target(self, row: Tensor, given: Tensor) -> Tensor:
-        """What the loss compares with: soft labels and one-hot labels, both (B, K)."""
-        return given
+        Raises:
+            SettingError: two schemes, or refined labels without adversarial images.
+        """
+        if isinstance(self, Labels):
+            if labels != Hard():
+                raise SettingError(
+                    "labels.name",
+                    f"method {self.name} brings its own labels, received {labels.name} as well. "
+                    "Take method at with them",
+                )
+            return self
+        if labels.refines and not self.adversarial:
+            raise SettingError(
+                "labels.name",
+                f"labels {labels.name} learn from adversarial images, method {self.name} has none. "
+                "Take method at, for example",
+            )
+        return labels
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of each sample, (B,), from the logits of the images trained on."""
-        return losses.soft_cross_entropy(logits, target)
+    def loss(self, z: Outputs, target: Tensor, label: Tensor) -> Tensor:
+        """Loss of each sample, (B,), towards targets (B, K); ``label`` (B,) is the given one."""
+        return losses.soft_cross_entropy(z.trained, target)

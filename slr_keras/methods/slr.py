@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
-from slr_keras.methods._base import Method
-from slr_keras.settings.schema import setting
-
-Tensor = Any
+from slr_keras.labels import slr
+from slr_keras.methods.at import AT
 
 
 @dataclasses.dataclass(frozen=True)
-class SLR(Method):
-    """Adversarial training towards labels that the model itself refines.
+class SLR(AT, slr.SLR):
+    """:class:`AT` with the labels of :class:`slr_keras.labels.slr.SLR`, as the paper has it.
 
-    From ``start_epoch`` on, with ``p`` and ``p'`` the predictions on the clean and on the
-    adversarial image (no gradient), sample i's soft label and target become
-
-        ``T_i <- a T_i + (1 - a) (c p_i + (1 - c) p'_i)``,
-        ``t_i  = r T_i + (1 - r) y_i``,
-
-    and the loss is ``mean_i -sum_k t_ik log softmax(f(x'_i))_k``. Before, it is AT exactly.
-    The attack always uses the hard label. Defaults are those of the authors' program; for r
-    the paper's value is not known to us, their program has r = 1.
+    The loss is ``mean_i -sum_k t_ik log softmax(f(x'_i))_k``; before ``start_epoch`` it is AT's.
 
     Example:
         >>> SLR(momentum=0.9, clean_weight=0.2, refine_ratio=1.0, start_epoch=90).refining(90)
@@ -31,38 +20,3 @@ class SLR(Method):
     """
 
     name = "slr"
-    refines = True
-
-    momentum: float = setting(0.9, help="a: weight of the old soft label", at_least=0, at_most=1)
-    clean_weight: float = setting(
-        0.2, help="c: weight of the clean against the adversarial prediction", at_least=0, at_most=1
-    )
-    refine_ratio: float = setting(
-        1.0,
-        help="r: weight of the soft against the given label in the target",
-        at_least=0,
-        at_most=1,
-    )
-    start_epoch: int = setting(
-        90, help="first epoch that refines, counted from 1", unit="epochs", at_least=1
-    )
-    clean_pass: str = setting(
-        "training",
-        help="mode of the clean forward pass; training moves BatchNorm statistics a second time "
-        "(as the authors' program does), inference leaves them alone",
-        choices=("training", "inference"),
-    )
-
-    def refining(self, epoch: int) -> bool:
-        """From the start epoch on."""
-        return epoch >= self.start_epoch
-
-    def refine(self, row: Tensor, clean: Tensor, adversarial: Tensor) -> Tensor:
-        """``a T + (1 - a) (c p + (1 - c) p')``, all (B, K)."""
-        a, c = self.momentum, self.clean_weight
-        return a * row + (1 - a) * (c * clean + (1 - c) * adversarial)
-
-    def target(self, row: Tensor, given: Tensor) -> Tensor:
-        """``r T + (1 - r) y``, all (B, K)."""
-        r = self.refine_ratio
-        return row if r == 1 else r * row + (1 - r) * given

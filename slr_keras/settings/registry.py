@@ -15,7 +15,7 @@ from typing import Any
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.settings import schema
 
-KINDS = ("attacks", "methods", "models", "data", "optimizers", "schedules")
+KINDS = ("attacks", "methods", "labels", "models", "data", "optimizers", "schedules")
 
 
 @functools.cache

@@ -27,7 +27,13 @@ from slr_keras.settings import registry, schema
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 MODES = ("auto", "bar", "plain", "quiet")
 MODES_HELP = "bar for terminals, plain for logs, quiet [auto: bar or plain]"
-LISTS = {"attacks": "attacks", "methods": "methods", "models": "models", "datasets": "data"}
+LISTS = {
+    "attacks": "attacks",
+    "methods": "methods",
+    "labels": "labels",
+    "models": "models",
+    "datasets": "data",
+}
 
 
 class Parser(argparse.ArgumentParser):

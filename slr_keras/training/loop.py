@@ -465,6 +465,7 @@ def make_classifier(
         net,
         num_samples=num_samples,
         method=config.method,
+        labels=config.labels,
         attack=config.attack,
         attack_dtype=None if config.attack_precision == "same" else config.attack_precision,
         label_bank_dtype=config.label_bank.dtype,

@@ -18,7 +18,9 @@ from slr_keras.data import as_float
 from slr_keras.data._checks import as_images
 from slr_keras.errors import DataError, UserError
 from slr_keras.inference import InferenceNetwork
-from slr_keras.methods._base import Method
+from slr_keras.labels._base import Labels
+from slr_keras.labels.hard import Hard
+from slr_keras.methods._base import Method, Outputs
 from slr_keras.methods.slr import SLR
 from slr_keras.settings import registry
 from slr_keras.training import step
@@ -48,7 +50,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
     Args:
         net: built Keras model from images (B, H, W, C) in [0, 1] to logits (B, K).
         num_samples: size N of the training set, needed by methods that refine labels.
-        method: one of ``slr_keras.methods``.
+        method: one of ``slr_keras.methods``: the outer loss, and what the attack raises.
+        labels: one of ``slr_keras.labels``: what the loss compares with. Default: the given labels
+            (``methods.SLR`` brings its own).
         attack: untargeted attack of the training step, one of ``slr_keras.attacks``.
         evaluation_attack: attack of ``evaluate``; by default the one of training.
         attack_dtype: ``"bfloat16"`` runs the attack alone in bfloat16; default: as the network.
@@ -63,7 +67,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         seed: fixes the attack's random starts.
 
     Attributes:
-        label_bank: soft labels of the training set, or None if the method refines none;
+        label_bank: soft labels of the training set, or None if the labels are not refined;
             ``model.label_bank.labels`` has shape (N, K).
         image_bank: ``images`` on the device, else None.
 
@@ -82,6 +86,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         net: Any,
         num_samples: int | None = None,
         method: Method | None = None,
+        labels: Labels | None = None,
         attack: Attack | None = None,
         evaluation_attack: Attack | None = None,
         attack_dtype: str | None = None,
@@ -98,6 +103,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         check_classifier(net)
         self.net, self.num_samples = net, num_samples
         self.method, self.attack = method or SLR(), attack or PGD()
+        self.given_labels = labels or Hard()
+        self.labels = self.method.scheme(self.given_labels)
         self.evaluation_attack = evaluation_attack or self.attack
         if self.attack.targeted or self.evaluation_attack.targeted:
             raise UserError("attack.targeted: training and evaluation need an untargeted attack")
@@ -105,20 +112,20 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.label_bank_dtype, self.label_bank_top_k = label_bank_dtype, label_bank_top_k
         self.label_bank_place = label_bank_place
         self.inference = InferenceNetwork(net, attack_dtype or net.compute_dtype)
-        self.label_bank = self._make_bank() if self.method.refines else None
+        self.label_bank = self._make_bank() if self.labels.refines else None
         self.ema_decay, self.ema_start_epoch = ema_decay, ema_start_epoch
         self.weight_average = WeightAverage(net, ema_decay) if ema_decay else None
         self.image_bank = None if images is None else self._place(images)
         self.attack_seed, self.evaluation_seed = seeded(seed), seeded(seed + 1)
-        self.epoch, self.refining = 1, self.method.refining(1)
+        self.epoch, self.refining = 1, self.labels.refining(1)
         self.trackers = [keras.metrics.Mean(name) for name in METRICS]
         self.build(net.input_shape)
 
     def _make_bank(self) -> LabelBank:
         if not self.num_samples:
             raise UserError(
-                f"num_samples: method {self.method.name!r} keeps a soft label for each training "
-                "sample and needs their number. Pass num_samples=len(x_train)."
+                f"num_samples: labels {self.labels.name!r} keep a soft label for each training "
+                "sample and need their number. Pass num_samples=len(x_train)."
             )
         return LabelBank(
             self.num_samples,
@@ -202,7 +209,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
 
         When refinement sets in, the step changes and is compiled once more.
         """
-        refining, before = self.method.refining(epoch), self.refining
+        refining, before = self.labels.refining(epoch), self.refining
         self.epoch, self.refining = epoch, refining
         if self.weight_average is not None:
             self.weight_average.active.assign(float(epoch >= self.ema_start_epoch))
@@ -223,9 +230,12 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         trained, probe = image, None
         if self.method.adversarial:
             logits = self.inference.snapshot()
-            trained = step.adversarial(self.attack, logits, image, label, self.attack_seed)
+            trained = step.adversarial(
+                self.attack, self.method, logits, image, label, self.attack_seed
+            )
             trained = ops.stop_gradient(trained)
-            probe = None if self.refining else self._probe(logits, image, label)
+            seen = self.refining or self.method.both
+            probe = None if seen else self._probe(logits, image, label)
         return step.Batch(image, label, self._index(x), weight, trained, probe)
 
     def _training_images(self, x: Any) -> Tensor:
@@ -236,9 +246,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
     def _index(self, x: Any) -> Tensor | None:
         if isinstance(x, dict) and "index" in x:
             return ops.cast(x["index"], "int32")
-        if self.method.refines:
+        if self.labels.refines:
             raise DataError(
-                f"method {self.method.name!r} needs the index of each sample: expected "
+                f"labels {self.labels.name!r} need the index of each sample: expected "
                 '({"image": x, "index": i}, label), received images alone'
             )
         return None
@@ -248,10 +258,10 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         few = (ops.shape(image)[0] + PROBE_SHARE - 1) // PROBE_SHARE
         return losses.correct(logits(image[:few]), label[:few])
 
-    def batch_loss(self, batch: step.Batch) -> tuple[Tensor, step.Outputs]:
+    def batch_loss(self, batch: step.Batch) -> tuple[Tensor, Outputs]:
         """Steps 2 to 5: the scalar loss whose gradient updates the weights."""
         per_sample, outputs = step.loss(
-            self.net, self.method, self.label_bank, batch, self.refining
+            self.net, self.method, self.labels, self.label_bank, batch, self.refining
         )
         loss = _weighted_mean(per_sample, batch.weight)
         for penalty in self.net.losses:
@@ -263,7 +273,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         if self.weight_average is not None:
             self.weight_average.update(self.net)
 
-    def record(self, batch: step.Batch, loss: Tensor, outputs: step.Outputs) -> dict[str, Tensor]:
+    def record(self, batch: step.Batch, loss: Tensor, outputs: Outputs) -> dict[str, Tensor]:
         """Running means of the epoch."""
         count = ops.shape(batch.label)[0]
         seen = losses.correct(outputs.trained, batch.label)
@@ -292,10 +302,10 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         attacked = self.evaluation_attack.run(Objective(logits, label), image, self.evaluation_seed)
         clean, robust = self.logits(image), self.logits(attacked)
         given = losses.one_hot(label, clean.shape[-1])
-        trained = robust if self.method.adversarial else clean
+        seen = Outputs(robust if self.method.adversarial else clean, clean)
         return self._update(
             ops.shape(label)[0],
-            _weighted_mean(self.method.loss(trained, given), weight),
+            _weighted_mean(self.method.loss(seen, given, label), weight),
             clean=losses.correct(clean, label),
             robust=losses.correct(robust, label),
         )
@@ -374,6 +384,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             "net": keras.saving.serialize_keras_object(self.net),
             "num_samples": self.num_samples,
             "method": registry.describe(self.method),
+            "labels": registry.describe(self.given_labels),
             "attack": registry.describe(self.attack),
             "evaluation_attack": registry.describe(self.evaluation_attack),
             "attack_dtype": self.attack_dtype,
@@ -391,6 +402,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         config = dict(config)
         config["net"] = keras.saving.deserialize_keras_object(config["net"], custom_objects)
         config["method"] = registry.restore("methods", config["method"])
+        if "labels" in config:  # not in files of before 2026-11-28
+            config["labels"] = registry.restore("labels", config["labels"])
         for key in ("attack", "evaluation_attack"):
             config[key] = registry.restore("attacks", config[key])
         return cls(**config)

@@ -1,4 +1,4 @@
-"""One training step of every method: the page to hold against the paper.
+"""One training step of every method and label scheme: the page to hold against the papers.
 
 Pure functions over ``keras.ops``; they run unchanged on every backend. Only how a gradient is
 taken and where state lives differs, and that is in ``slr_keras/backend/<name>.py``. Steps are
@@ -9,12 +9,12 @@ Images x are (B, H, W, C) in [0, 1], labels y (B,), logits z (B, K), soft labels
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from slr_keras import losses
 from slr_keras.attacks._base import Attack
-from slr_keras.attacks._objective import Objective
+from slr_keras.labels._base import Labels
+from slr_keras.methods._base import Logits, Method, Outputs
 
 Tensor = Any
 
@@ -35,40 +35,41 @@ class Batch(NamedTuple):
     probe: Tensor | None = None
 
 
-class Outputs(NamedTuple):
-    """Logits of the images trained on, and of the clean ones where that pass was made."""
-
-    trained: Tensor
-    clean: Tensor | None
-
-
 def adversarial(
-    attack: Attack, logits: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, seed: Any
+    attack: Attack, method: Method, logits: Logits, x: Tensor, y: Tensor, seed: Any
 ) -> Tensor:
-    """1. x' in the ball around x that raises CE(f(x'), y): inference mode, hard label."""
-    return attack.run(Objective(logits, y), x, seed)
+    """1. x' in the ball around x that raises the method's objective, in inference mode."""
+    return attack.run(method.objective(logits, x, y), x, seed)
 
 
-def forward(net: Any, method: Any, x: Tensor, trained: Tensor, refining: bool) -> Outputs:
-    """2. z' = f(x') in training mode, then z = f(x): BatchNorm moves in this order."""
-    z_adv = net(trained, training=True)
-    clean = net(x, training=method.clean_pass == "training") if refining else None
-    return Outputs(z_adv, clean)
+def forward(net: Any, method: Method, labels: Labels, batch: Batch, refining: bool) -> Outputs:
+    """2. z' = f(x') in training mode, and z = f(x) where loss or labels ask for it.
+
+    BatchNorm moves in the order of the authors' programs: TRADES and MART see the clean images
+    first, refined labels second.
+    """
+    z = net(batch.image, training=True) if method.both else None
+    z_adv = net(batch.trained, training=True)
+    if refining and z is None:
+        z = net(batch.image, training=labels.clean_mode)
+    return Outputs(z_adv, z)
 
 
-def target(method: Any, bank: Any, index: Tensor, y: Tensor, z: Outputs, refining: bool) -> Tensor:
+def target(labels: Labels, bank: Any, batch: Batch, z: Outputs, refining: bool) -> Tensor:
     """3. refine T_i (before the loss reads it) and 4. mix it with the given label y_i."""
-    given = losses.one_hot(y, z.trained.shape[-1])
+    given = labels.given(losses.one_hot(batch.label, z.trained.shape[-1]))
     if not refining:
         return given
-    row = bank.read(index, given)
+    row = bank.read(batch.sample, given)
     p, p_adv = losses.probabilities(z.clean), losses.probabilities(z.trained)
-    row = bank.write(index, method.refine(row, p, p_adv))
-    return method.target(row, given)
+    row = bank.write(batch.sample, labels.refine(row, p, p_adv))
+    return labels.target(row, given)
 
 
-def loss(net: Any, method: Any, bank: Any, batch: Batch, refining: bool) -> tuple[Tensor, Outputs]:
-    """5. Per-sample loss -sum_k t_ik log softmax(z')_k, shape (B,), after steps 2 to 4."""
-    z = forward(net, method, batch.image, batch.trained, refining)
-    t = target(method, bank, batch.sample, batch.label, z, refining)
-    return method.loss(z.trained, t), z
+def loss(
+    net: Any, method: Method, labels: Labels, bank: Any, batch: Batch, refining: bool
+) -> tuple[Tensor, Outputs]:
+    """5. The method's loss of each sample, shape (B,), after steps 2 to 4."""
+    z = forward(net, method, labels, batch, refining)
+    t = target(labels, bank, batch, z, refining)
+    return method.loss(z, t, batch.label), z
