@@ -28,6 +28,7 @@ _SUBPACKAGES = (
     "schedules",
 )
 _NAMES = {
+    "AWP": "slr_keras.training.awp",
     "RobustClassifier": "slr_keras.training.robust_classifier",
     "load_model": "slr_keras.saving",
 }

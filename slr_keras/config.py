@@ -103,6 +103,21 @@ class LabelBankSettings(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class WeightsSettings(Settings):
+    """Where the gradient of the update is taken."""
+
+    awp: float = setting(
+        0.0,
+        help="adversarial weight perturbation: step relative to the weights, 0.01 for AT, 0.005 "
+        "for TRADES and MART; 0: off",
+        at_least=0,
+    )
+    awp_start_epoch: int = setting(
+        1, help="first epoch whose weights are perturbed", unit="epochs", at_least=1
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class EmaSettings(Settings):
     """Weight averaging: what is evaluated, saved and exported is a moving average."""
 
@@ -183,6 +198,7 @@ class RunConfig(Settings):
     optimizer: OptimizerSettings = setting(SGDSettings(), help="optimiser", variants="optimizers")
     schedule: Schedule = setting(Step(), help="learning-rate schedule", variants="schedules")
     label_bank: LabelBankSettings = setting(LabelBankSettings(), help="label bank")
+    weights: WeightsSettings = setting(WeightsSettings(), help="weight perturbation")
     ema: EmaSettings = setting(EmaSettings(), help="weight averaging")
     eval: EvalSettings = setting(EvalSettings(), help="evaluation")
     distributed: DistributedSettings = setting(DistributedSettings(), help="several processes")

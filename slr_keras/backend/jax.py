@@ -250,20 +250,32 @@ class TrainStep:
 
     def train_step(self: Any, state: Any, data: Any) -> tuple[dict[str, Tensor], Any]:
         """Attack, refine, update: one optimisation step, compiled as a whole."""
-        trainable, _, optimizer, _ = state
         with self._scope(state) as scope:
-            batch = self.attack_batch(data)
-            differentiated = functools.partial(self._scaled_loss, batch, scope, optimizer)
-            gradients, (loss, outputs, moved) = jax.grad(differentiated, has_aux=True)(trainable)
-            for variable, value in zip(self.non_trainable_variables, moved, strict=True):
-                variable.assign(value)
-            trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
-            for variable, value in zip(self.trainable_variables, trainable, strict=True):
-                variable.assign(value)
-            self.average_weights()
-            logs = self.record(batch, loss, outputs)
-        _, rest, _, metrics = self._state(scope)
-        return logs, (trainable, rest, optimizer, metrics)
+            logs = self.train_batch(data, functools.partial(self._gradients, scope))
+        return logs, self._state(scope)
+
+    def _gradients(self: Any, outer: Any, function: Callable[[], Any]) -> tuple[Any, Any]:
+        trainable, rest, optimizer, metrics = self._state(outer)
+
+        def differentiated(weights: Any) -> tuple[Tensor, Any]:
+            """The scaled loss, and beside it what ``function`` gives and what it has moved."""
+            with self._scope((weights, rest, optimizer, metrics)) as scope:
+                found = function()
+                scaled = self.optimizer.scale_loss(found[0])
+            return scaled, (found, self._state(scope)[1])
+
+        gradients, (found, moved) = jax.grad(differentiated, has_aux=True)(trainable)
+        for variable, value in zip(self.non_trainable_variables, moved, strict=True):
+            variable.assign(value)
+        return gradients, found
+
+    def joined(self, gradients: list[Tensor]) -> list[Tensor]:
+        """The gradients of all devices together, as they are."""
+        return gradients
+
+    def update(self: Any, gradients: list[Tensor]) -> None:
+        """The optimiser moves the weights."""
+        self.optimizer.apply(gradients, self.trainable_variables)
 
     def test_step(self: Any, state: Any, data: Any) -> tuple[dict[str, Tensor], Any]:
         """Clean and robust accuracy of a batch."""
@@ -285,16 +297,6 @@ class TrainStep:
         if force:
             self.train_step = functools.partial(type(self).train_step, self)
         super().make_train_function(force=force)  # type: ignore[misc]
-
-    def _scaled_loss(
-        self: Any, batch: Any, outer: Any, optimizer: Any, weights: Any
-    ) -> tuple[Tensor, Any]:
-        """What is differentiated, and beside it loss, logits and what the pass has moved."""
-        _, rest, _, metrics = self._state(outer)
-        with self._scope((weights, rest, optimizer, metrics)) as scope:
-            loss, outputs = self.batch_loss(batch)
-            scaled = self.optimizer.scale_loss(loss)
-        return scaled, (loss, outputs, self._state(scope)[1])
 
     def _variables(self: Any) -> tuple[list[Any], ...]:
         optimizer = self.optimizer.variables if self.optimizer is not None else []

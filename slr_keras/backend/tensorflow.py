@@ -268,15 +268,25 @@ class TrainStep:
 
     def train_step(self: Any, data: Any) -> dict[str, Tensor]:
         """Attack, refine, update: one optimisation step, compiled as a whole."""
-        batch = self.attack_batch(data)
+        return self.train_batch(data, self._gradients)
+
+    def _gradients(self: Any, function: Callable[[], Any]) -> tuple[list[Tensor], Any]:
         with tf.GradientTape() as tape:
-            loss, outputs = self.batch_loss(batch)
-            shared = loss / tf.distribute.get_strategy().num_replicas_in_sync
+            found = function()
+            shared = found[0] / tf.distribute.get_strategy().num_replicas_in_sync
             scaled = self.optimizer.scale_loss(shared)  # gradients are summed over the devices
+        return tape.gradient(scaled, self.trainable_weights), found
+
+    def joined(self, gradients: list[Tensor]) -> list[Tensor]:
+        """The gradients of all devices together."""
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            return gradients
+        return tf.distribute.get_replica_context().all_reduce("sum", gradients)
+
+    def update(self: Any, gradients: list[Tensor]) -> None:
+        """The optimiser moves the weights."""
         weights = self.trainable_weights
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
-        self.average_weights()
-        return self.record(batch, loss, outputs)
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
     def test_step(self: Any, data: Any) -> dict[str, Tensor]:
         """Clean and robust accuracy of a batch."""

@@ -194,15 +194,22 @@ class TrainStep:
     def train_step(self: Any, data: Any) -> dict[str, Tensor]:
         """Attack, refine, update: one optimisation step."""
         with torch.no_grad():
-            batch = self.attack_batch(data)
+            return self.train_batch(data, self._gradients)
+
+    def _gradients(self: Any, function: Callable[[], Any]) -> tuple[list[Tensor], Any]:
         self.zero_grad()
-        loss, outputs = self.batch_loss(batch)
-        self.optimizer.scale_loss(loss).backward()
-        weights = self.trainable_weights
-        with torch.no_grad():
-            self.optimizer.apply([weight.value.grad for weight in weights], weights)
-            self.average_weights()
-            return self.record(batch, loss, outputs)
+        with torch.enable_grad():
+            found = function()
+            self.optimizer.scale_loss(found[0]).backward()
+        return [weight.value.grad for weight in self.trainable_weights], found
+
+    def joined(self, gradients: list[Tensor]) -> list[Tensor]:
+        """The gradients of all devices together: there is one."""
+        return gradients
+
+    def update(self: Any, gradients: list[Tensor]) -> None:
+        """The optimiser moves the weights."""
+        self.optimizer.apply(gradients, self.trainable_weights)
 
     def test_step(self: Any, data: Any) -> dict[str, Tensor]:
         """Clean and robust accuracy of a batch."""

@@ -19,6 +19,7 @@ from slr_keras.errors import NonFiniteLossError, UserError
 from slr_keras.evaluation.runner import Evaluator
 from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
+from slr_keras.training.awp import AWP
 from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish
 from slr_keras.training.control import Control, Interrupted
@@ -56,7 +57,7 @@ class Run:
         self.saved_position: Position | None = None
         self.ready = False  # whether there is a model that stands at the position
         self.closing = False  # whether this process goes on alone, to test and to write
-        self.compiled_for: bool | None = None  # whether the compiled step refines labels
+        self.compiled_for: tuple[bool, bool] | None = None  # the phase of the compiled step
         self.seconds_paused = self.progress_reported = 0.0
 
     # -- events -------------------------------------------------------------------------------
@@ -474,6 +475,7 @@ def make_classifier(
         images=images,
         ema_decay=config.ema.decay,
         ema_start_epoch=config.ema.start_epoch,
+        awp=AWP(gamma=config.weights.awp, start_epoch=config.weights.awp_start_epoch),
         seed=config.seed,
     )
 

@@ -21,7 +21,7 @@ class _Run(Protocol):
     config: config.RunConfig
     position: Position
     batches: Any
-    compiled_for: bool | None
+    compiled_for: tuple[bool, bool] | None
     means_at_resume: list[tuple[Any, Any]]
 
     def clock(self) -> float: ...
@@ -67,7 +67,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
                 variable.assign(value)
         run.listen()
         self.started = self.saved = self.reported = run.clock()
-        self.compiles = run.compiled_for != self.model.refining
+        self.compiles = run.compiled_for != self.model.phase
         run.phase("compiling" if self.compiles else "epoch", epoch + 1)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -77,7 +77,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
             run.position, batch=self.first + batch + 1, seconds=self.before + now - self.started
         )
         if self.compiles:
-            self.compiles, run.compiled_for = False, self.model.refining
+            self.compiles, run.compiled_for = False, self.model.phase
             run.phase("epoch", run.position.epoch)
         if not self.queues:
             float(logs["loss"])  # waits: a CPU gains nothing from steps that queue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from slr_keras.labels._base import Labels
 from slr_keras.labels.hard import Hard
 from slr_keras.methods._base import Method, Outputs
 from slr_keras.methods.slr import SLR
-from slr_keras.settings import registry
+from slr_keras.settings import registry, schema
 from slr_keras.training import step
+from slr_keras.training.awp import AWP
 from slr_keras.training.image_bank import ImageBank
 from slr_keras.training.label_bank import LabelBank
 from slr_keras.training.weight_average import WeightAverage
@@ -64,6 +66,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         ema_decay: d in (0, 1) evaluates, saves and exports the moving average of the weights,
             see :class:`~slr_keras.training.weight_average.WeightAverage`; 0: no average.
         ema_start_epoch: first epoch, from 1, whose steps are averaged.
+        awp: adversarial weight perturbation, see :class:`~slr_keras.training.awp.AWP`.
         seed: fixes the attack's random starts.
 
     Attributes:
@@ -86,7 +89,6 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         net: Any,
         num_samples: int | None = None,
         method: Method | None = None,
-        labels: Labels | None = None,
         attack: Attack | None = None,
         evaluation_attack: Attack | None = None,
         attack_dtype: str | None = None,
@@ -96,6 +98,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         images: np.ndarray | None = None,
         ema_decay: float = 0.0,
         ema_start_epoch: int = 1,
+        labels: Labels | None = None,
+        awp: AWP | None = None,
         seed: int = 0,
         **options: Any,
     ):
@@ -114,10 +118,11 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.inference = InferenceNetwork(net, attack_dtype or net.compute_dtype)
         self.label_bank = self._make_bank() if self.labels.refines else None
         self.ema_decay, self.ema_start_epoch = ema_decay, ema_start_epoch
+        self.awp = awp or AWP(gamma=0.0)
         self.weight_average = WeightAverage(net, ema_decay) if ema_decay else None
         self.image_bank = None if images is None else self._place(images)
         self.attack_seed, self.evaluation_seed = seeded(seed), seeded(seed + 1)
-        self.epoch, self.refining = 1, self.labels.refining(1)
+        self._enter(1)
         self.trackers = [keras.metrics.Mean(name) for name in METRICS]
         self.build(net.input_shape)
 
@@ -207,21 +212,30 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
     def begin_epoch(self, epoch: int) -> None:
         """Enter an epoch, counted from 1. ``fit`` calls this; own loops must.
 
-        When refinement sets in, the step changes and is compiled once more.
+        When refinement or perturbation sets in, the step changes and is compiled once more.
         """
-        refining, before = self.labels.refining(epoch), self.refining
-        self.epoch, self.refining = epoch, refining
+        before = self.phase
+        self._enter(epoch)
         if self.weight_average is not None:
             self.weight_average.active.assign(float(epoch >= self.ema_start_epoch))
-        if refining != before:
+        if self.phase != before:
             self.make_train_function(force=True)
+
+    @property
+    def phase(self) -> tuple[bool, bool]:
+        """What decides which step is compiled: whether labels are refined, weights perturbed."""
+        return self.refining, self.perturbing
+
+    def _enter(self, epoch: int) -> None:
+        self.epoch, self.refining = epoch, self.labels.refining(epoch)
+        self.perturbing = self.awp.perturbing(epoch)
 
     def reset_metrics(self) -> None:
         """Also restarts the evaluation's random starts, so that evaluating twice agrees."""
         super().reset_metrics()
         self.evaluation_seed.state.assign([self.seed + 1, 0])
 
-    # -- the step, in the order of training/step.py; the backend's train_step calls these ------
+    # -- the step, in the order of training/step.py; the backend's train_step calls train_batch --
 
     def attack_batch(self, data: Any) -> step.Batch:
         """Step 1: attack in inference mode, outside of any gradient of the weights."""
@@ -258,20 +272,40 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         few = (ops.shape(image)[0] + PROBE_SHARE - 1) // PROBE_SHARE
         return losses.correct(logits(image[:few]), label[:few])
 
-    def batch_loss(self, batch: step.Batch) -> tuple[Tensor, Outputs]:
-        """Steps 2 to 5: the scalar loss whose gradient updates the weights."""
-        per_sample, outputs = step.loss(
-            self.net, self.method, self.labels, self.label_bank, batch, self.refining
-        )
+    def train_batch(self, data: Any, gradients: Callable[..., Any]) -> dict[str, Tensor]:
+        """One optimisation step; ``gradients`` is how the backend differentiates a loss."""
+        batch = self.attack_batch(data)
+        moving = [ops.copy(variable) for variable in self._moving]
+        found, (loss, outputs, target) = gradients(lambda: self.batch_loss(batch))
+        if self.perturbing:
+            _assign(self._moving, moving)
+            weights = [ops.copy(weight) for weight in self.trainable_weights]
+            _assign(self.trainable_weights, self.awp.perturbed(weights, self.joined(found)))
+            found, _ = gradients(lambda: self.batch_loss(batch, target))
+            _assign(self.trainable_weights, weights)
+        self.update(found)
+        if self.weight_average is not None:
+            self.weight_average.update(self.net)
+        return self.record(batch, loss, outputs)
+
+    @property
+    def _moving(self) -> list[Any]:
+        """What a pass in training mode moves, where there will be a second one."""
+        return self.net.non_trainable_variables if self.perturbing else []
+
+    def batch_loss(
+        self, batch: step.Batch, target: Tensor | None = None
+    ) -> tuple[Tensor, Outputs, Tensor]:
+        """Steps 2 to 5: the scalar loss whose gradient updates the weights, logits and targets.
+
+        With ``target`` nothing is refined.
+        """
+        parts = self.net, self.method, self.labels, self.label_bank
+        per_sample, outputs, target = step.loss(*parts, batch, self.refining, target)
         loss = _weighted_mean(per_sample, batch.weight)
         for penalty in self.net.losses:
             loss = loss + ops.cast(penalty, "float32")
-        return loss, outputs
-
-    def average_weights(self) -> None:
-        """After the update."""
-        if self.weight_average is not None:
-            self.weight_average.update(self.net)
+        return loss, outputs, target
 
     def record(self, batch: step.Batch, loss: Tensor, outputs: Outputs) -> dict[str, Tensor]:
         """Running means of the epoch."""
@@ -393,6 +427,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             "label_bank_place": self.label_bank_place,
             "ema_decay": self.ema_decay,
             "ema_start_epoch": self.ema_start_epoch,
+            "awp": schema.to_dict(self.awp),
             "seed": self.seed,
         }
 
@@ -402,8 +437,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         config = dict(config)
         config["net"] = keras.saving.deserialize_keras_object(config["net"], custom_objects)
         config["method"] = registry.restore("methods", config["method"])
-        if "labels" in config:  # not in files of before 2026-11-28
+        if "labels" in config:  # files of before 2026-11-28 have neither
             config["labels"] = registry.restore("labels", config["labels"])
+            config["awp"] = AWP(**config["awp"])
         for key in ("attack", "evaluation_attack"):
             config[key] = registry.restore("attacks", config[key])
         return cls(**config)
@@ -418,6 +454,11 @@ class _EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.model.begin_epoch(epoch + 1)
+
+
+def _assign(variables: Iterable[Any], values: Iterable[Tensor]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _image(x: Any) -> Tensor:

@@ -67,9 +67,16 @@ def target(labels: Labels, bank: Any, batch: Batch, z: Outputs, refining: bool) 
 
 
 def loss(
-    net: Any, method: Method, labels: Labels, bank: Any, batch: Batch, refining: bool
-) -> tuple[Tensor, Outputs]:
-    """5. The method's loss of each sample, shape (B,), after steps 2 to 4."""
-    z = forward(net, method, labels, batch, refining)
-    t = target(labels, bank, batch, z, refining)
-    return method.loss(z, t, batch.label), z
+    net: Any,
+    method: Method,
+    labels: Labels,
+    bank: Any,
+    batch: Batch,
+    refining: bool,
+    t: Tensor | None = None,
+) -> tuple[Tensor, Outputs, Tensor]:
+    """5. The method's loss of each sample, shape (B,), after steps 2 to 4, or towards given t."""
+    z = forward(net, method, labels, batch, refining and t is None)
+    if t is None:
+        t = target(labels, bank, batch, z, refining)
+    return method.loss(z, t, batch.label), z, t

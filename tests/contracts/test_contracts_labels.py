@@ -1,0 +1,56 @@
+"""What every registered label scheme keeps to; a new file in labels/ is tested here."""
+
+import numpy as np
+import pytest
+
+from slr_keras.errors import SettingError
+from slr_keras.labels.hard import Hard
+from slr_keras.labels.slr import SLR
+from slr_keras.labels.smoothing import Smoothing
+from slr_keras.methods import slr
+from slr_keras.methods.at import AT
+from slr_keras.methods.standard import Standard
+from slr_keras.settings import registry
+
+LABELS = registry.variants("labels")
+every_scheme = pytest.mark.parametrize("cls", LABELS.values(), ids=LABELS)
+
+
+def distributions(rng, rows, classes):
+    return rng.dirichlet(np.ones(classes), rows).astype("float32")
+
+
+@every_scheme
+def test_soft_labels_stay_distributions(cls, rng):
+    row, p, q = (distributions(rng, 20, 5) for _ in range(3))
+    given = np.array(cls().given(np.eye(5, dtype="float32")[rng.integers(0, 5, 20)]))
+    new = np.array(cls().refine(row, p, q))
+    for t in (given, new, np.array(cls().target(new, given))):
+        assert (t >= 0).all()
+        np.testing.assert_allclose(t.sum(1), 1, atol=1e-6)
+
+
+@every_scheme
+def test_what_refines_says_when(cls):
+    epochs = [cls().refining(epoch) for epoch in range(1, 201)]
+    assert any(epochs) == cls.refines
+    assert epochs == sorted(epochs)  # once begun it goes on
+
+
+def test_smoothing_by_hand():
+    given = np.array(Smoothing(amount=0.3).given(np.eye(3, dtype="float32")[[0, 2]]))
+    np.testing.assert_allclose(given, [[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]], atol=1e-7)
+    np.testing.assert_array_equal(Hard().given(np.eye(3)), np.eye(3))
+
+
+def test_the_method_slr_has_the_settings_of_the_labels():
+    mine = {name: getattr(slr.SLR(), name) for name in vars(SLR())}
+    assert mine == vars(SLR())
+
+
+def test_combinations_without_meaning():
+    with pytest.raises(SettingError, match="method slr brings its own labels, received smoothing"):
+        slr.SLR().scheme(Smoothing())
+    with pytest.raises(SettingError, match="labels slr learn from adversarial images"):
+        Standard().scheme(SLR())
+    assert AT().scheme(SLR()) == SLR() and Standard().scheme(Smoothing()) == Smoothing()
