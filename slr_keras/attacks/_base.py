@@ -33,6 +33,7 @@ class Attack(Variant):
     """
 
     ascends: ClassVar[bool] = True  # follows the gradient to the optimum of a linear model
+    training_only: ClassVar[bool] = False  # leaves the ball: no evaluation
     repeats: ClassVar[tuple[str, ...]] = ()  # whole numbers that may be such arguments too
 
     norm: str = setting(
@@ -71,6 +72,11 @@ class Attack(Variant):
     def ball(self) -> Any:
         """The norm's projection, steepest step and random points."""
         return NORMS[self.norm]
+
+    @property
+    def reach(self) -> float:
+        """The largest distance from the image: ``eps``, unless it is for training alone."""
+        return self.eps
 
     def inside(self, x: Tensor, candidate: Tensor) -> Tensor:
         """The candidate pulled into the ball around ``x`` and into [0, 1]."""

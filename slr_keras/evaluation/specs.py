@@ -80,7 +80,9 @@ class Step:
 
 def known_names() -> list[str]:
     """Every name that may be asked for."""
-    return sorted({CLEAN, AUTOATTACK, *registry.variants("attacks"), *NAMES})
+    attacks = registry.variants("attacks").items()
+    own = {name for name, cls in attacks if not cls.training_only}
+    return sorted({CLEAN, AUTOATTACK, *own, *NAMES})
 
 
 def make_attack(spec: str, ball: Ball) -> Attack:
@@ -101,6 +103,8 @@ def make_attack(spec: str, ball: Ball) -> Attack:
     if kind not in registry.variants("attacks"):
         raise UserError(f"unknown attack: {name!r}.{did_you_mean(name, known_names())}")
     cls = registry.get("attacks", kind)
+    if cls.training_only:
+        raise UserError(f"attack {spec!r} leaves the ball, for training alone: take pgd-20")
     has = {field.name for field in dataclasses.fields(cls)}
     if settings.get("norm", ball.norm) != ball.norm:
         raise UserError(f"attack {spec!r} measures in {settings['norm']}, not in {ball.norm}")

@@ -154,7 +154,8 @@ def test_stays_in_the_ball_and_in_the_pixel_range(cls, norm, attacked, batch):
     x, found = batch[0], attacked(cls, norm)
     ulp = np.finfo("float32").eps * {"linf": 1, "l2": 9, "l1": 72}[norm]
     assert found.dtype == np.float32 and found.shape == x.shape
-    assert excess(norm, found - x).max() <= ulp
+    beyond = make(cls, norm).reach - EPS  # of those that are for training alone
+    assert excess(norm, found - x).max() <= ulp + beyond
     assert found.min() >= 0 and found.max() <= 1
     if cls.ascends:
         assert excess(norm, found - x).max() > -EPS / 2, "the attack hardly moved"
@@ -254,9 +255,10 @@ def test_leaves_weights_and_moving_statistics_alone(cls, norm, net, runner, batc
         np.testing.assert_array_equal(old, new)
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("cls", [c for c in ATTACKS.values() if hasattr(c, "step")])
+@every_attack
 def test_the_loop_is_its_step_again_and_again(cls, norm, logits, batch):
+    if not hasattr(cls, "step"):
+        pytest.skip("has no step")
     x, objective = tensor(batch[0]), Objective(logits, batch[1])
     attack = brief(cls, norm)
     candidate = start = tensor(attack.start(x, seeded(6)))
