@@ -114,7 +114,7 @@ def test_the_trajectory_moves(found):
 def test_each_method_and_each_label_scheme(name):
     found, want = trajectory(**PARTS[name]), json.loads(OTHERS.read_text())[name]
     for part, values in want.items():
-        np.testing.assert_allclose(found[part], values, atol=1e-5, err_msg=part)
+        np.testing.assert_allclose(found[part], values, rtol=1e-5, atol=1e-5, err_msg=part)
     assert np.isfinite(found["losses"]).all() and np.ptp(found["losses"]) > 0.01
 
 
