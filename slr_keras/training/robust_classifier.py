@@ -126,11 +126,16 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.trackers = [keras.metrics.Mean(name) for name in METRICS]
         self.build(net.input_shape)
 
+    @property
+    def _scheme_name(self) -> str:
+        kind = "method" if self.labels is self.method else "label scheme"
+        return f"{kind} {self.labels.name!r}"
+
     def _make_bank(self) -> LabelBank:
         if not self.num_samples:
             raise UserError(
-                f"num_samples: labels {self.labels.name!r} keep a soft label for each training "
-                "sample and need their number. Pass num_samples=len(x_train)."
+                f"num_samples: {self._scheme_name} keeps a soft label for each training "
+                "sample and needs their number. Pass num_samples=len(x_train)."
             )
         return LabelBank(
             self.num_samples,
@@ -262,7 +267,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             return ops.cast(x["index"], "int32")
         if self.labels.refines:
             raise DataError(
-                f"labels {self.labels.name!r} need the index of each sample: expected "
+                f"{self._scheme_name} needs the index of each sample: expected "
                 '({"image": x, "index": i}, label), received images alone'
             )
         return None

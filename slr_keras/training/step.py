@@ -55,14 +55,16 @@ def forward(net: Any, method: Method, labels: Labels, batch: Batch, refining: bo
     return Outputs(z_adv, z)
 
 
-def target(labels: Labels, bank: Any, batch: Batch, z: Outputs, refining: bool) -> Tensor:
+def target(
+    labels: Labels, bank: Any, index: Tensor, y: Tensor, z: Outputs, refining: bool
+) -> Tensor:
     """3. refine T_i (before the loss reads it) and 4. mix it with the given label y_i."""
-    given = labels.given(losses.one_hot(batch.label, z.trained.shape[-1]))
+    given = labels.given(losses.one_hot(y, z.trained.shape[-1]))
     if not refining:
         return given
-    row = bank.read(batch.sample, given)
+    row = bank.read(index, given)
     p, p_adv = losses.probabilities(z.clean), losses.probabilities(z.trained)
-    row = bank.write(batch.sample, labels.refine(row, p, p_adv))
+    row = bank.write(index, labels.refine(row, p, p_adv))
     return labels.target(row, given)
 
 
@@ -78,5 +80,5 @@ def loss(
     """5. The method's loss of each sample, shape (B,), after steps 2 to 4, or towards given t."""
     z = forward(net, method, labels, batch, refining and t is None)
     if t is None:
-        t = target(labels, bank, batch, z, refining)
+        t = target(labels, bank, batch.sample, batch.label, z, refining)
     return method.loss(z, t, batch.label), z, t

@@ -36,7 +36,7 @@ def conv_net(seed=0):
 
 def classifier(method=None, net=None, optimizer=None, attack=PGD2, eager=False, **options):
     method = method or AT()
-    samples = N if method.refines else None
+    samples = N if isinstance(method, SLR) else None
     model = RobustClassifier(net or linear_net(), samples, method, attack, **options)
     model.compile(optimizer=optimizer or SGD(0.1), run_eagerly=eager)
     return model
