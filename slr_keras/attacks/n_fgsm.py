@@ -1,5 +1,4 @@
-"""N-FGSM: de Jorge et al. 2022, "Make some noise: reliable and efficient single-step adversarial
-training" (arXiv 2202.01181), equation 7."""
+"""N-FGSM, "Make some noise": de Jorge et al. 2022 (arXiv 2202.01181), equation 7."""
 
 from __future__ import annotations
 

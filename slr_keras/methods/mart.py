@@ -1,7 +1,4 @@
-"""MART: Wang et al., "Improving adversarial robustness requires revisiting misclassified examples".
-
-ICLR 2020, equations 9 to 12.
-"""
+"""MART, misclassification-aware training: Wang et al., ICLR 2020, equations 9 to 12."""
 
 from __future__ import annotations
 

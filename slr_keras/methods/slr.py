@@ -10,7 +10,7 @@ from slr_keras.methods.at import AT
 
 @dataclasses.dataclass(frozen=True)
 class SLR(AT, slr.SLR):
-    """:class:`AT` with the labels of :class:`slr_keras.labels.slr.SLR`, as the paper has it.
+    """:class:`AT` towards the labels of :class:`slr_keras.labels.slr.SLR`, as the paper has it.
 
     The loss is ``mean_i -sum_k t_ik log softmax(f(x'_i))_k``; before ``start_epoch`` it is AT's.
 

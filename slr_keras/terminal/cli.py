@@ -27,6 +27,7 @@ from slr_keras.settings import registry, schema
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 MODES = ("auto", "bar", "plain", "quiet")
 MODES_HELP = "bar for terminals, plain for logs, quiet [auto: bar or plain]"
+SOURCED = ("attacks", "methods", "labels")  # modules whose first line names the source
 LISTS = {
     "attacks": "attacks",
     "methods": "methods",
@@ -146,7 +147,8 @@ def answer_lists(namespace: argparse.Namespace) -> bool:
         return True
     if namespace.list:
         for name, cls in registry.variants(LISTS[namespace.list]).items():
-            print(f"{name:28} {_first_line(cls.__doc__ or '')}")
+            described = sys.modules[cls.__module__] if namespace.list in SOURCED else cls
+            print(f"{name:28} {_first_line(described.__doc__ or '')}")
         return True
     return False
 
