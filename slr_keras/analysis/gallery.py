@@ -92,7 +92,7 @@ def exhibits(
     factor = factor_for(x_adv[places] - x[places])
 
     def guess(p: np.ndarray, label: int) -> Guess:
-        best = int(p.argmax())
+        best = int(np.argmax(p))
         return Guess(names[best], float(p[best]), best == label)
 
     def exhibit(i: int, kind: str) -> Exhibit:

@@ -258,14 +258,14 @@ def _verdict(
 ) -> str:
     """``wrong_on_clean``, ``fooled`` or ``resists``."""
     true = picture.label if attack.targeted else label
-    if true is not None and clean.argmax() != true:
+    if true is not None and np.argmax(clean) != true:
         return "wrong_on_clean"
     return "fooled" if fools(final, label, attack.targeted) else "resists"
 
 
 def _aim(attack: Attack, label: int, picture: images.Picture, clean: np.ndarray) -> list[str]:
     """A targeted attack towards where the image already is."""
-    here = clean.argmax() if picture.label is None else picture.label
+    here = np.argmax(clean) if picture.label is None else picture.label
     if not attack.targeted or label != here:
         return []
     return ["The target is the image's own class. Choose another class to drive it to."]

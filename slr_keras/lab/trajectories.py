@@ -86,7 +86,7 @@ def margin(logits: np.ndarray, label: int) -> float:
 
 def fools(logits: np.ndarray, label: int, targeted: bool) -> bool:
     """Whether the attack has reached its aim."""
-    return bool((logits.argmax() == label) == targeted)
+    return bool((np.argmax(logits) == label) == targeted)
 
 
 def follow(

@@ -523,6 +523,7 @@ def _closed(monkeypatch, path: pathlib.Path) -> None:
     monkeypatch.setattr(os, "scandir", refuse(real_scandir))
     monkeypatch.setattr(builtins, "open", refuse(real_open))
     monkeypatch.setattr("io.open", refuse(real_open))
+    monkeypatch.setattr(pathlib.Path, "open", refuse(pathlib.Path.open))  # Python 3.10
 
 
 def test_a_folder_without_permission_is_listed_with_a_sentence(runs, monkeypatch):

@@ -16,6 +16,7 @@ import pytest
 from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox
 
 from gui import app as app_module
 from gui import theme
@@ -75,11 +76,13 @@ def shared(qapp, tmp_path_factory):
 
 
 @pytest.fixture
-def window(shared, spin):
-    shared.window.messages.dismiss()
+def window(shared, spin, wait_until):
     shared.window.show_screen("runs")
     shared.window.activateWindow()
+    wait_until(shared.window.isActiveWindow)
     spin(0.02)
+    while shared.window.messages.text():
+        shared.window.messages.dismiss()
     yield shared.window
     theme.choose("light", shared.context.settings)
 
@@ -204,6 +207,8 @@ def test_shortcuts_and_about(window, wait_until):
     wait_until(lambda: window.findChild(Shortcuts))
     window.findChild(Shortcuts).close()
     action(window, "help.about").run()
+    wait_until(lambda: window.findChild(QMessageBox))
+    window.findChild(QMessageBox).close()
 
 
 def test_what_cannot_be_done_now(window):
@@ -331,7 +336,8 @@ def test_an_exception_in_a_slot_is_said_and_logged(shared, window, wait_until, c
     QTimer.singleShot(0, broken)
     wait_until(lambda: "a defect of the test" in window.messages.text())
     assert window.isVisible()
-    (entry,) = [e for e in shared.context.diagnostics.log if "Traceback" in e.text]
+    log = [e for e in shared.context.diagnostics.log if "a defect of the test" in e.text]
+    (entry,) = [e for e in log if "Traceback" in e.text]
     assert entry.level == "error" and "broken" in entry.text
     assert "a defect of the test" in capsys.readouterr().err
 
