@@ -9,11 +9,7 @@ import pytest
 from keras import layers
 
 import slr_keras as slr
-<<<<<<< HEAD
-=======
-from slr_keras import registry
 from slr_keras.attacks._arrays import Runner
->>>>>>> 43d241c17ad5321641f6d40763309e83d64a9c93
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.deepfool import DeepFool
 from slr_keras.attacks.fab import FAB
