@@ -208,6 +208,7 @@ class RunConfig(Settings):
         if self.attack.targeted:
             raise SettingError("attack.targeted", "training needs an untargeted attack, set false")
         self.method.scheme(self.labels)
+        self.method.check_attack(self.attack)
         if self.devices != "all" and not (self.devices.isdecimal() and int(self.devices) > 0):
             raise SettingError("devices", f"expected 1 or more, or all, received {self.devices!r}")
         if self.distributed.coordinator and self.devices not in ("1", "all"):

@@ -33,6 +33,7 @@ class Attack(Variant):
     """
 
     ascends: ClassVar[bool] = True  # follows the gradient to the optimum of a linear model
+    own_objective: ClassVar[bool] = False  # raises a loss of its own, whatever it is given
     training_only: ClassVar[bool] = False  # leaves the ball: no evaluation
     repeats: ClassVar[tuple[str, ...]] = ()  # whole numbers that may be such arguments too
 

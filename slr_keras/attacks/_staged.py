@@ -31,6 +31,7 @@ class Staged(Attack):
     that only decide how often they run belong into ``repeats``.
     """
 
+    own_objective: ClassVar[bool] = True
     repeats: ClassVar[tuple[str, ...]] = ("restarts",)
 
     restarts: int = setting(1, help="independent runs; the first that fools counts", at_least=1)

@@ -39,6 +39,7 @@ class CW(Attack):
 
     name = "cw"
     ascends = False
+    own_objective = True
     repeats = ("steps", "searches")
 
     steps: int = setting(100, help="steps; in L2 of each of the searches", at_least=1)

@@ -35,6 +35,7 @@ class DeepFool(Attack):
 
     name = "deepfool"
     ascends = False
+    own_objective = True
     repeats = ("steps",)
 
     steps: int = setting(50, help="steps at most", at_least=1)

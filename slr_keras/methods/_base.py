@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 from slr_keras import losses
+from slr_keras.attacks._base import Attack
 from slr_keras.attacks._objective import Objective
 from slr_keras.errors import SettingError
 from slr_keras.labels._base import Labels
@@ -34,10 +35,12 @@ class Method(Variant):
     Attributes:
         adversarial: train on adversarial examples.
         both: the loss sees the clean images too; a pass with gradient, before the other.
+        own_objective: the attack raises something else than the cross-entropy.
     """
 
     adversarial: ClassVar[bool] = True
     both: ClassVar[bool] = False
+    own_objective: ClassVar[bool] = False
 
     def objective(self, logits: Logits, x: Tensor, y: Tensor) -> Objective:
         """What the attack raises: ``CE(f(x'), y)``, in inference mode, with the hard label."""
@@ -64,6 +67,14 @@ class Method(Variant):
                 "Take method at, for example",
             )
         return labels
+
+    def check_attack(self, attack: Attack) -> None:
+        """Raise :class:`SettingError` if the attack cannot raise the method's objective."""
+        if self.own_objective and attack.own_objective:
+            raise SettingError(
+                "attack.name",
+                f"{attack.name} raises a loss of its own, method {self.name} has another. Take pgd",
+            )
 
     def loss(self, z: Outputs, target: Tensor, label: Tensor) -> Tensor:
         """Loss of each sample, (B,), towards targets (B, K); ``label`` (B,) is the given one."""

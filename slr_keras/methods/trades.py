@@ -28,6 +28,7 @@ class TRADES(Method):
 
     name = "trades"
     both = True
+    own_objective = True
 
     beta: float = setting(6.0, help="weight of the divergence between x and x'", at_least=0)
 

@@ -107,6 +107,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         check_classifier(net)
         self.net, self.num_samples = net, num_samples
         self.method, self.attack = method or SLR(), attack or PGD()
+        self.method.check_attack(self.attack)
         self.given_labels = labels or Hard()
         self.labels = self.method.scheme(self.given_labels)
         self.evaluation_attack = evaluation_attack or self.attack

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from slr_keras.attacks.apgd import APGD
+from slr_keras.attacks.pgd import PGD
 from slr_keras.errors import SettingError
 from slr_keras.labels.hard import Hard
 from slr_keras.labels.slr import SLR
@@ -10,6 +12,7 @@ from slr_keras.labels.smoothing import Smoothing
 from slr_keras.methods import slr
 from slr_keras.methods.at import AT
 from slr_keras.methods.standard import Standard
+from slr_keras.methods.trades import TRADES
 from slr_keras.settings import registry
 
 LABELS = registry.variants("labels")
@@ -53,4 +56,8 @@ def test_combinations_without_meaning():
         slr.SLR().scheme(Smoothing())
     with pytest.raises(SettingError, match="labels slr learn from adversarial images"):
         Standard().scheme(SLR())
+    with pytest.raises(SettingError, match="apgd raises a loss of its own, method trades"):
+        TRADES().check_attack(APGD())
+    TRADES().check_attack(PGD())
+    AT().check_attack(APGD())
     assert AT().scheme(SLR()) == SLR() and Standard().scheme(Smoothing()) == Smoothing()

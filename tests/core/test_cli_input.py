@@ -87,6 +87,20 @@ def accepted(monkeypatch, capsys):
         (["--attack.targeted"], ["attack.targeted: training needs an untargeted attack"]),
         (["--schedule.milestones", "10,x"], ["schedule.milestones: expected a number", "'x'"]),
         (["--schedule.milestones", "10,0"], ["schedule.milestones: expected a number > 0"]),
+        (["--labels.name", "slr"], ["labels.name: method slr brings its own labels"]),
+        (
+            ["--method.name", "standard", "--labels.name", "slr"],
+            ["labels.name: labels slr learn from adversarial images"],
+        ),
+        (
+            ["--method.name", "trades", "--attack.name", "apgd"],
+            ["attack.name: apgd raises a loss of its own"],
+        ),
+        (
+            ["--method.name", "at", "--attack.name", "n_fgsm", "--attack.norm", "l1"],
+            ["attack.norm: n_fgsm is defined for linf, received l1"],
+        ),
+        (["--weights.awp", "-1"], ["weights.awp: expected a number >= 0, received -1.0"]),
         (["--model.strides", "1,1,1,1,1,1,1,1,1"], ["model.strides: expected 1 to 8 numbers"]),
         (["--model.strides", "1,2,3,1"], ["model.strides: expected a whole number", "received 3"]),
         (["--list", "atacks"], ["argument --list: invalid choice: 'atacks'"]),
