@@ -62,7 +62,7 @@ def _row(name: str, value: float, target: float, unit: str) -> None:
 PAINTED = """
 import os, pathlib, sys
 from gui import app as app_module
-from gui.context import Programs
+from gui.presenters.context import Programs
 app = app_module.application()
 settings = app_module.default_settings()
 nothing = [sys.executable, "-c", "pass"]
@@ -96,7 +96,7 @@ def _session(folder: pathlib.Path, *flags: str) -> Any:
     from PySide6.QtCore import QSettings
 
     from gui import app as app_module
-    from gui.context import Programs
+    from gui.presenters.context import Programs
 
     app = app_module.application()
     settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
