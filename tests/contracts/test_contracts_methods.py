@@ -32,13 +32,14 @@ def gradient(function, x):
     return np.array(backend.input_gradient(function, tensor(x)))
 
 
-def small_classifier(method, num_samples, seed=0, attack=PGD2):
+def small_classifier(method, num_samples, seed=0, attack=PGD2, **options):
     random.seed(seed)
     inputs = x = keras.Input((8, 8, 1))
     x = BatchNorm()(keras.layers.Conv2D(4, 3, strides=2)(x))
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
     net = keras.Model(inputs, keras.layers.Dense(10)(x))
-    model = RobustClassifier(net, num_samples=num_samples, method=method, attack=attack)
+    options |= {"method": method, "attack": attack}
+    model = RobustClassifier(net, num_samples=num_samples, **options)
     model.compile(optimizer=SGD(learning_rate=0.1, momentum=0.9, l2=5e-4))
     return model
 
