@@ -54,13 +54,19 @@ def classifier(
     eps: float = 8 / 255,
     images: np.ndarray | None = None,
 ) -> Any:
-    """The compiled ``RobustClassifier``; SLR refines from its first epoch.
+    """The compiled ``RobustClassifier``; SLR refines from its first epoch, ``awp`` is AT with AWP.
 
     With ``images`` these are the training set and lie on the device.
     """
     import slr_keras as slr
 
-    methods = {"slr": lambda: slr.methods.SLR(start_epoch=1), "at": slr.methods.AT}
+    methods = {
+        "slr": lambda: slr.methods.SLR(start_epoch=1),
+        "at": slr.methods.AT,
+        "awp": slr.methods.AT,
+        "trades": slr.methods.TRADES,
+        "mart": slr.methods.MART,
+    }
     model = slr.RobustClassifier(
         net,
         num_samples=samples if images is None else len(images),
@@ -68,6 +74,7 @@ def classifier(
         method=methods[method](),
         attack=slr.attacks.PGD(eps=eps, step_size=2 / 255, steps=10),
         attack_dtype=dtype,
+        awp=slr.AWP(gamma=0.01) if method == "awp" else None,
     )
     model.compile(optimizer=slr.optimizers.SGD(learning_rate=0.1, momentum=0.9, l2=5e-4))
     model.begin_epoch(1)

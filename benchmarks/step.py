@@ -3,7 +3,7 @@
 python -m benchmarks.step --model resnet18 --batch 32
 python -m benchmarks.step --model small_cnn
 python -m benchmarks.step --attack-dtype bfloat16
-python -m benchmarks.step --against at
+python -m benchmarks.step --against at --method trades
 python -m benchmarks.step --memory            # peak memory of this process
 """
 
@@ -16,7 +16,7 @@ import sys
 from benchmarks import _subjects, _timing
 
 TARGETS = {("resnet18", None): 0.93, ("small_cnn", None): 0.50, ("resnet18", "bfloat16"): 0.45}
-AT_TARGET = 1.06
+AT_TARGETS = {"slr": 1.06, "trades": 1.10, "mart": 1.10, "awp": 1.15}
 MEMORY_TARGET = 1.35  # GB
 
 
@@ -36,6 +36,9 @@ def _flags(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, help="images a step (32, small CNN 128)")
     parser.add_argument("--attack-dtype", choices=["bfloat16"], help="arithmetic of our attack")
     parser.add_argument("--against", choices=["torch", "at"], default="torch")
+    parser.add_argument(
+        "--method", choices=list(AT_TARGETS), default="slr", help="what is compared with AT"
+    )
     parser.add_argument("--memory", action="store_true", help="measure peak memory, not time")
     return parser.parse_args(arguments)
 
@@ -76,10 +79,12 @@ def _torch_step(flags: argparse.Namespace) -> _timing.Work:
 def _against_at(flags: argparse.Namespace) -> _timing.Comparison:
     # The model built first in a process measures slower than its twin built later, so each
     # method has one of either kind.
-    order = {name: _ours(flags, name.split()[0]) for name in ("slr", "at", "at again", "slr again")}
+    name = flags.method
+    order = {key: _ours(flags, key.split()[0]) for key in (name, "at", "at again", f"{name} again")}
     times = _timing.alternate(order, flags.rounds, flags.warmup)
-    slr, at = (times[name].joined(times[f"{name} again"]) for name in ("slr", "at"))
-    return _timing.Comparison(f"SLR / AT, {flags.model}", slr, at, AT_TARGET)
+    ours, at = (times[key].joined(times[f"{key} again"]) for key in (name, "at"))
+    title = f"{name.upper()} / AT, {flags.model}"
+    return _timing.Comparison(title, ours, at, AT_TARGETS[name])
 
 
 def _memory(flags: argparse.Namespace) -> int:

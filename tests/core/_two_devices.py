@@ -21,7 +21,7 @@ N, BATCH = 64, 16
 def trained(count, x, y):
     """A classifier after two epochs; no BatchNorm, whose statistics are each device's own.
 
-    Its images are on the devices, its weights are averaged.
+    Its images are on the devices, its weights are perturbed and averaged.
     """
     batches = slr.data.Batches(x, y, batch_size=BATCH, seed=0, augment="crop-flip", placed=True)
     keras.utils.set_random_seed(0)
@@ -36,7 +36,7 @@ def trained(count, x, y):
         )
         attack = slr.attacks.PGD(norm="l2", eps=0.5, step_size=0.2, steps=3, random=False)
         method = slr.methods.SLR(start_epoch=1)
-        options = {"images": x, "ema_decay": 0.9}
+        options = {"images": x, "ema_decay": 0.9, "awp": slr.AWP(gamma=0.05)}
         model = slr.RobustClassifier(net, N, method, attack, **options)
         model.compile(optimizer=slr.optimizers.SGD(learning_rate=0.1, momentum=0.9, l2=5e-4))
     model.fit(backend.feed(batches, 1, 0), epochs=2, steps_per_epoch=N // BATCH, verbose=0)
