@@ -28,7 +28,10 @@ MEASURED = (
 GAP = "robust_gap"
 _VALUES = operator.attrgetter(*MEASURED)
 _COLUMN = {key: column for column, key in enumerate((*MEASURED, GAP))}
-_BASIC = ("method.name", "attack.name", "attack.eps", "model.name", "data.name")
+_BASIC = (
+    *("method.name", "labels.name", "attack.name", "attack.eps"),
+    *("model.name", "data.name"),
+)
 _MOST_IMAGES = 20_000
 _MOST_KEPT = 100
 _IDLE = ("run_dir", "overwrite", "train.tensorboard", "train.export", "train.keep_checkpoints")
@@ -343,7 +346,8 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 def _setting(key: str, value: Any) -> str:
     section, _, last = key.rpartition(".")
     if last == "name":
-        return str(value).upper() if section == "method" else str(value)
+        words = {"method": str(value).upper(), "labels": f"{value} labels"}
+        return words.get(section, str(value))
     shown = f"{value:.6g}" if isinstance(value, float) else value
     return f"{last.replace('_', ' ')} {shown}"
 
