@@ -19,16 +19,16 @@ class SCE(Method):
     ``RCE = -sum_k p'_k log t_k`` with ``log 0`` taken as -4, the authors' A.
 
     Example:
-        >>> SCE(alpha=0.1, beta=1.0).adversarial
+        >>> SCE(forward=0.1, reverse=1.0).adversarial
         True
     """
 
     name = "sce"
 
-    alpha: float = setting(0.1, help="weight of the cross-entropy", at_least=0)
-    beta: float = setting(1.0, help="weight of the reverse cross-entropy", at_least=0)
+    forward: float = setting(0.1, help="alpha: weight of the cross-entropy", at_least=0)
+    reverse: float = setting(1.0, help="beta: weight of the reverse cross-entropy", at_least=0)
 
     def loss(self, z: Outputs, target: Tensor, label: Tensor) -> Tensor:
         """The class' formula, (B,)."""
-        forth = losses.soft_cross_entropy(z.trained, target)
-        return self.alpha * forth + self.beta * losses.reverse_cross_entropy(z.trained, target)
+        back = losses.reverse_cross_entropy(z.trained, target)
+        return self.forward * losses.soft_cross_entropy(z.trained, target) + self.reverse * back
