@@ -81,3 +81,26 @@ def test_correct_is_the_largest_logit():
 def test_one_hot(rng):
     y = rng.integers(0, 6, 40)
     np.testing.assert_array_equal(losses.one_hot(y, 6), np.eye(6)[y])
+
+
+def test_losses_of_the_methods_by_hand(rng):
+    z, other = rng.normal(0, 3, (2, 7, 4)).astype("float32")
+    y, t = rng.integers(0, 4, 7), rng.dirichlet(np.ones(4), 7).astype("float32")
+    p, q = (np.exp(log_softmax(logits)) for logits in (z, other))
+    rows = np.arange(7)
+    rival = np.where(np.eye(4)[y] > 0, -1, p).max(1)
+    np.testing.assert_allclose(losses.divergence(z, other), (p * np.log(p / q)).sum(1), rtol=1e-5)
+    np.testing.assert_allclose(losses.against_rival(z, y), -np.log(1 - rival), rtol=1e-5)
+    np.testing.assert_allclose(losses.probability_of(z, y), p[rows, y], rtol=1e-5)
+    hard = np.eye(4, dtype="float32")[y]
+    np.testing.assert_allclose(
+        losses.reverse_cross_entropy(z, hard), 4 * (1 - p[rows, y]), atol=1e-6
+    )  # log 0 counts as -4
+    soft = -(p * np.log(np.maximum(t, np.exp(-4)))).sum(1)
+    np.testing.assert_allclose(losses.reverse_cross_entropy(z, t), soft, rtol=1e-5)
+
+
+def test_a_sure_rival_costs_what_it_costs():
+    """In float32 ``1 - p`` would be 0 here, and its logarithm minus infinity."""
+    z = np.array([[0.0, 40.0, 0.0]], "float32")
+    np.testing.assert_allclose(losses.against_rival(z, [0]), 40 - np.log(2), rtol=1e-6)
