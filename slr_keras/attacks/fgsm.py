@@ -39,5 +39,5 @@ class FGSM(Attack):
         return x
 
     def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
-        """:meth:`perturb` from the image."""
+        """:meth:`perturb` from :meth:`start`."""
         return self.perturb(objective, x, self.start(x, seed))

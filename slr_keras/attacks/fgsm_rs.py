@@ -6,15 +6,15 @@ import dataclasses
 from typing import Any
 
 from slr_keras import backend
-from slr_keras.attacks._base import Attack
 from slr_keras.attacks._objective import Objective
+from slr_keras.attacks.fgsm import FGSM
 from slr_keras.settings.schema import setting
 
 Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class FGSMRS(Attack):
+class FGSMRS(FGSM):
     """One long step from a uniform point of the ball, projected: training five times cheaper.
 
     ``x' = clip_[0,1](x + P_eps(u + length eps s(grad f(x + u))))``, u uniform in the ball.
@@ -32,10 +32,6 @@ class FGSMRS(Attack):
 
     length: float = setting(1.25, help="length of the step, in radii", above=0)
 
-    def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
-        """The step from ``start``."""
-        return self.step(objective, x, start)
-
     def step(self, objective: Objective, x: Tensor, candidate: Tensor) -> Tensor:
         """One step from ``candidate``, kept inside the ball around ``x``."""
         gradient = backend.input_gradient(objective, candidate)
@@ -44,7 +40,3 @@ class FGSMRS(Attack):
     def start(self, x: Tensor, seed: Any) -> Tensor:
         """A uniform point of the ball."""
         return self.random_start(x, seed)
-
-    def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
-        """:meth:`perturb` from a random start."""
-        return self.perturb(objective, x, self.start(x, seed))

@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any
 
 from slr_keras import backend
-from slr_keras.attacks._base import Attack
 from slr_keras.attacks._objective import Objective
+from slr_keras.attacks.fgsm import FGSM
 from slr_keras.backend import ops
 from slr_keras.errors import SettingError
 from slr_keras.settings.schema import setting
@@ -16,7 +16,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class NFGSM(Attack):
+class NFGSM(FGSM):
     """One step from an image with strong noise, not projected: for training alone.
 
     ``x' = clip_[0,1](x + u + eps sign(grad f(x + u)))``, u uniform in [-k eps, k eps]. It leaves
@@ -45,10 +45,6 @@ class NFGSM(Attack):
         """``(k + 1) eps``."""
         return (self.noise + 1) * self.eps
 
-    def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
-        """The step from ``start``."""
-        return self.step(objective, x, start)
-
     def step(self, objective: Objective, x: Tensor, candidate: Tensor) -> Tensor:
         """One step of length eps from ``candidate``, clipped to [0, 1] alone."""
         gradient = backend.input_gradient(objective, candidate)
@@ -57,7 +53,3 @@ class NFGSM(Attack):
     def start(self, x: Tensor, seed: Any) -> Tensor:
         """The image with noise."""
         return x + self.ball.sample(ops.shape(x), self.noise * self.eps, seed)
-
-    def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
-        """:meth:`perturb` from a random start."""
-        return self.perturb(objective, x, self.start(x, seed))

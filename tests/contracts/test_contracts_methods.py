@@ -9,6 +9,7 @@ import pytest
 from slr_keras import backend
 from slr_keras.attacks.pgd import PGD
 from slr_keras.batch_norm import BatchNorm
+from slr_keras.labels import slr
 from slr_keras.methods._base import Outputs
 from slr_keras.methods.at import AT
 from slr_keras.methods.slr import SLR
@@ -144,6 +145,15 @@ def test_slr_with_refinement_off_is_at_bit_for_bit(method, digits, at_weights):
     for mine, at in zip(model.net.get_weights(), at_weights, strict=True):
         np.testing.assert_allclose(mine, at, rtol=0, atol=rounding)
     np.testing.assert_array_equal(model.label_bank.labels, np.eye(10)[digits[1]])
+
+
+def test_slr_is_at_with_its_labels_bit_for_bit(digits):
+    parts = [(SLR(start_epoch=2), None), (AT(), slr.SLR(start_epoch=2))]
+    models = [small_classifier(method, 96, labels=labels) for method, labels in parts]
+    for model in models:
+        model.fit(*digits, batch_size=48, epochs=2, verbose=0, shuffle=False)
+    for one, other in zip(models[0].weights, models[1].weights, strict=True):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
 
 
 def test_slr_with_refinement_on_is_not_at(digits, at_weights):
