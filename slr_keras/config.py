@@ -21,6 +21,7 @@ from slr_keras.data._settings import DataSettings
 from slr_keras.errors import SettingError, UserError, did_you_mean
 from slr_keras.labels._base import Labels
 from slr_keras.labels.hard import Hard
+from slr_keras.labels.slr import SLR as RefinedLabels  # noqa: N811
 from slr_keras.methods._base import Method
 from slr_keras.methods.slr import SLR
 from slr_keras.models._base import Architecture
@@ -207,8 +208,7 @@ class RunConfig(Settings):
         """Training needs an untargeted attack, and devices to share."""
         if self.attack.targeted:
             raise SettingError("attack.targeted", "training needs an untargeted attack, set false")
-        self.method.scheme(self.labels)
-        self.method.check_attack(self.attack)
+        self.method.check_attack(self.attack, self.method.scheme(self.labels))
         if self.devices != "all" and not (self.devices.isdecimal() and int(self.devices) > 0):
             raise SettingError("devices", f"expected 1 or more, or all, received {self.devices!r}")
         if self.distributed.coordinator and self.devices not in ("1", "all"):
@@ -232,22 +232,21 @@ class RunConfig(Settings):
 
 def _label_warnings(run: RunConfig) -> Iterator[str]:
     labels, section = run.scheme, "method" if run.scheme is run.method else "labels"
-    if not labels.refines:
-        return
     epochs, start = run.train.epochs, getattr(labels, "start_epoch", 1)
     if start > epochs:
         yield (
             f"{section}.start_epoch {start} is after the last epoch {epochs}: "
             "labels are never refined."
         )
-        return
-    momentum, left = getattr(labels, "momentum", 0.0), epochs - start + 1
-    if momentum**left > LABELS_HARDLY_MOVE:
-        yield (
-            f"{section}.momentum {momentum:g} is slow for the {left} epochs from "
-            f"{section}.start_epoch on: {100 * momentum**left:.0f} % of each label is still the "
-            "given one at the end."
-        ).replace("the 1 epochs", "the one epoch")
+    elif isinstance(labels, RefinedLabels):
+        left = epochs - start + 1
+        share = labels.momentum**left
+        if share > LABELS_HARDLY_MOVE:
+            yield (
+                f"{section}.momentum {labels.momentum:g} is slow for the {left} epochs from "
+                f"{section}.start_epoch on: {100 * share:.0f} % of each label is still the "
+                "given one at the end."
+            ).replace("the 1 epochs", "the one epoch")
 
 
 def _schedule_warnings(run: RunConfig) -> Iterator[str]:

@@ -61,12 +61,14 @@ class SLR(Labels):
         """As ``clean_pass`` says."""
         return self.clean_pass == "training"
 
-    def refine(self, row: Tensor, clean: Tensor, adversarial: Tensor) -> Tensor:
+    def refine(
+        self, row: Tensor, clean: Tensor, adversarial: Tensor, epoch: Tensor = None
+    ) -> Tensor:
         """``a T + (1 - a) (c p + (1 - c) p')``, all (B, K)."""
         a, c = self.momentum, self.clean_weight
         return a * row + (1 - a) * (c * clean + (1 - c) * adversarial)
 
-    def target(self, row: Tensor, given: Tensor) -> Tensor:
+    def target(self, soft: Tensor, given: Tensor, epoch: Tensor = None) -> Tensor:
         """``r T + (1 - r) y``, all (B, K)."""
         r = self.refine_ratio
-        return row if r == 1 else r * row + (1 - r) * given
+        return soft if r == 1 else r * soft + (1 - r) * given

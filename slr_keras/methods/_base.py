@@ -46,6 +46,10 @@ class Method(Variant):
         """What the attack raises: ``CE(f(x'), y)``, in inference mode, with the hard label."""
         return Objective(logits, y)
 
+    def fitted(self, z: Outputs) -> Tensor:
+        """The logits (B, K) whose cross-entropy towards the label is part of the loss."""
+        return z.trained
+
     def scheme(self, labels: Labels) -> Labels:
         """The labels of a method that brings its own, else those given.
 
@@ -68,12 +72,14 @@ class Method(Variant):
             )
         return labels
 
-    def check_attack(self, attack: Attack) -> None:
-        """Raise :class:`SettingError` if the attack cannot raise the method's objective."""
-        if self.own_objective and attack.own_objective:
+    def check_attack(self, attack: Attack, labels: Labels) -> None:
+        """Raise :class:`SettingError` if the attack cannot raise what method and labels ask for."""
+        if not attack.own_objective:
+            return
+        if self.own_objective or labels.pulls:
+            asks = f"method {self.name} has" if self.own_objective else f"labels {labels.name} have"
             raise SettingError(
-                "attack.name",
-                f"{attack.name} raises a loss of its own, method {self.name} has another. Take pgd",
+                "attack.name", f"{attack.name} raises a loss of its own, {asks} another. Take pgd"
             )
 
     def loss(self, z: Outputs, target: Tensor, label: Tensor) -> Tensor:

@@ -37,6 +37,10 @@ class TRADES(Method):
         z = ops.stop_gradient(logits(x))
         return Objective(logits, y, loss=lambda z_adv, _: losses.divergence(z, z_adv))
 
+    def fitted(self, z: Outputs) -> Tensor:
+        """Those of the clean images."""
+        return z.clean
+
     def loss(self, z: Outputs, target: Tensor, label: Tensor) -> Tensor:
         """``CE(z, t) + beta KL(softmax(z) || softmax(z'))``, (B,)."""
         natural = losses.soft_cross_entropy(z.clean, target)

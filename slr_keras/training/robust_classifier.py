@@ -70,8 +70,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         seed: fixes the attack's random starts.
 
     Attributes:
-        label_bank: soft labels of the training set, or None if the labels are not refined;
+        label_bank: soft labels of the training set, or None if the labels need none;
             ``model.label_bank.labels`` has shape (N, K).
+        teacher: the moving average of the weights that labels learn from, or None.
         image_bank: ``images`` on the device, else None.
 
     Raises:
@@ -107,9 +108,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         check_classifier(net)
         self.net, self.num_samples = net, num_samples
         self.method, self.attack = method or SLR(), attack or PGD()
-        self.method.check_attack(self.attack)
         self.given_labels = labels or Hard()
         self.labels = self.method.scheme(self.given_labels)
+        self.method.check_attack(self.attack, self.labels)
         self.evaluation_attack = evaluation_attack or self.attack
         if self.attack.targeted or self.evaluation_attack.targeted:
             raise UserError("attack.targeted: training and evaluation need an untargeted attack")
@@ -121,6 +122,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.ema_decay, self.ema_start_epoch = ema_decay, ema_start_epoch
         self.awp = awp or AWP(gamma=0.0)
         self.weight_average = WeightAverage(net, ema_decay) if ema_decay else None
+        self.teacher = self._make_teacher() if self.labels.teacher else None
+        self.epoch_now = self._clock() if self.labels.timed else None
         self.image_bank = None if images is None else self._place(images)
         self.attack_seed, self.evaluation_seed = seeded(seed), seeded(seed + 1)
         self._enter(1)
@@ -144,6 +147,23 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             self.label_bank_dtype,
             self.label_bank_top_k,
             self.label_bank_place,
+        )
+
+    def _make_teacher(self) -> WeightAverage:
+        teacher = WeightAverage(self.net, self.labels.teacher, name="teacher")
+        teacher.active.assign(1.0)
+        return teacher
+
+    def _clock(self) -> Any:
+        """The epoch as a weight, so that what depends on it is compiled once."""
+        return self.add_weight(
+            name="epoch",
+            shape=(),
+            initializer="ones",
+            trainable=False,
+            autocast=False,
+            dtype="float32",
+            aggregation="only_first_replica",
         )
 
     def _place(self, images: np.ndarray) -> ImageBank:
@@ -235,6 +255,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
     def _enter(self, epoch: int) -> None:
         self.epoch, self.refining = epoch, self.labels.refining(epoch)
         self.perturbing = self.awp.perturbing(epoch)
+        if self.epoch_now is not None:
+            self.epoch_now.assign(float(epoch))
 
     def reset_metrics(self) -> None:
         """Also restarts the evaluation's random starts, so that evaluating twice agrees."""
@@ -247,16 +269,20 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         """Step 1: attack in inference mode, outside of any gradient of the weights."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
         image, label = self._training_images(x), class_numbers(y)
-        trained, probe = image, None
-        if self.method.adversarial:
-            logits = self.inference.snapshot()
-            trained = step.adversarial(
-                self.attack, self.method, logits, image, label, self.attack_seed
-            )
-            trained = ops.stop_gradient(trained)
-            seen = self.refining or self.method.both
-            probe = None if seen else self._probe(logits, image, label)
-        return step.Batch(image, label, self._index(x), weight, trained, probe)
+        epoch = None if self.epoch_now is None else ops.convert_to_tensor(self.epoch_now)
+        batch = step.Batch(image, label, self._index(x), weight, trained=image, epoch=epoch)
+        if self.refining and self.teacher is not None:
+            batch = batch._replace(taught=self.teacher.logits(self.net, image))
+        return self._attacked(batch) if self.method.adversarial else batch
+
+    def _attacked(self, batch: step.Batch) -> step.Batch:
+        logits = self.inference.snapshot()
+        bank = self.label_bank if self.refining else None
+        parts = self.attack, self.method, self.labels, bank
+        trained = step.adversarial(*parts, logits, batch, self.attack_seed)
+        seen = self.method.both or (self.refining and self.labels.refines)
+        probe = None if seen else self._probe(logits, batch.image, batch.label)
+        return batch._replace(trained=ops.stop_gradient(trained), probe=probe)
 
     def _training_images(self, x: Any) -> Tensor:
         if self.image_bank is None or not isinstance(x, dict) or "image" in x:
@@ -290,8 +316,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             found, _ = gradients(lambda: self.batch_loss(batch, target))
             _assign(self.trainable_weights, weights)
         self.update(found)
-        if self.weight_average is not None:
-            self.weight_average.update(self.net)
+        for average in filter(None, (self.weight_average, self.teacher)):
+            average.update(self.net)
         return self.record(batch, loss, outputs)
 
     @property
@@ -300,8 +326,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         return self.net.non_trainable_variables if self.perturbing else []
 
     def batch_loss(
-        self, batch: step.Batch, target: Tensor | None = None
-    ) -> tuple[Tensor, Outputs, Tensor]:
+        self, batch: step.Batch, target: step.Target | None = None
+    ) -> tuple[Tensor, Outputs, step.Target]:
         """Steps 2 to 5: the scalar loss whose gradient updates the weights, logits and targets.
 
         With ``target`` nothing is refined.

@@ -22,9 +22,10 @@ Tensor = Any
 class Batch(NamedTuple):
     """One batch on its way through the step.
 
-    ``sample`` are indices into the training set, ``trained`` the images the loss sees. ``probe``
-    says which clean images of the batch's first quarter are classified correctly, where the
-    step makes no clean pass of its own.
+    ``sample`` are indices into the training set, ``trained`` the images the loss sees, ``taught``
+    a teacher's logits on the clean images. ``probe`` says which clean images of the batch's first
+    quarter are classified correctly, where the step makes no clean pass of its own. ``epoch``
+    counts from 1; None where nothing depends on it.
     """
 
     image: Tensor
@@ -33,13 +34,33 @@ class Batch(NamedTuple):
     weight: Tensor | None
     trained: Tensor
     probe: Tensor | None = None
+    taught: Tensor | None = None
+    epoch: Tensor | None = None
+
+
+class Target(NamedTuple):
+    """What the loss compares with, (B, K), and the soft label it came from, if there is one."""
+
+    label: Tensor
+    soft: Tensor | None = None
 
 
 def adversarial(
-    attack: Attack, method: Method, logits: Logits, x: Tensor, y: Tensor, seed: Any
+    attack: Attack,
+    method: Method,
+    labels: Labels,
+    bank: Any,
+    logits: Logits,
+    batch: Batch,
+    seed: Any,
 ) -> Tensor:
     """1. x' in the ball around x that raises the method's objective, in inference mode."""
-    return attack.run(method.objective(logits, x, y), x, seed)
+    x, y = batch.image, batch.label
+    objective = method.objective(logits, x, y)
+    if bank is not None and labels.pulls:
+        given = labels.given(losses.one_hot(y, bank.num_classes))
+        objective = labels.objective(objective, bank.read(batch.sample, given), batch.epoch)
+    return attack.run(objective, x, seed)
 
 
 def forward(net: Any, method: Method, labels: Labels, batch: Batch, refining: bool) -> Outputs:
@@ -50,22 +71,22 @@ def forward(net: Any, method: Method, labels: Labels, batch: Batch, refining: bo
     """
     z = net(batch.image, training=True) if method.both else None
     z_adv = net(batch.trained, training=True)
-    if refining and z is None:
+    if refining and labels.refines and z is None:
         z = net(batch.image, training=labels.clean_mode)
     return Outputs(z_adv, z)
 
 
-def target(
-    labels: Labels, bank: Any, index: Tensor, y: Tensor, z: Outputs, refining: bool
-) -> Tensor:
+def target(labels: Labels, bank: Any, batch: Batch, z: Outputs, refining: bool) -> Target:
     """3. refine T_i (before the loss reads it) and 4. mix it with the given label y_i."""
-    given = labels.given(losses.one_hot(y, z.trained.shape[-1]))
+    given = labels.given(losses.one_hot(batch.label, z.trained.shape[-1]))
     if not refining:
-        return given
-    row = bank.read(index, given)
-    p, p_adv = losses.probabilities(z.clean), losses.probabilities(z.trained)
-    row = bank.write(index, labels.refine(row, p, p_adv))
-    return labels.target(row, given)
+        return Target(given)
+    soft = batch.taught
+    if labels.refines:
+        p, p_adv = losses.probabilities(z.clean), losses.probabilities(z.trained)
+        row = bank.read(batch.sample, given)
+        soft = bank.write(batch.sample, labels.refine(row, p, p_adv, batch.epoch))
+    return Target(labels.target(soft, given, batch.epoch), soft)
 
 
 def loss(
@@ -75,10 +96,12 @@ def loss(
     bank: Any,
     batch: Batch,
     refining: bool,
-    t: Tensor | None = None,
-) -> tuple[Tensor, Outputs, Tensor]:
+    t: Target | None = None,
+) -> tuple[Tensor, Outputs, Target]:
     """5. The method's loss of each sample, shape (B,), after steps 2 to 4, or towards given t."""
     z = forward(net, method, labels, batch, refining and t is None)
-    if t is None:
-        t = target(labels, bank, batch.sample, batch.label, z, refining)
-    return method.loss(z, t, batch.label), z, t
+    t = target(labels, bank, batch, z, refining) if t is None else t
+    each = method.loss(z, t.label, batch.label)
+    if t.soft is not None and labels.pulls:
+        each = each + labels.pull(method.fitted(z), t.soft, batch.epoch)
+    return each, z, t

@@ -27,6 +27,7 @@ class WeightAverage(keras.layers.Layer):  # type: ignore[misc]
     Args:
         net: built Keras model; its methods want the same one.
         decay: d in (0, 1); the average looks back over about 1 / (1 - d) steps.
+        name: of the layer.
 
     Attributes:
         steps: a weight, the number of steps averaged; 0 before the first.
@@ -39,8 +40,8 @@ class WeightAverage(keras.layers.Layer):  # type: ignore[misc]
         (128, 10)
     """
 
-    def __init__(self, net: Any, decay: float):
-        super().__init__(name="weight_average", trainable=False)
+    def __init__(self, net: Any, decay: float, name: str = "weight_average"):
+        super().__init__(name=name, trainable=False)
         self.decay = decay
         self.averages = [self._weight(w.path.replace("/", "_"), w) for w in net.weights]
         self.steps = self._weight("steps")

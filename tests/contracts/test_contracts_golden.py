@@ -16,7 +16,9 @@ import pytest
 from slr_keras.attacks.pgd import PGD
 from slr_keras.batch_norm import BatchNorm
 from slr_keras.labels import slr
+from slr_keras.labels.adr import ADR
 from slr_keras.labels.smoothing import Smoothing
+from slr_keras.labels.temporal import TemporalEnsembling
 from slr_keras.methods.slr import SLR
 from slr_keras.optimizers import SGD
 from slr_keras.settings import registry
@@ -29,6 +31,12 @@ STEPS, BATCH, CLASSES = 8, 24, 5
 PARTS = {name: {"method": cls()} for name, cls in registry.variants("methods").items()} | {
     "slr": {"method": SLR(start_epoch=1)},
     "at + smoothing": {"labels": Smoothing(amount=0.2)},
+    "at + temporal": {"labels": TemporalEnsembling(start_epoch=1, full_epoch=4)},
+    "trades + temporal": {
+        "method": registry.get("methods", "trades")(),
+        "labels": TemporalEnsembling(start_epoch=1, full_epoch=4),
+    },
+    "at + adr": {"labels": ADR(teacher_decay=0.5, anneal_epochs=4)},
     "trades + slr": {
         "method": registry.get("methods", "trades")(),
         "labels": slr.SLR(start_epoch=1),
@@ -58,7 +66,9 @@ def trajectory(**parts):
     x = rng.random_sample((2 * BATCH, 8, 8, 1)).astype("float32")
     y = rng.randint(0, CLASSES, 2 * BATCH).astype("int32")
     losses = []
-    for _ in range(STEPS):
+    for number in range(STEPS):
+        if model.labels.timed:
+            model.begin_epoch(1 + number // 2)
         index = rng.permutation(len(x))[:BATCH].astype("int32")
         model.reset_metrics()
         logs = model.train_on_batch({"image": x[index], "index": index}, y[index], return_dict=True)

@@ -12,7 +12,7 @@ from tests.contracts.test_contracts_methods import small_classifier
 
 AXES = {
     "method": ("at", "trades", "mart", "mixed", "sce"),
-    "labels": ("hard", "smoothing", "slr"),
+    "labels": ("hard", "smoothing", "slr", "temporal", "adr"),
     "attack": ("pgd", "n_fgsm", "fgsm_rs"),
     "awp": (0.0, 0.01),
     "ema": (0.0, 0.5),
@@ -47,7 +47,7 @@ def classifier(row):
         registry.get("methods", row["method"])(),
         48,
         attack=attack,
-        labels=labels(start_epoch=1) if row["labels"] == "slr" else labels(),
+        labels=labels(start_epoch=1) if hasattr(labels, "start_epoch") else labels(),
         awp=slr.AWP(gamma=row["awp"]),
         ema_decay=row["ema"],
         label_bank_top_k=row["top_k"],
@@ -76,7 +76,7 @@ def test_a_step_is_finite_and_a_saved_model_goes_on_as_it_would(row, digits, tmp
 
 def test_every_pair_is_there():
     rows = list(pairwise(AXES))
-    assert len(rows) <= 20
+    assert len(rows) <= 27
     assert {(row["method"], row["labels"]) for row in rows} == set(
         itertools.product(AXES["method"], AXES["labels"])
     )

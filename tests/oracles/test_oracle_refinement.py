@@ -9,6 +9,8 @@ import pytest
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks.pgd import PGD
 from slr_keras.batch_norm import BatchNorm
+from slr_keras.labels.adr import ADR
+from slr_keras.labels.temporal import TemporalEnsembling
 from slr_keras.methods.slr import SLR
 from slr_keras.optimizers import SGD
 from slr_keras.training import step
@@ -39,7 +41,8 @@ def test_labels_and_targets_over_epochs(a, c, r, rng):
             z_adv, z = (rng.normal(0, 3, (len(index), K)).astype("float32") for _ in range(2))
             refining = method.refining(epoch)
             outputs = step.Outputs(z_adv, z if refining else None)
-            found = step.target(method, bank, index, y[index], outputs, refining)
+            batch = step.Batch(None, y[index], index, None, None)
+            found = step.target(method, bank, batch, outputs, refining).label
             if epoch >= 3:
                 p, p_adv = softmax(z.astype("float64")), softmax(z_adv.astype("float64"))
                 table[index] = a * table[index] + (1 - a) * (c * p + (1 - c) * p_adv)
@@ -55,8 +58,51 @@ def test_without_a_floor_the_hard_label_decays_geometrically():
     bank.fill(np.array([0]))
     away = np.array([[-50.0, 50.0]], "float32")  # both predictions: class 1
     for k in range(1, 6):
-        t = step.target(method, bank, np.array([0]), np.array([0]), step.Outputs(away, away), True)
+        batch = step.Batch(None, np.array([0]), np.array([0]), None, None)
+        t = step.target(method, bank, batch, step.Outputs(away, away), True).label
         np.testing.assert_allclose(t, [[0.9**k, 1 - 0.9**k]], atol=1e-6)
+
+
+def test_temporal_ensembling_over_epochs(rng):
+    """The mean of all predictions so far, weighed by 0.8^age, and the pull towards it."""
+    labels, bank = TemporalEnsembling(0.8, 30.0, start_epoch=3, full_epoch=5), LabelBank(N, K)
+    y = rng.integers(0, K, N)
+    bank.fill(y)
+    index, seen = np.arange(N), []
+    for epoch in range(1, 8):
+        z_adv, z = (rng.normal(0, 3, (N, K)).astype("float32") for _ in range(2))
+        now = keras.ops.convert_to_tensor(float(epoch))
+        batch = step.Batch(None, y, index, None, None, epoch=now)
+        refining = labels.refining(epoch)
+        outputs = step.Outputs(z_adv, z if refining else None)
+        found = step.target(labels, bank, batch, outputs, refining)
+        np.testing.assert_array_equal(found.label, np.eye(K)[y])
+        if epoch < 3:
+            assert found.soft is None
+            continue
+        seen.append(softmax(z.astype("float64")))
+        age = 0.8 ** np.arange(len(seen))[::-1]
+        mean = np.tensordot(age / age.sum(), seen, 1)
+        np.testing.assert_allclose(found.soft, mean, atol=1e-6)
+        ramp = {3: np.exp(-5), 4: np.exp(-5 / 4)}.get(epoch, 1.0)
+        pull = 30 * ramp * ((softmax(z_adv.astype("float64")) - mean) ** 2).mean(1)
+        np.testing.assert_allclose(labels.pull(z_adv, found.soft, now), pull, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "weight", "tau"), [(1, 0.6, 3.0), (5, 0.75, 2.0), (30, 0.9, 1.0)]
+)
+def test_rectified_targets_of_a_teacher(epoch, weight, tau, rng):
+    """At the first epoch, half way and long after the end of the annealing."""
+    labels = ADR(0.9, 0.6, 0.9, 3.0, 1.0, start_epoch=1, anneal_epochs=8)
+    z, y = rng.normal(0, 3, (40, K)).astype("float32"), rng.integers(0, K, 40)
+    now = keras.ops.convert_to_tensor(float(epoch))
+    batch = step.Batch(None, y, None, None, None, taught=z, epoch=now)
+    found = step.target(labels, None, batch, step.Outputs(z), True).label
+    p, hard = softmax(z.astype("float64") / tau), np.eye(K)[y]
+    share = np.clip(weight - (p.max(1) - p[np.arange(40), y]), 0, 1)[:, None]
+    np.testing.assert_allclose(found, share * p + (1 - share) * hard, atol=1e-6)
+    assert (np.array(found).argmax(1) == y).mean() > 0.8 and share.min() == 0
 
 
 # -- one whole step ------------------------------------------------------------------------------
