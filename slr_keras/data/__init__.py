@@ -27,7 +27,7 @@ _NAMES = {
     "content": "_stream",
     "Batches": "_batches",
     "as_float": "_batches",
-    "crop_flip": "_augment",
+    "crop_flip": ".augmentations._crop",
     "load": "_load",
     "prepare": "_load",
 }
@@ -37,7 +37,7 @@ __all__ = sorted(_NAMES)
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
-        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+        return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
     from slr_keras.settings import registry
 
     return registry.by_class_name("data", name)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import itertools
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from slr_keras.data._augment import crop_flip, places
-from slr_keras.data._hashing import shuffled
+from slr_keras.augmentations._base import Augmentation
 from slr_keras.data._prefetch import Prefetched
 from slr_keras.data._stream import Images
 from slr_keras.errors import DataError
+from slr_keras.hashing import shuffled
+from slr_keras.settings import registry
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 AHEAD = 4
-_AUGMENTATIONS: dict[str, Callable[..., np.ndarray]] = {"crop-flip": crop_flip}
 
 
 def as_float(images: Images) -> np.ndarray:
@@ -34,6 +34,16 @@ def as_float(images: Images) -> np.ndarray:
     return images.astype(np.float32, copy=False)
 
 
+def as_levels(images: np.ndarray) -> np.ndarray:
+    """Images as uint8: float32 in [0, 1] is rounded to the nearest 255th.
+
+    Example:
+        >>> as_levels(np.array([0.0, 0.2, 0.5, 1.0], np.float32)).tolist()
+        [0, 51, 128, 255]
+    """
+    return images if images.dtype == np.uint8 else np.floor(images * 255 + 0.5).astype(np.uint8)
+
+
 class Batches:
     """Mini-batches of a split, in an order that is new in every epoch.
 
@@ -46,14 +56,13 @@ class Batches:
         y: labels (N,), whole numbers.
         batch_size: the last batch of an epoch may be smaller.
         seed: decides order and augmentation.
-        augment: ``"none"`` or ``"crop-flip"``.
+        augment: name of one of ``slr_keras.augmentations``.
         shuffle: False keeps the order of ``x`` in every epoch.
         shares: devices that share a batch; the last batch is cut to a multiple of it.
         part: ``(i, n)`` makes the ``i``-th (from 0) of ``n`` equal parts of each batch alone.
         placed: the images are on the device, in an
             :class:`~slr_keras.training.image_bank.ImageBank`; instead of ``"image"`` a batch has
-            ``"rows"`` int32 (B, H) and ``"columns"`` (B, W), which say where to crop, or neither if
-            there is no augmentation.
+            what was drawn for each image under the augmentation's name, int32 (B, width).
 
     Example:
         >>> x, y = np.zeros((300, 32, 32, 3), np.uint8), np.zeros(300, int)
@@ -87,11 +96,15 @@ class Batches:
             raise ValueError(f"part: expected a divisor of {shares} shares, received {part[1]}")
         if len(x) < shares:
             raise ValueError(f"expected {shares} images or more, received {len(x)}")
-        if augment not in ("none", *_AUGMENTATIONS):
-            raise ValueError(f"augment: expected none or crop-flip, received {augment!r}")
+        known = registry.variants("augmentations")
+        if augment not in known:
+            raise ValueError(f"augment: expected {', '.join(known)}, received {augment!r}")
+        self.augmentation: Augmentation = known[augment]()
+        if self.augmentation.levels and isinstance(x, np.ndarray):
+            x = as_levels(x)
         self.x, self.y = x, np.asarray(y).astype(np.int32)
         self.batch_size, self.seed = batch_size, seed
-        self.augment, self.shuffle, self.part, self.placed = augment, shuffle, part, placed
+        self.shuffle, self.part, self.placed = shuffle, part, placed
         self.used = len(x) - len(x) % shares
         self._failure: DataError | None = None
         self._streams: weakref.WeakSet[Prefetched] = weakref.WeakSet()
@@ -144,28 +157,26 @@ class Batches:
         return {**self._pixels(epoch, index), "index": index}, self.y[index]
 
     def _pixels(self, epoch: int, index: np.ndarray) -> dict[str, np.ndarray]:
-        """The images of a batch, or how the device is to cut them."""
-        if not self.placed:
-            images = self._images(index)
-            if self.augment != "none":
-                images = _AUGMENTATIONS[self.augment](images, self.seed, epoch, index)
-            return {"image": as_float(images)}
-        if self.augment == "none":
-            return {}
+        """The images of a batch, or what the device is to do with them."""
+        augmentation = self.augmentation
+        if not augmentation.width:
+            return {} if self.placed else {"image": as_float(self._images(index))}
         height, width, _ = self.x.shape[1:]
-        rows, columns = places((height, width), self.seed, epoch, index)
-        return {"rows": rows, "columns": columns}
+        numbers = augmentation.draw(self.seed, epoch, index, (height, width))
+        if self.placed:
+            return {augmentation.name: numbers}
+        images = self._images(index)
+        images = as_levels(images) if augmentation.levels else images
+        return {"image": as_float(augmentation.on_host(images, numbers))}
 
     @property
     def inputs(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
         """Shape, with None for the batch, and dtype of each input of a batch."""
-        height, width, channels = self.x.shape[1:]
         inputs: dict[str, tuple[tuple[int | None, ...], str]] = {"index": ((None,), "int32")}
         if not self.placed:
-            return inputs | {"image": ((None, height, width, channels), "float32")}
-        if self.augment == "none":
-            return inputs
-        return inputs | {"rows": ((None, height), "int32"), "columns": ((None, width), "int32")}
+            return inputs | {"image": ((None, *self.x.shape[1:]), "float32")}
+        name, width = self.augmentation.name, self.augmentation.width
+        return inputs | ({name: ((None, width), "int32")} if width else {})
 
     def _images(self, index: np.ndarray) -> np.ndarray:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from slr_keras.settings import registry
 from slr_keras.settings.schema import Settings, setting
 
 
@@ -60,9 +61,10 @@ class DataSettings(Settings):
     )
     augment: str = setting(
         "none",
-        help="what is done to each training image: nothing, or pad 4 black pixels, crop at "
-        "random to the old size and flip left-right every second time",
-        choices=("none", "crop-flip"),
+        help="what is done to each training image: nothing; pad 4 black pixels, crop to the old "
+        "size and flip every second time; the same and a black square; or IDBH's crops, shifts, "
+        "colours and erasing",
+        choices=tuple(registry.variants("augmentations")),
     )
     place: str = setting(
         "auto",

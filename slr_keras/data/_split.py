@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from slr_keras.data._hashing import bits, shuffled
 from slr_keras.data._source import Splits
 from slr_keras.data._stream import select
 from slr_keras.errors import DataError
+from slr_keras.hashing import bits, shuffled
 
 
 def stratified(labels: np.ndarray, count: int, seed: int, purpose: str) -> np.ndarray:

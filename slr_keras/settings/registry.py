@@ -15,7 +15,16 @@ from typing import Any
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.settings import schema
 
-KINDS = ("attacks", "methods", "labels", "models", "data", "optimizers", "schedules")
+KINDS = (
+    "attacks",
+    "methods",
+    "labels",
+    "augmentations",
+    "models",
+    "data",
+    "optimizers",
+    "schedules",
+)
 
 
 @functools.cache

@@ -27,11 +27,17 @@ from slr_keras.settings import registry, schema
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 MODES = ("auto", "bar", "plain", "quiet")
 MODES_HELP = "bar for terminals, plain for logs, quiet [auto: bar or plain]"
-SOURCED = ("attacks", "methods", "labels")  # modules whose first line names the source
+SOURCED = (
+    "attacks",
+    "methods",
+    "labels",
+    "augmentations",
+)  # modules whose first line names the source
 LISTS = {
     "attacks": "attacks",
     "methods": "methods",
     "labels": "labels",
+    "augmentations": "augmentations",
     "models": "models",
     "datasets": "data",
 }

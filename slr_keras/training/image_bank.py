@@ -2,20 +2,21 @@
 
 Images lie there as they were read (uint8: a quarter of their float32 size); a step takes those of
 its batch, augments them and scales them to [0, 1], all inside what is compiled. The host sends
-sample indices and where to crop, and draws these as for images that it prepares itself: both give
-the same pixels, bit for bit.
+sample indices and the numbers of each image's augmentation, which it draws as for images that it
+prepares itself: both give the same pixels, bit for bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from slr_keras import backend
 from slr_keras.backend import keras, ops
-from slr_keras.data._augment import crop_flip_tensors
 from slr_keras.data._batches import as_float
+from slr_keras.settings import registry
 
 Tensor = Any
 
@@ -53,16 +54,15 @@ class ImageBank(keras.layers.Layer):  # type: ignore[misc]
         """Memory of the images, in bytes."""
         return int(np.prod(self.images.shape)) * (1 if self.images.dtype == "uint8" else 4)
 
-    def read(self, index: Tensor, rows: Tensor | None = None, columns: Tensor | None = None) -> Any:
+    def read(self, index: Tensor, drawn: Mapping[str, Tensor] | None = None) -> Any:
         """Images ``index`` (B,) as float32 in [0, 1], (B, H, W, C).
 
         Args:
-            rows, columns: int (B, H) and (B, W), see :func:`slr_keras.data._augment.places`;
-                None: uncut.
+            drawn: names of augmentations, and the numbers that each drew for these images.
         """
         images = backend.read_rows(self.images, index)
-        if rows is not None:
-            images = crop_flip_tensors(images, rows, columns)
+        for name, numbers in (drawn or {}).items():
+            images = registry.get("augmentations", name)().apply(images, numbers, ops)
         if self.images.dtype != "uint8":
             return images
         exact = as_float(np.arange(256, dtype=np.uint8))  # XLA divides by 255 less exactly

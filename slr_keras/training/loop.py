@@ -180,7 +180,7 @@ class Run:
             self.emit(events.Warned(self.batches.left_out))
         with backend.on_devices(self.devices):
             net = config.model.build(self.data.input_shape, self.data.num_classes)
-            images = self.data.x_train if placed else None
+            images = self.batches.x if placed else None
             self.model = make_classifier(net, config, len(self.data.x_train), images)
             self.model.compile(optimizer=self._optimizer())
             self.model.optimizer.build(self.model.trainable_variables)

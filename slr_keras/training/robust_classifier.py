@@ -287,7 +287,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
     def _training_images(self, x: Any) -> Tensor:
         if self.image_bank is None or not isinstance(x, dict) or "image" in x:
             return ops.cast(_image(x), "float32")
-        return self.image_bank.read(x["index"], x.get("rows"), x.get("columns"))
+        return self.image_bank.read(x["index"], {k: v for k, v in x.items() if k != "index"})
 
     def _index(self, x: Any) -> Tensor | None:
         if isinstance(x, dict) and "index" in x:

@@ -10,6 +10,7 @@ from slr_keras.data import Batches
 from slr_keras.errors import DataError
 from slr_keras.methods.slr import SLR
 from slr_keras.optimizers import SGD
+from slr_keras.settings import registry
 from slr_keras.training.checkpoints import state_of
 from slr_keras.training.image_bank import ImageBank
 from slr_keras.training.loop import images_on_device
@@ -23,7 +24,7 @@ def images(dtype, shape=(8, 6, 3)):
     return values if dtype == "uint8" else (values / 255).astype("float32")
 
 
-@pytest.mark.parametrize("augment", ["none", "crop-flip"])
+@pytest.mark.parametrize("augment", registry.variants("augmentations"))
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_the_device_makes_the_batches_of_the_host(dtype, augment):
     x, y = images(dtype), np.arange(N) % K
@@ -31,8 +32,10 @@ def test_the_device_makes_the_batches_of_the_host(dtype, augment):
         Batches(x, y, batch_size=32, seed=5, augment=augment, placed=placed)
         for placed in (False, True)
     )
-    bank = ImageBank(x)
-    read = backend.compiled(lambda d: bank.read(d["index"], d.get("rows"), d.get("columns")))
+    bank = ImageBank(device.x)
+    read = backend.compiled(
+        lambda d: bank.read(d["index"], {name: d[name] for name in d if name != "index"})
+    )
     for epoch, b in ((1, 0), (1, 1), (7, 1)):
         (wanted, labels), (sent, given) = host.batch(epoch, b), device.batch(epoch, b)
         np.testing.assert_array_equal(labels, given)

@@ -21,8 +21,6 @@ MODULES = (
     "_load",
     "_split",
     "_batches",
-    "_augment",
-    "_hashing",
     "_stream",
 )
 

@@ -55,3 +55,14 @@ def bits(seed: int, purpose: str, *keys: Any) -> np.ndarray:
 def shuffled(n: int, seed: int, purpose: str, *keys: Any) -> np.ndarray:
     """A permutation of ``range(n)``, int64 (n,), that depends on the other arguments only."""
     return np.argsort(bits(seed, purpose, *keys, np.arange(n)), kind="stable")
+
+
+def whole(word: np.ndarray, low: Any, high: Any) -> np.ndarray:
+    """Whole numbers in [low, high) from random bits; int64, of the broadcast shape."""
+    low, high = np.asarray(low, np.int64), np.asarray(high, np.int64)
+    return low + (word % (high - low).astype(np.uint64)).astype(np.int64)
+
+
+def share(word: np.ndarray) -> np.ndarray:
+    """Numbers in [0, 1) from random bits, float64."""
+    return (word >> np.uint64(11)) * 2.0**-53
