@@ -134,6 +134,18 @@ class EmaSettings(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class SwaSettings(Settings):
+    """Stochastic weight averaging: the mean of epochs is evaluated, saved and exported."""
+
+    start_epoch: int = setting(
+        0,
+        help="first epoch whose weights at its end are part of the mean; 0: off",
+        unit="epochs",
+        at_least=0,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class DistributedSettings(Settings):
     """Several processes, on one machine or several, that train one model (JAX)."""
 
@@ -201,6 +213,7 @@ class RunConfig(Settings):
     label_bank: LabelBankSettings = setting(LabelBankSettings(), help="label bank")
     weights: WeightsSettings = setting(WeightsSettings(), help="weight perturbation")
     ema: EmaSettings = setting(EmaSettings(), help="weight averaging")
+    swa: SwaSettings = setting(SwaSettings(), help="mean of the weights of epochs")
     eval: EvalSettings = setting(EvalSettings(), help="evaluation")
     distributed: DistributedSettings = setting(DistributedSettings(), help="several processes")
 
@@ -209,10 +222,24 @@ class RunConfig(Settings):
         if self.attack.targeted:
             raise SettingError("attack.targeted", "training needs an untargeted attack, set false")
         self.method.check_attack(self.attack, self.method.scheme(self.labels))
+        if self.swa.start_epoch:
+            self._check_swa()
         if self.devices != "all" and not (self.devices.isdecimal() and int(self.devices) > 0):
             raise SettingError("devices", f"expected 1 or more, or all, received {self.devices!r}")
         if self.distributed.coordinator and self.devices not in ("1", "all"):
             raise SettingError("devices", "several processes share a batch on all: leave it out")
+
+    def _check_swa(self) -> None:
+        if self.swa.start_epoch > self.train.epochs:
+            raise SettingError(
+                "swa.start_epoch",
+                f"expected an epoch of the run's {self.train.epochs}, received "
+                f"{self.swa.start_epoch}: nothing would be averaged",
+            )
+        if self.ema.decay:
+            raise SettingError("swa.start_epoch", "ema.decay is set too: one average is evaluated")
+        if self.distributed.processes > 1 or self.distributed.coordinator:
+            raise SettingError("swa.start_epoch", "several processes share no mean: take ema.decay")
 
     @property
     def scheme(self) -> Labels:

@@ -24,6 +24,7 @@ from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish
 from slr_keras.training.control import Control, Interrupted
 from slr_keras.training.crew import Crew
+from slr_keras.training.epoch_mean import batched
 from slr_keras.training.recorder import REPORT_SECONDS, Callbacks, Recorder
 from slr_keras.training.robust_classifier import RobustClassifier
 
@@ -184,6 +185,7 @@ class Run:
             self.model = make_classifier(net, config, len(self.data.x_train), images)
             self.model.compile(optimizer=self._optimizer())
             self.model.optimizer.build(self.model.trainable_variables)
+        self.model.statistics_images = lambda: batched(self.data.x_train, config.eval.batch_size)
         if self.model.label_bank is not None:
             self.model.label_bank.fill(self.data.y_train)
         averaging = self.model.weight_average is not None
@@ -273,6 +275,7 @@ class Run:
             self._fit_epochs(self.position.epoch, self.position.epoch)
         elif self.position.batch == steps:
             self.model.begin_epoch(self.position.epoch)
+            self.model.end_epoch()
             self.end_epoch(float("nan"))
         if self.position.epoch <= epochs:
             self._fit_epochs(self.position.epoch, epochs)
@@ -475,6 +478,7 @@ def make_classifier(
         images=images,
         ema_decay=config.ema.decay,
         ema_start_epoch=config.ema.start_epoch,
+        swa_start_epoch=config.swa.start_epoch,
         awp=AWP(gamma=config.weights.awp, start_epoch=config.weights.awp_start_epoch),
         seed=config.seed,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from slr_keras.methods.slr import SLR
 from slr_keras.settings import registry, schema
 from slr_keras.training import step
 from slr_keras.training.awp import AWP
+from slr_keras.training.epoch_mean import EpochMean, batched
 from slr_keras.training.image_bank import ImageBank
 from slr_keras.training.label_bank import LabelBank
 from slr_keras.training.weight_average import WeightAverage
@@ -66,12 +68,18 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         ema_decay: d in (0, 1) evaluates, saves and exports the moving average of the weights,
             see :class:`~slr_keras.training.weight_average.WeightAverage`; 0: no average.
         ema_start_epoch: first epoch, from 1, whose steps are averaged.
+        swa_start_epoch: first epoch, from 1, whose weights at its end are part of a mean, which is
+            evaluated, saved and exported, see
+            :class:`~slr_keras.training.epoch_mean.EpochMean`; 0: none.
         awp: adversarial weight perturbation, see :class:`~slr_keras.training.awp.AWP`.
         seed: fixes the attack's random starts.
 
     Attributes:
         label_bank: soft labels of the training set, or None if the labels need none;
             ``model.label_bank.labels`` has shape (N, K).
+        statistics_images: function that gives the training images in batches, from which the
+            BatchNorm statistics of ``swa_start_epoch``'s mean are estimated; None: those that
+            ``fit`` was given, unless they come from a generator.
         teacher: the moving average of the weights that labels learn from, or None.
         image_bank: ``images`` on the device, else None.
 
@@ -101,6 +109,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         ema_start_epoch: int = 1,
         labels: Labels | None = None,
         awp: AWP | None = None,
+        swa_start_epoch: int = 0,
         seed: int = 0,
         **options: Any,
     ):
@@ -121,7 +130,10 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.label_bank = self._make_bank() if self.labels.refines else None
         self.ema_decay, self.ema_start_epoch = ema_decay, ema_start_epoch
         self.awp = awp or AWP(gamma=0.0)
-        self.weight_average = WeightAverage(net, ema_decay) if ema_decay else None
+        self.swa_start_epoch = swa_start_epoch
+        self.weight_average = self._make_average()
+        self.statistics_images: Callable[[], Iterable[Any]] | None = None
+        self._fitted_on: Callable[[], Iterable[Any]] | None = None
         self.teacher = self._make_teacher() if self.labels.teacher else None
         self.epoch_now = self._clock() if self.labels.timed else None
         self.image_bank = None if images is None else self._place(images)
@@ -148,6 +160,13 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             self.label_bank_top_k,
             self.label_bank_place,
         )
+
+    def _make_average(self) -> WeightAverage | None:
+        if self.ema_decay and self.swa_start_epoch:
+            raise UserError("ema_decay and swa_start_epoch: one average is evaluated, not two")
+        if self.swa_start_epoch:
+            return EpochMean(self.net)
+        return WeightAverage(self.net, self.ema_decay) if self.ema_decay else None
 
     def _make_teacher(self) -> WeightAverage:
         teacher = WeightAverage(self.net, self.labels.teacher, name="teacher")
@@ -246,6 +265,23 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             self.weight_average.active.assign(float(epoch >= self.ema_start_epoch))
         if self.phase != before:
             self.make_train_function(force=True)
+
+    def end_epoch(self) -> None:
+        """Leave the epoch, its weights part of a mean where there is one. ``fit`` calls this.
+
+        Raises:
+            UserError: there are no images to estimate the statistics of the mean from.
+        """
+        number = self.epoch - self.swa_start_epoch + 1
+        if not isinstance(self.weight_average, EpochMean) or number < 1:
+            return
+        images = self.statistics_images or self._fitted_on
+        if images is None:
+            raise UserError(
+                "swa_start_epoch: a generator's images cannot be read again to estimate BatchNorm "
+                "statistics. Set model.statistics_images to a function that gives them in batches"
+            )
+        self.weight_average.end_epoch(self.net, number, images())
 
     @property
     def phase(self) -> tuple[bool, bool]:
@@ -391,6 +427,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             if self.label_bank is not None:
                 self.label_bank.fill(class_numbers(np.asarray(y)))
             x = {"image": x, "index": np.arange(len(x), dtype="int32")}
+        self._fitted_on = _read_again(x, options.get("steps_per_epoch"))
         self._check_validation(options.get("validation_data"))
         position = _FIT_ARGUMENTS.index("callbacks") - 2
         if len(args) > position:
@@ -460,6 +497,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             "ema_decay": self.ema_decay,
             "ema_start_epoch": self.ema_start_epoch,
             "awp": schema.to_dict(self.awp),
+            "swa_start_epoch": self.swa_start_epoch,
             "seed": self.seed,
         }
 
@@ -482,10 +520,23 @@ _FIT_ARGUMENTS = ("x", "y", "batch_size", "epochs", "verbose", "callbacks")
 
 
 class _EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells the model which epoch begins."""
+    """Tells the model which epoch begins and when it ends."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.model.begin_epoch(epoch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        backend.synchronise(self.model)
+        self.model.end_epoch()
+
+
+def _read_again(x: Any, steps: int | None) -> Callable[[], Iterable[Any]] | None:
+    """What gives the images of ``fit``'s ``x`` in batches, as often as it is called."""
+    if isinstance(x, dict):
+        return lambda: batched(ops.convert_to_numpy(x["image"]))
+    if isinstance(x, Iterator) or not hasattr(x, "__iter__"):
+        return None
+    return lambda: (_image(batch[0]) for batch in itertools.islice(x, steps))
 
 
 def _assign(variables: Iterable[Any], values: Iterable[Tensor]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from slr_keras.attacks.pgd import PGD
 from slr_keras.batch_norm import BatchNorm
+from slr_keras.errors import UserError
 from slr_keras.methods.at import AT
 from slr_keras.optimizers import SGD
 from slr_keras.training.robust_classifier import RobustClassifier
@@ -120,3 +121,66 @@ def test_the_copy_trains_as_the_network_would(trained):
     copy, net = model.trained_network(), model.net
     assert len(copy.trainable_weights) == len(net.trainable_weights)
     assert [type(layer) for layer in copy.layers] == [type(layer) for layer in net.layers]
+
+
+# -- the mean of epochs --------------------------------------------------------------------------
+
+
+def statistics(net, x):
+    """Mean and unbiased variance of what comes into the BatchNorm, the batches by their size."""
+    before = keras.Model(net.input, next(n for n in net.layers if isinstance(n, BatchNorm)).input)
+    seen = [keras.ops.convert_to_numpy(before(part)) for part in (x[:50], x[50:])]
+    flat = [values.reshape(-1, values.shape[-1]).astype("float64") for values in seen]
+    counts = np.array([50, len(x) - 50]) / len(x)
+    mean = sum(c * values.mean(0) for c, values in zip(counts, flat, strict=True))
+    return mean, sum(c * values.var(0, ddof=1) for c, values in zip(counts, flat, strict=True))
+
+
+def test_the_mean_of_epochs_has_statistics_of_its_own(data):
+    """By NumPy: the mean of the weights after epochs 2 and 3, statistics of all images anew."""
+    model, (x, y), seen = classifier(swa_start_epoch=2), data, []
+    model.statistics_images = lambda: (x[:50], x[50:])
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(model.net.get_weights())
+    )
+    model.fit(x, y, batch_size=BATCH, epochs=3, verbose=0, shuffle=False, callbacks=[note])
+    found = model.trained_network()
+    wanted = [(a + b) / 2 for a, b in zip(*seen[1:], strict=True)]
+    norm = next(layer for layer in found.layers if isinstance(layer, BatchNorm))
+    own = {id(norm.moving_mean), id(norm.moving_variance)}
+    kept = [(w, v) for w, v in zip(found.weights, wanted, strict=True) if id(w) not in own]
+    assert len(kept) == len(wanted) - 2
+    close(*zip(*kept, strict=True))
+    mean, variance = statistics(found, x)
+    np.testing.assert_allclose(norm.moving_mean, mean, atol=1e-5)
+    np.testing.assert_allclose(norm.moving_variance, variance, rtol=1e-4)
+    assert norm.momentum == BatchNorm().momentum
+    again = [np.array(w) for w in model.weight_average.averages]
+    model.end_epoch()  # the same epoch once more, as after a resume
+    for one, other in zip(again, model.weight_average.averages, strict=True):
+        np.testing.assert_array_equal(one, other)
+    answers = keras.ops.convert_to_numpy(found(x))
+    np.testing.assert_allclose(model.predict(x, verbose=0), answers, atol=1e-5)
+
+
+def test_a_data_set_is_read_again_and_a_generator_cannot_be(data):
+    x, y = data
+    pairs = [(x[:32], y[:32]), (x[32:], y[32:])]
+
+    class Pairs(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, number):
+            return pairs[number]
+
+    model = classifier(swa_start_epoch=1)
+    model.fit(Pairs(), epochs=1, verbose=0)
+    assert float(keras.ops.convert_to_numpy(model.weight_average.steps)) == 1
+    with pytest.raises(UserError, match=r"cannot be read again.*Set model\.statistics_images"):
+        model.fit((pair for pair in pairs * 9), steps_per_epoch=2, epochs=1, verbose=0)
+
+
+def test_two_averages_are_refused():
+    with pytest.raises(UserError, match="one average is evaluated"):
+        classifier(swa_start_epoch=1, ema_decay=0.9)
