@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -230,7 +231,13 @@ def on_devices(count: int) -> Any:
     """A context; models that are made in it share each batch between the first ``count``."""
     if count == 1:
         return contextlib.nullcontext()
-    return tf.distribute.MirroredStrategy(devices()[:count]).scope()
+    return _strategy(count).scope()
+
+
+@functools.cache
+def _strategy(count: int) -> Any:
+    """One for all models of the process: two would give two messages between devices one key."""
+    return tf.distribute.MirroredStrategy(devices()[:count])
 
 
 def on_host() -> Any:
