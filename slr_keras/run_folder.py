@@ -25,6 +25,7 @@ COLUMNS = [field.name for field in dataclasses.fields(events.EpochEnded)]
 TAIL = 16_384  # bytes of events.jsonl that tell how a run stands
 SETTLE = 0.05  # seconds after which, of two that begin at once, the last to write knows it
 CLOCK = 5.0  # seconds by which a process's start may seem to move when the clock is set
+OF_AN_EPOCH = (events.EpochEnded, events.CatastrophicOverfitting)
 ENDS: dict[type[events.Event], str] = {
     events.RunEnded: "done",
     events.RunStopped: "stopped",
@@ -245,15 +246,17 @@ class RunFolder:
 
     def epochs(self) -> list[events.EpochEnded]:
         """The epochs in events.jsonl; a line cut off by a crash is passed over."""
-        found = []
+        return [event for event in self._told() if isinstance(event, events.EpochEnded)]
+
+    def catastrophe(self) -> events.CatastrophicOverfitting | None:
+        """Where catastrophic overfitting was told; None if it was not."""
+        told = (e for e in self._told() if isinstance(e, events.CatastrophicOverfitting))
+        return next(told, None)
+
+    def _told(self) -> Iterator[events.Event | None]:
         for line in self._lines():
-            try:
-                event = events.decode(line)
-            except ValueError:
-                continue
-            if isinstance(event, events.EpochEnded):
-                found.append(event)
-        return found
+            with contextlib.suppress(ValueError):
+                yield events.decode(line)
 
     def _lines(self) -> list[str]:
         path = self["events.jsonl"]
@@ -268,7 +271,7 @@ class RunFolder:
                 event = events.decode(line)
             except ValueError:
                 continue
-            if getattr(event, "epoch", 0) <= epoch or not isinstance(event, events.EpochEnded):
+            if getattr(event, "epoch", 0) <= epoch or not isinstance(event, OF_AN_EPOCH):
                 kept.append(line + "\n")
         write_atomically(self["events.jsonl"], "".join(kept).encode())
 

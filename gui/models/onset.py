@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gui.models.interval import noise
+from slr_keras.protocol.events import CatastrophicOverfitting
 
 WINDOWS = (5, 15)
 LEVEL = 0.1
@@ -162,6 +163,15 @@ def headline(onset: Onset) -> str:
             f"{percent(onset.train_then)} to {percent(onset.train_now)}"
         )
     return f"Overfitting since epoch {onset.since}: {fell}{rose}."
+
+
+def catastrophe(told: CatastrophicOverfitting) -> str:
+    """The same of single-step training that has failed, see the run's own detector."""
+    return (
+        f"Catastrophic overfitting since epoch {told.epoch}: {percent(told.resisted)} of the "
+        f"training images resist the attack trained with, {percent(told.robust)} resist PGD, "
+        f"after {percent(told.best)} in epoch {told.best_epoch}."
+    )
 
 
 def percent(share: float) -> str:

@@ -21,6 +21,7 @@ _KEPT: dict[bytes, type[events.Event]] = {
         events.EpochEnded,
         events.RunStarted,
         events.Warned,
+        events.CatastrophicOverfitting,
         events.NonFiniteLoss,
         events.Failed,
     )
@@ -33,6 +34,7 @@ class RunLog:
     Attributes:
         epochs: finished epochs in order; an epoch that was run again replaces its first version.
         warnings: what the run warned of, each sentence once.
+        catastrophe: where catastrophic overfitting was told; None if it was not.
         failure: why the run cannot go on; empty while it can.
         started: time of the first line, seconds since 1970.
         device: where the run computes.
@@ -48,6 +50,7 @@ class RunLog:
     def _forget(self) -> None:
         self.epochs.clear()  # in place: others hold this list
         self.warnings: list[str] = []
+        self.catastrophe: events.CatastrophicOverfitting | None = None
         self.failure = self.device = ""
         self.started: float | None = None
         self.bad_lines = self.newer = 0
@@ -121,6 +124,8 @@ class RunLog:
         elif isinstance(event, events.RunStarted):
             self.device, self.failure = str(event.device), ""
         elif isinstance(event, events.Warned):
+            if isinstance(event, events.CatastrophicOverfitting):
+                self.catastrophe = event
             if str(event.message) not in self.warnings:
                 self.warnings.append(str(event.message))
         elif isinstance(event, (events.NonFiniteLoss, events.Failed)):

@@ -21,7 +21,7 @@ from slr_keras import run_folder
 from slr_keras.config import RunConfig
 from slr_keras.errors import UserError
 from slr_keras.protocol import wire
-from slr_keras.protocol.events import EpochEnded
+from slr_keras.protocol.events import CatastrophicOverfitting, EpochEnded
 from slr_keras.settings import schema
 
 FILES = ("config.toml", "events.jsonl", "summary.json", "app.json", "run.lock")
@@ -79,6 +79,7 @@ class RunRecord:
         notes: the user's own.
         problem: what could not be read, a sentence; empty when all is well.
         warnings: what the run warned of.
+        catastrophe: where catastrophic overfitting was told; None if it was not.
         failure: why it cannot go on; empty while it can.
         device: where it computes.
     """
@@ -94,6 +95,7 @@ class RunRecord:
     notes: str = ""
     problem: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
+    catastrophe: CatastrophicOverfitting | None = None
     failure: str = ""
     device: str = ""
     _cache: tuple[tuple[object, ...], Figures] | None = dataclasses.field(
@@ -440,6 +442,7 @@ class _Reader:
             problem = f"{lines} of events.jsonl could not be read and were passed over."
         self._problems["events"] = problem
         record.warnings, record.failure, record.device = log.warnings, log.failure, log.device
+        record.catastrophe = log.catastrophe
         record.started = log.started or _date(self._now[0]) or _date(self._now[1])
 
     def _read_own(self) -> None:

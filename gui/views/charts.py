@@ -508,8 +508,11 @@ class ChartsPanel(QWidget):
             if start is not None and start <= main.last_epoch:
                 marks.append(Mark(start, "refinement starts", c.muted, at=0.03))
         for run in runs[:BANDS] if len(runs) <= BANDS else ():
-            since = run.curves.onset.since
-            if since is not None:
+            since, told = run.curves.onset.since, run.record.catastrophe
+            if told is not None:
+                hue = self._hue(run, c.bad)
+                marks.append(Mark(told.epoch, "catastrophic", hue, at=0.915, dash=_SOLID))
+            elif since is not None:
                 text = f"overfitting since {since}"
                 marks.append(Mark(since, text, self._hue(run, c.bad), at=0.915, dash=_SOLID))
         self.accuracy.mark(marks)
@@ -528,12 +531,12 @@ class ChartsPanel(QWidget):
 
     def _headlines(self, runs: list[ShownRun]) -> list[tuple[str, str]]:
         """Sentences about overfitting, each with its state."""
-        found = [(run.label, run.curves.onset) for run in runs]
+        found = [(run.label, *_told(run)) for run in runs]
         if len(found) == 1:
-            return [(onset.headline(found[0][1]), found[0][1].state)]
+            return [found[0][1:]]
         if len(found) <= 3:
-            return [(f"{label}: {_inside(told)}", told.state) for label, told in found]
-        names = [label for label, told in found if told.state == onset.SINCE]
+            return [(f"{label}: {_inside(text)}", state) for label, text, state in found]
+        names = [label for label, _, state in found if state == onset.SINCE]
         if not names:
             return [(f"None of the {len(found)} runs overfits robustly so far.", onset.NONE)]
         some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -669,11 +672,17 @@ class _Drawing:
         chart.draw(("curve", run.path, key), x, y, pen, self.fine)
 
 
-def _inside(told: onset.Onset) -> str:
+def _told(run: ShownRun) -> tuple[str, str]:
+    """The headline of a run and its state."""
+    if run.record.catastrophe is not None:
+        return onset.catastrophe(run.record.catastrophe), onset.SINCE
+    return onset.headline(run.curves.onset), run.curves.onset.state
+
+
+def _inside(sentence: str) -> str:
     """The headline of one run among several."""
-    if told.state == onset.NONE and told.evaluations:
+    if sentence.startswith("No robust overfitting so far"):
         return "no robust overfitting so far."
-    sentence = onset.headline(told)
     return sentence[0].lower() + sentence[1:]
 
 

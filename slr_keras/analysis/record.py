@@ -32,6 +32,7 @@ class Record:
         evaluation: evaluation.json, None without one; its ``results``, ``curve``
             and ``checks`` are there and checked, if empty.
         file: the model that is looked at, and which of the two it is; None without one.
+        catastrophe: where catastrophic overfitting was told; None if it was not.
     """
 
     folder: RunFolder
@@ -46,6 +47,7 @@ class Record:
     evaluation: dict[str, Any] | None
     file: pathlib.Path | None
     which: str | None
+    catastrophe: events.CatastrophicOverfitting | None = None
 
     @property
     def verdict(self) -> Verdict | None:
@@ -91,6 +93,7 @@ def read(path: str) -> Record:
         evaluation=_evaluation(folder["evaluation.json"]),
         file=folder[f"{which}.keras"] if which else None,
         which=which,
+        catastrophe=folder.catastrophe(),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from slr_keras.analysis.record import Record
 from slr_keras.analysis.verdict import DIVERGED, NOT_SEEN, Verdict
+from slr_keras.config import RunConfig
 from slr_keras.evaluation.intervals import wilson
 
 NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1"}
@@ -103,7 +104,19 @@ def measured_on(evaluation: dict[str, Any]) -> str:
 
 def summary(record: Record) -> str:
     """What was trained, how it ended, and whether it overfits: a paragraph."""
-    return " ".join([_training(record), *_result(record)])
+    return " ".join([_training(record), *_result(record), *_catastrophe(record)])
+
+
+def _catastrophe(record: Record) -> list[str]:
+    """A sentence where the model resists nothing but the attack it was trained with."""
+    told = record.catastrophe
+    if told is None:
+        return []
+    return [
+        f"Catastrophic overfitting set in at epoch {told.epoch}: {percent(told.resisted)} of the "
+        f"training images resisted the attack trained with, {percent(told.robust)} resisted PGD, "
+        f"after {percent(told.best)} in epoch {told.best_epoch}."
+    ]
 
 
 def _training(record: Record) -> str:
@@ -117,9 +130,22 @@ def _training(record: Record) -> str:
     length = f"{done} epochs" if done >= planned else f"{done} of {planned} epochs"
     length = "1 epoch" if length == "1 epochs" else length
     return (
-        f"A {run.model.name} network{size} was trained with {run.method.name.upper()} on "
+        f"A {run.model.name} network{size} was trained with {_method(run)} on "
         f"{few}{run.data.name} for {length}{against}."
     )
+
+
+def _method(run: RunConfig) -> str:
+    """The method and what was added to it: ``"TRADES, slr labels and AWP 0.005"``."""
+    average = f"an average of the weights (decay {run.ema.decay:g})"
+    parts = [
+        run.method.name.upper(),
+        *([] if run.labels.name == "hard" else [f"{run.labels.name} labels"]),
+        *([f"AWP {run.weights.awp:g}"] if run.weights.awp else []),
+        *([average] if run.ema.decay else []),
+        *([f"SWA from epoch {run.swa.start_epoch} on"] if run.swa.start_epoch else []),
+    ]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if parts[1:] else parts[0]
 
 
 def ball(record: Record) -> str:

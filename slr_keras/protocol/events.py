@@ -118,6 +118,22 @@ class Warned(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class CatastrophicOverfitting(Warned):
+    """The model resists the attack it trains with and no other: told once, where it is first seen.
+
+    ``resisted`` is the robust accuracy of the batches as trained on, ``robust`` that under PGD on
+    training images, ``best`` the same in ``best_epoch`` before.
+    """
+
+    name = "catastrophic_overfitting"
+    epoch: int
+    resisted: float
+    robust: float
+    best_epoch: int
+    best: float
+
+
+@dataclasses.dataclass(frozen=True)
 class NonFiniteLoss(Event):
     """The loss became NaN or infinite; the run stops at its last good checkpoint."""
 

@@ -113,6 +113,8 @@ class QuietReporter(Lines):
         handler = getattr(self, f"on_{event.name}", None)
         if handler:
             handler(event)
+        elif isinstance(event, events.Warned):
+            self.on_warning(event)
 
     def on_warning(self, event: events.Warned) -> None:
         """A line on stderr."""

@@ -19,6 +19,7 @@ from slr_keras.errors import NonFiniteLossError, UserError
 from slr_keras.evaluation.runner import Evaluator
 from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
+from slr_keras.training import catastrophe
 from slr_keras.training.awp import AWP
 from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish
@@ -59,6 +60,7 @@ class Run:
         self.ready = False  # whether there is a model that stands at the position
         self.closing = False  # whether this process goes on alone, to test and to write
         self.compiled_for: tuple[bool, bool] | None = None  # the phase of the compiled step
+        self.catastrophe: events.CatastrophicOverfitting | None = None
         self.seconds_paused = self.progress_reported = 0.0
 
     # -- events -------------------------------------------------------------------------------
@@ -228,6 +230,7 @@ class Run:
         ]
         if self.crew.first:
             self.folder.forget_after(self.position.epoch - 1)
+            self.catastrophe = self.folder.catastrophe()
         return None if position is None else (position.epoch, position.batch)
 
     # -- training -----------------------------------------------------------------------------
@@ -348,11 +351,22 @@ class Run:
                 self.position, best_epoch=epoch, best_robust_accuracy=val[1]
             )
         self.emit(event)
+        self._tell_catastrophe(event)
         if self.crew.first:
             self._attempt(self.folder.write_history, "history.csv")
         self.position = dataclasses.replace(self.position, epoch=epoch + 1, batch=0)
         self.save_checkpoint()
         return event
+
+    def _tell_catastrophe(self, event: events.EpochEnded) -> None:
+        """Once: a run that was resumed knows what was told before."""
+        if self.catastrophe is None and self.crew.first:
+            earlier = [e for e in self.folder.epochs() if e.epoch < event.epoch]
+            samples = self.config.eval.train_samples or len(self.data.x_train)
+            samples = min(samples, len(self.data.x_train))
+            self.catastrophe = catastrophe.detect([*earlier, event], samples)
+            if self.catastrophe is not None:
+                self.emit(self.catastrophe)
 
     def _save_best(self) -> bool:
         if not self.crew.first:

@@ -190,6 +190,17 @@ def test_the_lines_are_where_the_figures_are(tmp_path):
     assert (y[0] - y[1]) / (y[2] - y[1]) == pytest.approx((0.4 - 0.2113) / (0.4 - 0.3), rel=1e-3)
 
 
+def test_what_was_trained_and_that_it_failed_catastrophically(tmp_path):
+    parts = {"labels": {"name": "smoothing"}, "weights": {"awp": 0.005}, "swa": {"start_epoch": 3}}
+    make_run(tmp_path / "a", method={"name": "trades"}, **parts)
+    told = events.CatastrophicOverfitting("said", 4, 0.912, 0.013, 2, 0.4)
+    RunFolder.open(tmp_path / "a").append(told)
+    text = quick(tmp_path / "a", out=tmp_path / "page.html").text
+    assert "trained with TRADES, smoothing labels, AWP 0.005 and SWA from epoch 3 on" in text
+    assert "Catastrophic overfitting set in at epoch 4: 91.2 % of the training images" in text
+    assert "1.3 % resisted PGD, after 40.0 % in epoch 2." in text
+
+
 def test_without_evaluation_the_page_says_how_to_make_one(tmp_path):
     make_run(tmp_path / "a b")
     text = quick(tmp_path / "a b", out=tmp_path / "page.html").text

@@ -17,7 +17,7 @@ from gui.views import charts as charts_module
 from gui.views.charts import EMPTY, HARD, ChartsPanel
 from slr_keras.config import RunConfig
 from slr_keras.methods.slr import SLR
-from slr_keras.protocol.events import BatchEnded, EpochEnded
+from slr_keras.protocol.events import BatchEnded, CatastrophicOverfitting, EpochEnded
 
 
 @dataclasses.dataclass
@@ -30,6 +30,7 @@ class Record:
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
     epochs: list[EpochEnded] = dataclasses.field(default_factory=list)
     problem: str = ""
+    catastrophe: CatastrophicOverfitting | None = None
 
 
 def epoch(number, fall=0.0, entropy=1.0, rated=True):
@@ -107,6 +108,18 @@ def test_onset_and_learning_rate_are_marked(panel):
     assert panel._headline.text().endswith("No robust overfitting so far.</span>")
     visible = [line.label.format for line in panel.accuracy._marks if line.isVisible()]
     assert visible == ["lr 0.005"]
+
+
+def test_catastrophic_overfitting_is_marked(panel):
+    told = record("fgsm")
+    told.catastrophe = CatastrophicOverfitting("said", 17, 0.9, 0.02, 11, 0.4)
+    panel.set_runs([told])
+    texts = [line.label.format for line in panel.accuracy._marks if line.isVisible()]
+    assert texts == ["lr 0.005", "catastrophic"]
+    assert "Catastrophic overfitting since epoch 17" in panel._headline.text()
+    assert "2.0 % resist PGD, after 40.0 % in epoch 11" in panel._headline.text()
+    panel.set_runs([told, record("calm")])
+    assert "catastrophic overfitting since epoch 17" in panel._headline.text()
 
 
 def test_live_epochs_appear_within_the_repaint(panel, wait_until):
