@@ -377,7 +377,7 @@ def load(
 
     Args:
         preset: name of a preset.
-        file: path of a TOML file.
+        file: path of a TOML file; ``base = "..."`` at its top names a preset that it changes.
         values: nested values that win over both (the flags).
 
     Raises:
@@ -386,11 +386,9 @@ def load(
     """
     layers: list[Mapping[str, Any]] = []
     if preset is not None:
-        if preset not in preset_names():
-            raise UserError(f"unknown preset: {preset!r}.{did_you_mean(preset, preset_names())}")
-        layers.append(read_toml(PRESETS / f"{preset}.toml"))
+        layers += _preset(preset)
     if file is not None:
-        layers.append(read_toml(pathlib.Path(file)))
+        layers += _with_base(read_toml(pathlib.Path(file)))
     merged: dict[str, Any] = {  # so that naming the default variant is no change of variant
         field.name: {"name": field.default.name}
         for field in dataclasses.fields(RunConfig)
@@ -399,6 +397,19 @@ def load(
     for layer in [*layers, values or {}]:
         merged = merge(merged, layer)
     return schema.from_dict(RunConfig, merged, variants, like=RunConfig())
+
+
+def _preset(name: str) -> list[Mapping[str, Any]]:
+    """What a preset says, lowest first."""
+    if name not in preset_names():
+        raise UserError(f"unknown preset: {name!r}.{did_you_mean(name, preset_names())}")
+    return _with_base(read_toml(PRESETS / f"{name}.toml"))
+
+
+def _with_base(table: dict[str, Any]) -> list[Mapping[str, Any]]:
+    """A table, and below it the preset that it names as its ``base``."""
+    base = table.pop("base", None)
+    return [table] if base is None else [*_preset(base), table]
 
 
 def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,9 @@ class Attack(Variant):
                 f"Did you mean {self.eps:g}/255?",
             )
 
+    def check_classes(self, classes: int) -> None:
+        """Raise :class:`UserError` if the attack is not defined for so few classes."""
+
     def numbers(self) -> dict[str, Any]:
         """The settings that are arguments of what is compiled: floats and ``repeats``."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -59,9 +59,6 @@ class Staged(Attack):
         """What a round raises."""
         return Objective(logits, labels, self.targeted, rival=rival)
 
-    def check_classes(self, classes: int) -> None:
-        """Raise :class:`UserError` if the attack is not defined for so few classes."""
-
     def plan(self, first: int, last: int, shape: tuple[int, ...], seed: int) -> Plan:
         """Arrays that iterations [first, last) share over all images (H, W, C), a row for each.
 

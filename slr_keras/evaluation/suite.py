@@ -147,9 +147,8 @@ def transfer_step(spec: str, ball: Ball, source: Any, name: str, net: Any, x: np
 
 def check_step(step: Step, classes: int) -> None:
     """Raise :class:`UserError` if the attack is not defined for so few classes."""
-    check = getattr(step.attack, "check_classes", None)
-    if check:
-        check(classes)
+    if step.attack is not None:
+        step.attack.check_classes(classes)
 
 
 # -- rows -------------------------------------------------------------------------------------

@@ -85,6 +85,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
 
     Raises:
         ModelError: the network has no logits or not one row of them per image.
+        UserError: parts that do not go together, or an attack that needs more classes.
 
     Example:
         >>> model = RobustClassifier(net, num_samples=50_000,              # doctest: +SKIP
@@ -121,6 +122,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.labels = self.method.scheme(self.given_labels)
         self.method.check_attack(self.attack, self.labels)
         self.evaluation_attack = evaluation_attack or self.attack
+        for one in (self.attack, self.evaluation_attack):
+            one.check_classes(int(net.output_shape[-1]))
         if self.attack.targeted or self.evaluation_attack.targeted:
             raise UserError("attack.targeted: training and evaluation need an untargeted attack")
         self.attack_dtype, self.seed = attack_dtype, seed

@@ -329,3 +329,25 @@ def test_the_papers_setting():
     assert (optimizer.l2, optimizer.nesterov) == (5e-4, False)
     assert run.schedule.name == "step" and run.schedule.drops(200) == (100, 150)
     assert run.schedule.factor == 0.1 and run.data.augment == "crop-flip"
+
+
+def test_a_file_may_start_from_a_preset(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'base = "cifar10-1k-trades-slr"\n[method]\nbeta = 3.0\n[attack]\nname = "fgsm"\n'
+    )
+    mine, preset = config.load(file=file), config.load("cifar10-1k-trades-slr")
+    assert mine.method == preset.method.replace(beta=3.0) and mine.labels == preset.labels
+    assert mine.attack.name == "fgsm" and mine.data == preset.data
+    file.write_text('base = "cifar10-1k-tardes"\n')
+    with pytest.raises(UserError, match="unknown preset: 'cifar10-1k-tardes'. Did you mean"):
+        config.load(file=file)
+
+
+def test_averages_that_do_not_go_together():
+    with pytest.raises(SettingError, match=r"swa.start_epoch: expected an epoch of the run's 30"):
+        RunConfig(swa=config.SwaSettings(start_epoch=31))
+    with pytest.raises(SettingError, match="ema.decay is set too"):
+        config.load(values={"swa": {"start_epoch": 3}, "ema": {"decay": 0.9}})
+    with pytest.raises(SettingError, match="several processes share no mean"):
+        config.load(values={"swa": {"start_epoch": 3}, "distributed": {"coordinator": "auto"}})
