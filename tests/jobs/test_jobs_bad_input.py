@@ -243,6 +243,14 @@ def test_an_npz_that_cannot_be_used(tmp_path, refused, changes, said):
     assert not run.exists()
 
 
+def test_too_few_classes_for_a_loss(tmp_path, refused):
+    path, few = tmp_path / "two.npz", {"y_train": np.arange(60) % 2, "y_test": np.arange(20) % 2}
+    np.savez(path, **arrays(**few))
+    flags = ["--attack.name", "apgd", "--attack.loss", "dlr", "--model.width", 4]
+    line = refused(train.main, "--data.name", path, "--run-dir", tmp_path / "run", *flags)
+    assert "APGD with the loss dlr and 0 targets needs 3 classes, the model has 2" in line
+
+
 def test_a_corrupt_image_is_named(tmp_path, refused):
     from PIL import Image
 
@@ -456,12 +464,21 @@ def test_an_export_that_cannot_be_read_back_leaves_nothing(
 # -- lists and presets ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["attacks", "methods", "models", "datasets"])
+EXPECTED = {
+    "attacks": "pgd",
+    "methods": "slr",
+    "labels": "adr",
+    "augmentations": "idbh-weak",
+    "models": "resnet18",
+    "datasets": "digits",
+}
+
+
+@pytest.mark.parametrize("kind", EXPECTED)
 def test_lists(job, kind):
-    expected = {"attacks": "pgd", "methods": "slr", "models": "resnet18", "datasets": "digits"}
     done = job(train.main, "--list", kind)
     assert done.code == 0 and done.err == ""
-    assert expected[kind] in [line.split()[0] for line in done.out.splitlines()]
+    assert EXPECTED[kind] in [line.split()[0] for line in done.out.splitlines()]
     assert job(evaluate.main, "--list", kind).out == done.out
 
 
