@@ -14,6 +14,7 @@ from slr_keras import data
 from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
 from slr_keras.errors import UserError
 from slr_keras.evaluation import checks as own_checks
+from slr_keras.evaluation.bits import bits_of
 from slr_keras.evaluation.intervals import wilson
 from slr_keras.evaluation.measurement import Measurement, Progress
 from slr_keras.evaluation.specs import (
@@ -38,6 +39,8 @@ class Row:
     Attributes:
         interval: the 95 % Wilson interval of ``accuracy``.
         per_class: the accuracy in each class, None where it has no image.
+        right: which images were classified correctly, eight to a byte, as ``np.packbits`` has it,
+            in hexadecimal; see :mod:`slr_keras.evaluation.bits`.
     """
 
     attack: str
@@ -47,6 +50,7 @@ class Row:
     interval: tuple[float, float]
     seconds: float
     per_class: list[float | None]
+    right: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +211,8 @@ def _row(
     among = (right[y == k] for k in range(int(measured.net.output_shape[-1])))
     shares = [float(part.mean()) if len(part) else None for part in among]
     interval = wilson(hits, count)
-    return Row(name, settings, count, hits / count, interval, round(seconds, 2), shares)
+    seconds, bits = round(seconds, 2), bits_of(right)
+    return Row(name, settings, count, hits / count, interval, seconds, shares, bits)
 
 
 def curve_of(measured: Measurement, first: int) -> list[dict[str, Any]]:

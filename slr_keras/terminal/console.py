@@ -40,6 +40,11 @@ def evaluation_progress(mode: str) -> Any:
     return {"bar": BarProgress, "plain": PlainProgress, "quiet": QuietProgress}[_resolved(mode)]()
 
 
+def study_progress(mode: str) -> Any:
+    """The same for a study: told when it begins and when a stage of a run has ended."""
+    return {"bar": StudyBar, "plain": StudyLines, "quiet": StudyQuiet}[_resolved(mode)]()
+
+
 def _resolved(mode: str) -> str:
     if mode == "auto":
         return "bar" if sys.stderr.isatty() else "plain"
@@ -286,3 +291,46 @@ class BarProgress(Bar, QuietProgress):
             description=f"{progress.name} ({progress.step} of {progress.steps})",
             status=f"{progress.robust} of {progress.samples} robust",
         )
+
+
+# -- of a study -------------------------------------------------------------------------------
+
+
+class StudyQuiet(Lines):
+    """Failures only."""
+
+    def begin(self, total: int, text: str) -> None:
+        """So many stages are to do."""
+
+    def ended(self, text: str, seconds: float) -> None:
+        """A stage has ended."""
+
+
+class StudyLines(StudyQuiet):
+    """A line for each stage, with the time that the rest takes at this pace."""
+
+    def begin(self, total: int, text: str) -> None:
+        """Say what is to do."""
+        self.total, self.count, self.begun = total, 0, time.monotonic()
+        self.line(text)
+
+    def ended(self, text: str, seconds: float) -> None:
+        """Count it."""
+        self.count += 1
+        pace = (time.monotonic() - self.begun) / self.count
+        left = clock(pace * (self.total - self.count))
+        self.line(f"{self.count}/{self.total}  {text}  {clock(seconds)}, about {left} left")
+
+
+class StudyBar(Bar, StudyLines):
+    """Both lines and a bar."""
+
+    def begin(self, total: int, text: str) -> None:
+        """Say what is to do."""
+        super().begin(total, text)
+        self.bar.update(self.task, total=total, description="study")
+
+    def ended(self, text: str, seconds: float) -> None:
+        """Count it."""
+        super().ended(text, seconds)
+        self.bar.update(self.task, completed=self.count, status=f"{self.count}/{self.total}")

@@ -26,8 +26,8 @@ def test_told_in_the_epoch_of_the_fall():
     [
         (((0.75, 0.02),), 500),  # nothing before
         (((0.3, 0.28), (0.12, 0.1)), 500),  # a run that diverges: the attack wins too
-        (((0.3, 0.28), (0.5, 0.2)), 500),  # a fall, not to half
-        (((0.5, 0.4), (0.6, 0.1)), 8),  # eight images: chance
+        (((0.5, 0.51), (0.56, 0.25)), 500),  # a fall that is none to nothing
+        (((0.5, 0.4), (0.6, 0.07)), 8),  # eight images: chance
         (((0.3, 0.28), (None, 0.02)), 500),  # nothing trained against
         (((0.3, 0.28), (0.5, None)), 500),  # not measured
     ],

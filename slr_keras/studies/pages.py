@@ -1,0 +1,196 @@
+"""Table, figure and page of a study, from its results alone."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+from slr_keras.studies.results import Results, accuracies, images, strongest
+from slr_keras.studies.statistics import Difference, Spread, paired
+
+NONE = "–"
+NAMES = {"clean": "clean", "autoattack": "AutoAttack"}
+DATES = 10  # characters of a time stamp
+
+
+def write(folder: pathlib.Path, results: Results) -> list[pathlib.Path]:
+    """table.md, figure.png, figure.svg and report.html beside results.json."""
+    made = [folder / name for name in ("table.md", "figure.png", "figure.svg", "report.html")]
+    made[0].write_text(table(results) + "\n", encoding="utf-8")
+    pictures = {suffix: figure(results, suffix) for suffix in ("png", "svg")}
+    made[1].write_bytes(pictures["png"])
+    made[2].write_bytes(pictures["svg"])
+    made[3].write_text(page(results, pictures["png"]), encoding="utf-8")
+    return made
+
+
+# -- the table --------------------------------------------------------------------------------
+
+
+def table(results: Results) -> str:
+    """Markdown: a row for each arm, means over the seeds and their range, and what differs."""
+    rows = [header(results), *(row(results, arm) for arm in arms(results))]
+    rows.insert(1, ["---"] * len(rows[0]))
+    lines = [f"| {' | '.join(cells)} |" for cells in rows]
+    return "\n".join([*lines, "", footing(results)])
+
+
+def arms(results: Results) -> list[str]:
+    """Those of which at least one run is done."""
+    done = {run["arm"] for run in results["runs"]}
+    return [arm for arm in results["arms"] if arm in done]
+
+
+def header(results: Results) -> list[str]:
+    """The columns' names."""
+    columns = [f"{_name(a)}, {w}" for w in _models(results) for a in results["attacks"]]
+    strong = _name(strongest(results))
+    drop = [f"drop, {strong}"] if len(_models(results)) == 2 else []
+    first = results["arms"][0]
+    return ["arm", "seeds", *columns, *drop, f"{strong}, best, against {first} (95 %; p)"]
+
+
+def row(results: Results, arm: str) -> list[str]:
+    """The cells of an arm, in percent."""
+    models, strong = _models(results), strongest(results)
+    cells = [
+        spread(accuracies(results, arm, which, attack).values())
+        for which in models
+        for attack in results["attacks"]
+    ]
+    if len(models) == 2:
+        best, final = (accuracies(results, arm, which, strong) for which in models)
+        cells.append(spread(best[seed] - final[seed] for seed in best))
+    found = against_first(results, arm)
+    compared = difference(found) if found else NONE
+    return [arm, str(len(accuracies(results, arm, models[0], strong))), *cells, compared]
+
+
+def against_first(results: Results, arm: str) -> Difference | None:
+    """An arm against the first one, best model under the strongest attack, on the same images."""
+    first, which, strong = results["arms"][0], _models(results)[0], strongest(results)
+    ours, theirs = (images(results, name, which, strong) for name in (arm, first))
+    seeds = sorted(ours.keys() & theirs.keys())
+    if arm == first or not seeds:
+        return None
+    return paired([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
+
+
+def spread(values: Iterable[float]) -> str:
+    """``"17.6 (15.4 to 20.1)"``: mean and range in percent; one value has no range."""
+    found = Spread(tuple(values))
+    low, high = found.range
+    mean = f"{100 * found.mean:.1f}"
+    return mean if len(found.values) == 1 else f"{mean} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def difference(found: Difference) -> str:
+    """``"+3.5 (+1.2 to +5.8, images; p 0.004)"`` in percentage points."""
+    low, high = (f"{100 * bound:+.1f}" for bound in found.interval)
+    p = "" if found.p is None else f"; p {found.p:.2g}"
+    return f"{100 * found.mean:+.1f} ({low} to {high}, {found.by}{p})"
+
+
+def footing(results: Results) -> str:
+    """What the figures rest on: images, seeds, machine, versions, date."""
+    models = [model for run in results["runs"] for model in run["models"].values()]
+    if not models:
+        return "No run is done."
+    devices = sorted({model["device"] for model in models})
+    frameworks = {f"{k} {v}" for m in models for k, v in m["versions"].items() if k != "python"}
+    days = sorted({model["time"][:DATES] for model in models})
+    hours = sum(run["training_seconds"] for run in results["runs"]) / 3600
+    hours += sum(model["seconds"] for model in models) / 3600
+    missing = results["missing"]
+    left = f" Not done: {', '.join(missing)}." if missing else ""
+    return (
+        f"Percent of {results['num_samples']:,} test images. One value for one seed, mean and "
+        "range for more; differences are paired, on the same images, their interval over seeds "
+        "(three or more) or over images, p McNemar's on all images. best: the epoch of highest "
+        f"robust accuracy on validation images. {days[0]} to {days[-1]}, {', '.join(devices)}, "
+        f"{', '.join(sorted(frameworks))}, commit {results['commit'] or 'unknown'}; {hours:.1f} "
+        f"hours of training and evaluation.{left}"
+    )
+
+
+def _models(results: Results) -> list[str]:
+    return list(results["runs"][0]["models"]) if results["runs"] else ["best", "final"]
+
+
+def _name(attack: str) -> str:
+    return NAMES.get(attack, attack.upper() if attack.startswith("pgd") else attack)
+
+
+# -- the figure -------------------------------------------------------------------------------
+
+
+def figure(results: Results, suffix: str) -> bytes:
+    """Clean against robust accuracy, a point for each run, from the best to the final epoch."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    strong, models = strongest(results), _models(results)
+    drawn = Figure(figsize=(8, 5), layout="constrained")
+    axes = drawn.subplots()
+    colours = matplotlib.colormaps["tab20"].resampled(20)
+    for number, arm in enumerate(arms(results)):
+        hue = colours((2 * number + 2 * number // 20) % 20)
+        clean, robust = (
+            [accuracies(results, arm, w, a) for w in models] for a in ("clean", strong)
+        )
+        for seed in clean[0]:
+            x, y = ([100 * part[seed] for part in parts] for parts in (clean, robust))
+            axes.plot(x, y, "-", color=hue, alpha=0.35, linewidth=1)
+            axes.plot(x[0], y[0], "o", color=hue, markersize=6)
+            axes.plot(x[-1], y[-1], "x", color=hue, markersize=5)
+        axes.plot([], [], "o-", color=hue, label=arm)
+    axes.set(xlabel="clean accuracy (%)", ylabel=f"accuracy under {_name(strong)} (%)")
+    axes.set_title(f"{results['study']}: dot best epoch, cross final epoch", fontsize="medium")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    buffer = io.BytesIO()
+    plain: dict[str, Any] = {"Date": None} if suffix == "svg" else {}
+    with matplotlib.rc_context({"svg.hashsalt": results["study"]}):
+        drawn.savefig(buffer, format=suffix, dpi=110, metadata=plain)
+    return buffer.getvalue()
+
+
+# -- the page ---------------------------------------------------------------------------------
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{name}</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
+td, th {{ padding: .25rem .6rem; border-bottom: 1px solid #8885; text-align: right }}
+td:first-child, th:first-child {{ text-align: left }}
+img {{ max-width: 100%; background: white }}
+</style>
+<h1>{name}</h1><p>{question}</p>
+<div style="overflow-x: auto"><table>{rows}</table></div>
+<p><small>{footing}</small></p>
+<img alt="Clean against robust accuracy, best and final" src="data:image/png;base64,{picture}">
+</html>
+"""
+
+
+def page(results: Results, picture: bytes) -> str:
+    """One self-contained HTML page."""
+    rows = [_cells("th", header(results))]
+    rows += [_cells("td", row(results, arm)) for arm in arms(results)]
+    return PAGE.format(
+        name=html.escape(results["study"]),
+        question=html.escape(results["question"]),
+        rows="".join(rows),
+        footing=html.escape(footing(results)),
+        picture=base64.b64encode(picture).decode(),
+    )
+
+
+def _cells(kind: str, texts: list[str]) -> str:
+    return "<tr>" + "".join(f"<{kind}>{html.escape(text)}</{kind}>" for text in texts) + "</tr>"

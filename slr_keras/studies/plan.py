@@ -1,0 +1,178 @@
+"""A study file as runs: base settings, arms, and a grid that multiplies them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from slr_keras import config as configs
+from slr_keras.errors import SettingError, UserError, did_you_mean
+
+SHIPPED = pathlib.Path(__file__).parent
+KEYS = ("name", "question", "base", "grid", "arm", "evaluation")
+EVALUATION = {"attacks": ["clean", "pgd-20", "autoattack"], "num_samples": 1000}
+WHICH = ("best", "final")
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyRun:
+    """One run of a study.
+
+    Attributes:
+        name: of its folder.
+        arm: its arm, which a row of the table stands for.
+        seed: of the run; runs that differ in nothing else belong together.
+        config: all of its settings.
+    """
+
+    name: str
+    arm: str
+    seed: int
+    config: configs.RunConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What a study file asks for.
+
+    Attributes:
+        name: of the study, a folder's name.
+        question: what it is to answer, a sentence.
+        runs: in the order in which they are run: all arms of a seed before the next seed.
+        attacks: of the evaluation, names as ``evaluate --attacks`` takes them.
+        num_samples: test images of the evaluation.
+        which: models of each run that are evaluated.
+    """
+
+    name: str
+    question: str
+    runs: list[StudyRun]
+    attacks: list[str]
+    num_samples: int
+    which: tuple[str, ...] = WHICH
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms in their order; the first is what the others are compared with."""
+        return list(dict.fromkeys(run.arm for run in self.runs))
+
+
+def shipped() -> list[str]:
+    """The studies that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def find(name: str) -> pathlib.Path:
+    """The file of a study: a path, or the name of one that ships."""
+    if name in shipped():
+        return SHIPPED / f"{name}.toml"
+    if not name.endswith(".toml"):
+        known = shipped()
+        raise UserError(f"unknown study: {name!r}.{did_you_mean(name, known)} Or give a .toml file")
+    return pathlib.Path(name)
+
+
+def read(path: pathlib.Path, changes: Mapping[str, Any] | None = None) -> Study:
+    """The study of a file; ``changes`` are settings that win over those of every run.
+
+    Raises:
+        UserError: no such file, a key that means nothing, or an arm whose settings do not hold.
+    """
+    table = configs.read_toml(path)
+    for key in table:
+        if key not in KEYS:
+            hint = did_you_mean(key, KEYS)
+            raise UserError(f"{path}: unknown key {key!r}, expected {', '.join(KEYS)}.{hint}")
+    asked = EVALUATION | {"which": list(WHICH)} | table.get("evaluation", {})
+    unknown = asked.keys() - {"attacks", "num_samples", "which"}
+    if unknown or not set(asked["which"]) <= set(WHICH):
+        raise UserError(
+            f"{path}: [evaluation] takes attacks, num_samples and which (best, final), "
+            f"received {', '.join(sorted(unknown)) or asked['which']}"
+        )
+    name = str(table.get("name", path.stem))
+    if slug(name) != name:
+        raise UserError(f"{path}: name: expected letters, digits and hyphens, received {name!r}")
+    return Study(
+        name=name,
+        question=str(table.get("question", "")),
+        runs=_runs(path, table, changes or {}),
+        attacks=list(asked["attacks"]),
+        num_samples=int(asked["num_samples"]),
+        which=tuple(which for which in WHICH if which in asked["which"]),
+    )
+
+
+def _runs(path: pathlib.Path, table: Mapping[str, Any], changes: Mapping[str, Any]) -> list[Any]:
+    grid = dict(_flat(table.get("grid", {})))
+    seeds = _list(grid.pop("seed", [0]))
+    arms = table.get("arm", [{"name": "all"}])
+    axes = [[(key, value) for value in _list(values)] for key, values in grid.items()]
+    runs = []
+    for seed, point, arm in itertools.product(seeds, itertools.product(*axes), arms):
+        if "name" not in arm:
+            raise UserError(f"{path}: each [[arm]] needs a name")
+        label = ", ".join([arm["name"], *(f"{key} {value}" for key, value in point)])
+        own = {key: value for key, value in arm.items() if key != "name"}
+        layers = [_nested(table.get("base", {})), _nested(own), _nested(dict(point)), changes]
+        runs.append(
+            StudyRun(f"{slug(label)}-seed{seed}", label, seed, _load(path, label, layers, seed))
+        )
+    names = [run.name for run in runs]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UserError(f"{path}: two runs would be called {sorted(twice)[0]}: name arms apart")
+    return runs
+
+
+def _load(
+    path: pathlib.Path, label: str, layers: list[Mapping[str, Any]], seed: int
+) -> configs.RunConfig:
+    preset: str | None = None
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        own = dict(layer)
+        preset = own.pop("preset", preset)
+        merged = configs.merge(merged, own)
+    try:
+        return configs.load(preset, values=configs.merge(merged, {"seed": seed}))
+    except (SettingError, UserError) as error:
+        raise UserError(f"{path}, arm {label!r}: {error}") from None
+
+
+def slug(text: str) -> str:
+    """Letters, digits and hyphens of a text: ``"AT + SLR"`` as ``at-slr``.
+
+    >>> slug("AT + SLR, data.label_noise 0.2")
+    'at-slr-data-label-noise-0-2'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _list(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, list) else [values]
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> Any:
+    """``(dotted key, value)`` of a nested table."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield before + key, value
+
+
+def _nested(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of :func:`_flat`, for tables that write dotted keys as texts or as tables."""
+    nested: dict[str, Any] = {}
+    for path, value in _flat(table):
+        *sections, name = path.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = value
+    return nested

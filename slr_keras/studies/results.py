@@ -1,0 +1,131 @@
+"""``results.json``: every figure of a study, with what it rests on."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+from typing import Any
+
+import numpy as np
+
+from slr_keras import __version__
+from slr_keras.errors import UserError
+from slr_keras.evaluation.bits import images_of
+from slr_keras.studies.plan import Study, StudyRun
+from slr_keras.studies.work import Place
+
+FORMAT = 1
+FILE = "results.json"
+Results = dict[str, Any]
+
+
+def collect(place: Place) -> Results:
+    """What the finished runs of a study have left; runs that are not done are named."""
+    study = place.study
+    done = [run for run in study.runs if not place.missing(run)]
+    return {
+        "format": FORMAT,
+        "study": study.name,
+        "question": study.question,
+        "arms": study.arms,
+        "attacks": study.attacks,
+        "num_samples": study.num_samples,
+        "missing": [run.name for run in study.runs if run not in done],
+        "commit": _commit(),
+        "version": __version__,
+        "runs": [_of_run(place, run) for run in done],
+    }
+
+
+def _of_run(place: Place, run: StudyRun) -> dict[str, Any]:
+    folder = place.run_dir(run)
+    summary = json.loads((folder / "summary.json").read_bytes())
+    return {
+        "run": run.name,
+        "arm": run.arm,
+        "seed": run.seed,
+        "epochs": run.config.train.epochs,
+        "precision": run.config.precision,
+        "attack_precision": run.config.attack_precision,
+        "training_seconds": summary["training_seconds"],
+        "noisy_labels": summary.get("noisy_labels", 0),
+        "train_robust_accuracy": _last_on_training_images(folder),
+        "models": {which: _of_model(place, run, which) for which in place.study.which},
+    }
+
+
+def _of_model(place: Place, run: StudyRun, which: str) -> dict[str, Any]:
+    found = json.loads(place.evaluation(run, which).read_bytes())
+    kept = ("epoch", "device", "versions", "time", "seconds", "data_digest", "model_digest")
+    rows = {row["attack"]: row for row in found["results"]}
+    facts = ("accuracy", "interval", "samples", "right")
+    return {
+        **{key: found[key] for key in kept},
+        "warnings": [c["says"] for c in found["checks"] if c["verdict"] != "pass"],
+        "attacks": {name: {key: rows[name][key] for key in facts} for name in place.study.attacks},
+    }
+
+
+def _last_on_training_images(folder: pathlib.Path) -> float | None:
+    from slr_keras.run_folder import RunFolder
+
+    seen = [e.train_robust_accuracy for e in RunFolder(folder).epochs()]
+    return next((value for value in reversed(seen) if value is not None), None)
+
+
+def _commit() -> str:
+    """The commit of the checkout that ran the study; empty outside of one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def load(folder: pathlib.Path) -> Results:
+    """The results of a study's folder.
+
+    Raises:
+        UserError: there are none, or of another format.
+    """
+    path = folder / FILE
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise UserError(f"{path}: expected results of format {FORMAT}")
+    return found
+
+
+def accuracies(results: Results, arm: str, which: str, attack: str) -> dict[int, float]:
+    """``{seed: accuracy}`` of an arm's runs."""
+    return {
+        run["seed"]: run["models"][which]["attacks"][attack]["accuracy"]
+        for run in results["runs"]
+        if run["arm"] == arm and which in run["models"]
+    }
+
+
+def images(results: Results, arm: str, which: str, attack: str) -> dict[int, np.ndarray]:
+    """``{seed: (N,) bool}``: which images an arm's runs classified correctly."""
+    found = {}
+    for run in results["runs"]:
+        if run["arm"] == arm and which in run["models"]:
+            row = run["models"][which]["attacks"][attack]
+            if row["right"]:  # evaluations of before 2026-11-28 do not say
+                found[run["seed"]] = images_of(row["right"], row["samples"])
+    return found
+
+
+def strongest(study: Study | Results) -> str:
+    """The attack that decides: AutoAttack where it was run, else the last one."""
+    attacks = study["attacks"] if isinstance(study, dict) else study.attacks
+    full = [name for name in attacks if name.startswith("autoattack")]
+    return str(full[-1] if full else attacks[-1])

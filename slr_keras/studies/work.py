@@ -1,0 +1,220 @@
+"""Runs what is missing of a study: each run trains, then is evaluated, in processes of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from slr_keras import config as configs
+from slr_keras.run_folder import write_atomically
+from slr_keras.studies.plan import Study, StudyRun
+
+LEFT_IN_TIME = 75  # exit code of a run that met its time limit: it is queued again
+TRAIN = "train"
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One process of a run: ``train``, or the model that is evaluated."""
+
+    run: StudyRun
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.run.name}: {self.name}"
+
+
+class Place:
+    """The folder of a study: its run folders, ``configs``, ``logs``, and what comes of them."""
+
+    def __init__(self, path: pathlib.Path, study: Study):
+        self.path, self.study = path, study
+
+    def run_dir(self, run: StudyRun) -> pathlib.Path:
+        """The run folder."""
+        return self.path / run.name
+
+    def evaluation(self, run: StudyRun, which: str) -> pathlib.Path:
+        """The result file of one of its models; the best one's is where reports look for it."""
+        name = "evaluation" if which == "best" else f"evaluation-{which}"
+        return self.run_dir(run) / f"{name}.json"
+
+    def log(self, run: StudyRun) -> pathlib.Path:
+        """What its processes said."""
+        return self.path / "logs" / f"{run.name}.log"
+
+    def done(self, stage: Stage) -> bool:
+        """Whether a stage has left its result."""
+        if stage.name == TRAIN:
+            return (self.run_dir(stage.run) / "summary.json").is_file()
+        path = self.evaluation(stage.run, stage.name)
+        return path.is_file() and self._fits(path)
+
+    def _fits(self, path: pathlib.Path) -> bool:
+        """Whether an evaluation is the one that the study asks for now."""
+        try:
+            found = json.loads(path.read_bytes())
+            names = {row["attack"] for row in found["results"]}
+            asked = self.study.attacks
+            return found["samples"] == self.study.num_samples and names.issuperset(asked)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def stages(self, run: StudyRun) -> list[Stage]:
+        """All stages of a run, in order."""
+        return [Stage(run, name) for name in (TRAIN, *self.study.which)]
+
+    def missing(self, run: StudyRun) -> list[Stage]:
+        """Those that are still to do."""
+        return [stage for stage in self.stages(run) if not self.done(stage)]
+
+    def command(self, stage: Stage, write: bool = True) -> list[str]:
+        """What runs a stage; a begun run goes on. ``write`` its configuration where it is new."""
+        run, folder = stage.run, self.run_dir(stage.run)
+        python = [sys.executable, "-m"]
+        if stage.name == TRAIN:
+            if (folder / "config.toml").is_file():
+                return [*python, "slr_keras.train", "--resume", str(folder), "--progress", "plain"]
+            file = self.path / "configs" / f"{run.name}.toml"
+            if write:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(file, configs.dumps(run.config).encode())
+            where = ["--run-dir", str(folder), "--progress", "plain"]
+            return [*python, "slr_keras.train", str(file), *where]
+        out = str(self.evaluation(run, stage.name))
+        asked = ["--attacks", *self.study.attacks, "--num-samples", str(self.study.num_samples)]
+        return [*python, "slr_keras.evaluate", str(folder), "--which", stage.name, *asked,
+                "--out", out, "--progress", "plain"]  # fmt: skip
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Of a process that is to compute on so many cores, whatever the backend."""
+    xla = f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
+    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {xla}".strip()
+    return os.environ | dict.fromkeys(names, str(threads)) | {"XLA_FLAGS": flags}
+
+
+def do(place: Place, stage: Stage, threads: int, started: Callable[[Any], None]) -> int:
+    """Run a stage to its end; returns its exit code. It may have to be run again (75)."""
+    log = place.log(stage.run)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        command = place.command(stage)
+        file.write(f"$ {' '.join(command)}\n".encode())
+        file.flush()
+        process = subprocess.Popen(
+            command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, env=environment(threads)
+        )
+        started(process)
+        return process.wait()
+
+
+def finish(path: str, study: Study, run: StudyRun, threads: int) -> int:
+    """All missing stages of a run in this process's care: what a job of a cluster calls."""
+    place = Place(pathlib.Path(path), study)
+    for stage in place.missing(run):
+        code = LEFT_IN_TIME
+        while code == LEFT_IN_TIME:
+            code = do(place, stage, threads, lambda process: None)
+        if code:
+            return code
+    return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A stage has ended."""
+
+    stage: Stage
+    code: int
+    seconds: float
+
+
+class Local:
+    """Runs stages on this machine, some runs side by side.
+
+    Args:
+        place: the study's folder.
+        workers: runs at once.
+        threads: cores of each.
+    """
+
+    def __init__(self, place: Place, workers: int, threads: int):
+        self.place, self.workers, self.threads = place, workers, threads
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._stopping = False
+
+    def work(self) -> Iterator[Ended]:
+        """Do everything that is missing, run by run; a run that fails is left, others go on."""
+        ended: queue.SimpleQueue[Ended | None] = queue.SimpleQueue()
+        runs = [run for run in self.place.study.runs if self.place.missing(run)]
+        with ThreadPoolExecutor(self.workers) as pool:
+            try:
+                for run in runs:
+                    pool.submit(self._finish, run, ended)
+                left = len(runs)
+                while left:
+                    found = ended.get()
+                    left -= found is None
+                    if found is not None:
+                        yield found
+            finally:
+                self.stop()
+
+    def _finish(self, run: StudyRun, ended: queue.SimpleQueue[Ended | None]) -> None:
+        """The missing stages of a run, each told; None at the end."""
+        try:
+            for stage in self.place.missing(run):
+                begun, code = time.monotonic(), LEFT_IN_TIME
+                while code == LEFT_IN_TIME and not self._stopping:
+                    code = do(self.place, stage, self.threads, self._started)
+                ended.put(Ended(stage, code, time.monotonic() - begun))
+                if code:
+                    return
+        finally:
+            ended.put(None)
+
+    def _started(self, process: Any) -> None:
+        with self._lock:
+            self._processes = {p for p in self._processes if p.poll() is None} | {process}
+            if self._stopping:
+                process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Ask what runs to leave, its state saved."""
+        with self._lock:
+            self._stopping = True
+            for process in self._processes:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+
+
+def on_cluster(place: Place, cluster: str, threads: int, options: dict[str, Any]) -> list[Any]:
+    """Submit a job for each run that is not done; returns submitit's jobs.
+
+    Args:
+        cluster: ``"slurm"``, or ``"local"`` for submitit's processes on this machine.
+        options: of submitit's executor, as ``slurm_partition``, ``timeout_min``.
+    """
+    import submitit
+
+    executor = submitit.AutoExecutor(folder=str(place.path / "jobs" / "%j"), cluster=cluster)
+    executor.update_parameters(name=place.study.name, cpus_per_task=threads, **options)
+    return [
+        executor.submit(finish, str(place.path), place.study, run, threads)
+        for run in place.study.runs
+        if place.missing(run)
+    ]

@@ -1,0 +1,225 @@
+"""``python -m slr_keras.study``: a grid of runs, their evaluation and the table of it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from slr_keras.errors import UserError
+from slr_keras.run_folder import RunFolder, write_atomically
+from slr_keras.studies import plan
+from slr_keras.studies.work import TRAIN, Local, Place, on_cluster
+from slr_keras.terminal import cli
+from slr_keras.terminal.console import study_progress
+
+MEMORY = 2.0  # GiB that a worker is allowed for
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, run what is missing, write what came of it; returns the exit code."""
+    options = _parser().parse(arguments)
+    if options.list:
+        for name in plan.shipped():
+            print(f"{name:20} {plan.read(plan.find(name)).question}")
+        return 0
+    if not options.study:
+        raise UserError("expected a study file, or the name of one that ships (see --list)")
+    study = plan.read(plan.find(options.study), cli.values_of(options))
+    study = _only(study, options.only)
+    place = _place(options, study)
+    if options.dry_run or options.status:
+        return _status(place, commands=options.dry_run)
+    if options.on:
+        return _submit(place, options)
+    code = 0 if options.only_table else _work(place, options)
+    return code if code > 1 else _write(place, options) or code
+
+
+def _parser() -> cli.Parser:
+    parser = cli.make_parser("study", "Run a grid of runs, evaluate them, write the table.")
+    add = parser.add_argument
+    add("study", nargs="?", help="a .toml file, or the name of a study that ships")
+    add("--out", metavar="DIR", help="folder of the study [runs/<name>]")
+    add("--results", metavar="DIR", help="results, table and figure go there as well")
+    add("--status", action="store_true", help="what is done, what is missing, how long it takes")
+    add("--dry-run", action="store_true", help="the commands that would be run")
+    add("--only-table", action="store_true", help="run nothing, write the table")
+    add("--only", nargs="+", metavar="WORD", help="runs whose names hold one of the words")
+    add("--workers", type=int, metavar="N", help="runs at once [one a core, where memory allows]")
+    add("--threads", type=int, metavar="N", help="cores of each [shared evenly]")
+    add("--on", choices=("slurm", "local"), help="submit a job for each run, through submitit")
+    add("--job", nargs="+", default=[], metavar="KEY=VALUE", help="settings of submitit's executor")
+    add("--progress", choices=cli.MODES, default="auto", help=cli.MODES_HELP)
+    add("--list", action="store_true", help="list the studies that ship")
+    cli.add_settings(parser, ["data", "train", "eval"])
+    return parser
+
+
+def _only(study: plan.Study, words: Sequence[str] | None) -> plan.Study:
+    if not words:
+        return study
+    runs = [run for run in study.runs if any(word in run.name for word in words)]
+    if not runs:
+        names = ", ".join(run.name for run in study.runs)
+        raise UserError(f"--only: no run is called like {' or '.join(words)}, there are {names}")
+    return dataclasses.replace(study, runs=runs)
+
+
+def _place(options: argparse.Namespace, study: plan.Study) -> Place:
+    path = pathlib.Path(options.out or pathlib.Path("runs", study.name))
+    if path.exists() and not path.is_dir():
+        raise UserError(f"--out: {path} is a file")
+    return Place(path, study)
+
+
+def _sizes(options: argparse.Namespace, place: Place) -> tuple[int, int]:
+    """Runs at once and cores of each."""
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    room = int(psutil.virtual_memory().available / 2**30 / MEMORY)
+    unfinished = sum(bool(place.missing(run)) for run in place.study.runs)
+    workers = options.workers or max(1, min(cores or 1, room, unfinished))
+    threads = options.threads or max(1, (cores or 1) // workers)
+    for flag, number in (("workers", workers), ("threads", threads)):
+        if number < 1:
+            raise UserError(f"--{flag}: expected 1 or more, received {number}")
+    return workers, threads
+
+
+def _status(place: Place, commands: bool) -> int:
+    """A line for each run, or the commands of what is missing."""
+    for run in place.study.runs:
+        missing = place.missing(run)
+        if commands:
+            for stage in missing:
+                print(" ".join(place.command(stage, write=False)))
+            continue
+        done = [stage.name for stage in place.stages(run) if stage not in missing]
+        state = (
+            "done" if not missing else f"{', '.join(done) or 'nothing'} done, {_state(place, run)}"
+        )
+        print(f"{run.name:40} {state}")
+    if not commands:
+        left = sum(len(place.missing(run)) for run in place.study.runs)
+        print(f"{left} of {sum(len(place.stages(run)) for run in place.study.runs)} stages left")
+    return 0
+
+
+def _state(place: Place, run: plan.StudyRun) -> str:
+    """Where the first missing stage stands."""
+    stage = place.missing(run)[0]
+    if stage.name != TRAIN:
+        return f"evaluation of {stage.name} is next"
+    folder = RunFolder(place.run_dir(run))
+    epochs = folder.epochs() if folder["events.jsonl"].is_file() else []
+    if not epochs:
+        return "training is next"
+    left = (run.config.train.epochs - epochs[-1].epoch) * epochs[-1].seconds / epochs[-1].epoch
+    return (
+        f"training {folder.status()} at epoch {epochs[-1].epoch} of {run.config.train.epochs}, "
+        f"{max(left, 0) / 60:.0f} min left"
+    )
+
+
+def _work(place: Place, options: argparse.Namespace) -> int:
+    """Run what is missing; 1 if a run failed, and what a signal asks for."""
+    workers, threads = _sizes(options, place)
+    local = Local(place, workers, threads)
+    failed = []
+    with study_progress(options.progress) as progress, _leaving(local) as code:
+        total = sum(len(place.missing(run)) for run in place.study.runs)
+        side = f"{workers} runs at once, {threads} cores each" if workers > 1 else "one at a time"
+        progress.begin(total, f"{total} stages to do, {side}; folder {place.path}")
+        for ended in local.work():
+            if code[0]:
+                continue
+            progress.ended(str(ended.stage), ended.seconds)
+            if ended.code:
+                failed.append(ended)
+                last = _last_line(place.log(ended.stage.run))
+                progress.warn(f"{ended.stage} failed (exit {ended.code}): {last}")
+            elif not place.missing(ended.stage.run):
+                _save(place, options)
+    if code[0]:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return code[0]
+    return int(bool(failed))
+
+
+def _last_line(path: pathlib.Path) -> str:
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+@contextlib.contextmanager
+def _leaving(local: Local) -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM ask the processes to save and leave; the list holds the exit code."""
+    code = [0]
+
+    def leave(number: int, frame: Any) -> None:
+        code[0] = 128 + number
+        local.stop()
+
+    before = {s: signal.signal(s, leave) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield code
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _submit(place: Place, options: argparse.Namespace) -> int:
+    """A job for each run that is not done."""
+    if importlib.util.find_spec("submitit") is None:
+        raise UserError("--on needs submitit: pip install submitit")
+    settings: dict[str, Any] = {}
+    for text in options.job:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise UserError(f"--job: expected KEY=VALUE, received {text!r}")
+        settings[key] = int(value) if value.isdecimal() else value
+    jobs = on_cluster(place, options.on, options.threads or 1, settings)
+    print(f"{len(jobs)} jobs submitted; --status says how they stand, --only-table collects")
+    if options.on == "slurm":
+        return 0
+    codes = [job.result() for job in jobs]
+    return _write(place, options) or int(any(codes))
+
+
+def _write(place: Place, options: argparse.Namespace) -> int:
+    """What came of it, and the table on stdout."""
+    from slr_keras.studies import pages
+
+    found, made = _save(place, options)
+    print(pages.table(found))
+    print(f"\nwritten to {', '.join(map(str, made))}")
+    return 0
+
+
+def _save(place: Place, options: argparse.Namespace) -> tuple[dict[str, Any], list[pathlib.Path]]:
+    """results.json, the table, the figure and the page of the runs that are done."""
+    from slr_keras.studies import pages, results
+
+    found = results.collect(place)
+    if not found["runs"]:
+        raise UserError(f"no run in {place.path} is done yet (see --status)")
+    made: list[pathlib.Path] = []
+    for folder in filter(None, (place.path, options.results and pathlib.Path(options.results))):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / results.FILE, (json.dumps(found, indent=1) + "\n").encode())
+        made = pages.write(folder, found)
+    return found, made
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
