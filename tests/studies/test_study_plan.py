@@ -1,0 +1,108 @@
+"""Study files: what they become, and what is wrong with one."""
+
+import pytest
+
+from slr_keras import study
+from slr_keras.errors import UserError
+from slr_keras.studies import plan
+
+TWO_ARMS = """
+name = "two"
+question = "Which?"
+[base]
+preset = "cifar10-1k-at"
+"train.epochs" = 7
+[grid]
+seed = [3, 4]
+"data.label_noise" = [0.0, 0.2]
+[[arm]]
+name = "AT"
+[[arm]]
+name = "TRADES + SLR"
+method.name = "trades"
+"method.beta" = 3.0
+"labels.name" = "slr"
+"labels.start_epoch" = 2
+[evaluation]
+attacks = ["clean", "apgd-t"]
+num_samples = 77
+which = ["final"]
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text=TWO_ARMS):
+        path = tmp_path / "two.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_arms_times_grid(file):
+    found = plan.read(file())
+    assert [run.name for run in found.runs[:4]] == [
+        "at-data-label-noise-0-0-seed3",
+        "trades-slr-data-label-noise-0-0-seed3",
+        "at-data-label-noise-0-2-seed3",
+        "trades-slr-data-label-noise-0-2-seed3",
+    ]
+    assert len(found.runs) == 8 and {run.seed for run in found.runs[4:]} == {4}
+    last = found.runs[-1].config
+    assert (last.seed, last.train.epochs, last.data.label_noise) == (4, 7, 0.2)
+    assert (last.method.name, last.method.beta, last.labels.start_epoch) == ("trades", 3.0, 2)
+    assert last.data.train_samples == 1000  # of the preset
+    assert found.attacks == ["clean", "apgd-t"] and found.num_samples == 77
+    assert found.which == ("final",) and len(found.arms) == 4
+
+
+def test_flags_win_over_every_run(file):
+    found = plan.read(file(), {"train": {"epochs": 2}, "data": {"dir": "elsewhere"}})
+    assert {(r.config.train.epochs, r.config.data.dir) for r in found.runs} == {(2, "elsewhere")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('question = "Which?"', 'qestion = "Which?"', "Did you mean 'question'"),
+        ("beta", "betta", "arm 'TRADES . SLR, data.label_noise 0.0'.*Did you mean 'beta'"),
+        ("cifar10-1k-at", "cifar10-1k-ta", "unknown preset"),
+        ('name = "AT"', "", "each .*arm.* needs a name"),
+        ("[3, 4]", "[3, 3]", "two runs would be called"),
+        ('["final"]', '["last"]', "best, final"),
+        ("num_samples", "samples", "takes attacks, num_samples and which"),
+        ('name = "two"', 'name = "two/three"', "letters, digits and hyphens"),
+        ("[grid]", "[grid", "is no TOML"),
+    ],
+)
+def test_what_is_wrong_is_said(file, old, new, said):
+    with pytest.raises(UserError, match=said):
+        plan.read(file(TWO_ARMS.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize("name", plan.shipped())
+def test_studies_that_ship(name):
+    found = plan.read(plan.find(name))
+    assert found.name == name and found.question.endswith("?")
+    assert not [w for run in found.runs for w in run.config.warnings() if "never" in w]
+
+
+def test_names_and_files():
+    with pytest.raises(UserError, match="unknown study: 'method'.*Did you mean 'methods'"):
+        plan.find("method")
+    assert str(plan.find("mine.toml")) == "mine.toml"
+
+
+def test_commands_without_running_them(file, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert study.main([str(file()), "--out", str(out), "--dry-run", "--only", "at-data"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8 and not out.exists()  # 4 runs, trained and evaluated
+    assert "slr_keras.train" in lines[0] and "--attacks clean apgd-t --num-samples 77" in lines[1]
+    assert study.main([str(file()), "--out", str(out), "--status"]) == 0
+    assert "16 of 16 stages left" in capsys.readouterr().out
+    with pytest.raises(UserError, match="no run is called like nothing"):
+        study.main([str(file()), "--only", "nothing", "--status"])
+    with pytest.raises(UserError, match="no run in .* is done yet"):
+        study.main([str(file()), "--out", str(out), "--only-table"])

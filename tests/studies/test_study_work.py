@@ -1,0 +1,122 @@
+"""A study really run: two arms, trained and evaluated, one that fails, stopped and gone on."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from slr_keras import study
+from slr_keras.studies import pages, plan, results, work
+
+TINY = """
+name = "tiny"
+question = "Does it run?"
+[base]
+"method.name" = "at"
+"data.train_samples" = 100
+"model.width" = 4
+"model.strides" = [2]
+"train.epochs" = {epochs}
+"train.batch_size" = 50
+"train.tensorboard" = false
+"attack.steps" = 1
+"attack.step_size" = "24/255"
+"eval.steps" = 1
+"eval.test_steps" = 1
+"eval.train_samples" = 20
+"eval.val_samples" = 20
+"eval.test_samples" = 20
+[[arm]]
+name = "AT"
+[[arm]]
+name = "{second}"
+{settings}
+[evaluation]
+attacks = ["clean", "fgsm"]
+num_samples = 30
+which = ["best"]
+"""
+
+
+def tiny(path, epochs=2, second="smooth", settings='"labels.name" = "smoothing"'):
+    path.write_text(TINY.format(epochs=epochs, second=second, settings=settings))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """The study's folder after an arm was trained that works and one that cannot."""
+    folder = tmp_path_factory.mktemp("study")
+    lost = f'"data.name" = "{folder}/no.npz"'
+    file = tiny(folder / "s.toml", second="lost", settings=lost)
+    code = study.main([file, "--out", str(folder / "out"), "--progress", "quiet"])
+    return folder, code
+
+
+def test_an_arm_that_fails_is_told_and_the_others_go_on(done, capsys):
+    folder, code = done
+    assert code == 1
+    found = results.load(folder / "out")
+    assert [run["run"] for run in found["runs"]] == ["at-seed0"]
+    assert found["missing"] == ["lost-seed0"] and "lost-seed0" in pages.footing(found)
+    log = (folder / "out" / "logs" / "lost-seed0.log").read_text()
+    assert "no.npz" in log.splitlines()[-1]
+
+
+def test_results_are_those_of_the_files(done):
+    folder, _ = done
+    found = results.load(folder / "out")
+    evaluation = json.loads((folder / "out" / "at-seed0" / "evaluation.json").read_bytes())
+    rows = {row["attack"]: row for row in evaluation["results"]}
+    kept = found["runs"][0]["models"]["best"]["attacks"]
+    assert {name: kept[name]["accuracy"] for name in kept} == {
+        name: rows[name]["accuracy"] for name in ("clean", "fgsm")
+    }
+    right = results.images(found, "AT", "best", "fgsm")[0]
+    assert right.mean() == pytest.approx(rows["fgsm"]["accuracy"]) and len(right) == 30
+    for name in ("table.md", "figure.png", "figure.svg", "report.html"):
+        assert (folder / "out" / name).stat().st_size > 100
+    assert pages.row(found, "AT")[2:4] == [
+        pages.spread([rows[name]["accuracy"]]) for name in ("clean", "fgsm")
+    ]
+
+
+def test_what_is_done_is_not_done_again(done):
+    folder, _ = done
+    found = plan.read(folder / "s.toml")
+    place = work.Place(folder / "out", found)
+    assert not place.missing(found.runs[0])
+    names = [stage.name for stage in place.missing(found.runs[1])]
+    assert names == ["train", "best"]
+    more = plan.read(plan.find(tiny(folder / "more.toml")))
+    asked = work.Place(folder / "out", plan.dataclasses.replace(more, num_samples=40))
+    assert [stage.name for stage in asked.missing(more.runs[0])] == ["best"]  # of more images
+
+
+@pytest.mark.slow
+def test_a_study_that_is_stopped_goes_on(tmp_path):
+    file, out = tiny(tmp_path / "s.toml", epochs=60), tmp_path / "out"
+    command = [sys.executable, "-m", "slr_keras.study", file, "--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("*/checkpoints/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143 and "the same command goes on" in said
+    assert study.main([file, "--out", str(out), "--progress", "quiet"]) == 0
+    assert len(results.load(out)["runs"]) == 2
+    log = "".join(path.read_text() for path in (out / "logs").iterdir())
+    assert "--resume" in log
+
+
+@pytest.mark.slow
+def test_jobs_of_a_cluster(tmp_path):
+    pytest.importorskip("submitit")
+    file = tiny(tmp_path / "s.toml")
+    out = str(tmp_path / "out")
+    assert study.main([file, "--out", out, "--on", "local", "--job", "timeout_min=5"]) == 0
+    assert len(results.load(tmp_path / "out")["runs"]) == 2
