@@ -146,6 +146,37 @@ class SwaSettings(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class AnalysisSettings(Settings):
+    """Quantities that explain a run, recorded at its evaluations."""
+
+    record: str = setting(
+        "",
+        help="names separated by commas, or all: gradient_norm costs a pass with gradient, the "
+        "others next to nothing beside an attack on the images that are looked at",
+    )
+    samples: int = setting(
+        500, help="training and as many validation images that are looked at", at_least=10
+    )
+
+    @property
+    def names(self) -> list[str]:
+        """What is recorded, in order."""
+        if self.record.strip() == "all":
+            return list(registry.variants("analyses"))
+        return [name for text in self.record.split(",") if (name := text.strip())]
+
+    def validate(self) -> None:
+        """All of them exist."""
+        for name in self.names:
+            known = registry.variants("analyses")
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise SettingError(
+                    "record", f"expected {', '.join(known)} or all, received {name!r}.{hint}"
+                )
+
+
+@dataclasses.dataclass(frozen=True)
 class DistributedSettings(Settings):
     """Several processes, on one machine or several, that train one model (JAX)."""
 
@@ -215,6 +246,7 @@ class RunConfig(Settings):
     ema: EmaSettings = setting(EmaSettings(), help="weight averaging")
     swa: SwaSettings = setting(SwaSettings(), help="mean of the weights of epochs")
     eval: EvalSettings = setting(EvalSettings(), help="evaluation")
+    analysis: AnalysisSettings = setting(AnalysisSettings(), help="quantities that are recorded")
     distributed: DistributedSettings = setting(DistributedSettings(), help="several processes")
 
     def validate(self) -> None:

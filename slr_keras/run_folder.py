@@ -25,7 +25,7 @@ COLUMNS = [field.name for field in dataclasses.fields(events.EpochEnded)]
 TAIL = 16_384  # bytes of events.jsonl that tell how a run stands
 SETTLE = 0.05  # seconds after which, of two that begin at once, the last to write knows it
 CLOCK = 5.0  # seconds by which a process's start may seem to move when the clock is set
-OF_AN_EPOCH = (events.EpochEnded, events.CatastrophicOverfitting)
+OF_AN_EPOCH = (events.EpochEnded, events.CatastrophicOverfitting, events.AnalysisMeasured)
 ENDS: dict[type[events.Event], str] = {
     events.RunEnded: "done",
     events.RunStopped: "stopped",
@@ -252,6 +252,10 @@ class RunFolder:
         """Where catastrophic overfitting was told; None if it was not."""
         told = (e for e in self._told() if isinstance(e, events.CatastrophicOverfitting))
         return next(told, None)
+
+    def analyses(self) -> list[events.AnalysisMeasured]:
+        """What was recorded of analyses, in order."""
+        return [event for event in self._told() if isinstance(event, events.AnalysisMeasured)]
 
     def _told(self) -> Iterator[events.Event | None]:
         for line in self._lines():

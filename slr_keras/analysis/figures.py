@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras.analysis.calibration import Calibration
+from slr_keras.analyses._reliability import Calibration
 from slr_keras.analysis.words import value
 from slr_keras.evaluation.curves import CLEAN, ROBUST, SOFT, draw_accuracy, mark_drops
+from slr_keras.protocol.events import AnalysisMeasured
+from slr_keras.settings import registry
 
 INK, QUIET = "#123456", "#654321"  # stand-ins, replaced by the page's colours
 # Okabe-Ito, told apart with any colour vision; the page has a lighter set on dark ground.
@@ -104,6 +106,31 @@ def comparison(records: Sequence[Any], key: str) -> str:
     names = ", ".join(record.title for record in records)
     words = f"Robust validation accuracy over the epochs of {names}; figures in the table."
     return _svg(draw, (7.6, 3.4), words, key)
+
+
+def analysis(measured: Sequence[AnalysisMeasured], key: str) -> str:
+    """The scalars of one analysis over the epochs; empty where nothing was measured."""
+    columns = registry.get("analyses", measured[0].analysis).columns
+    series = {
+        text: [(m.epoch, v) for m in measured if (v := m.values.get(name)) is not None]
+        for name, text in columns.items()
+    }
+    series = {text: points for text, points in series.items() if points}
+    if not series:
+        return ""
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for number, (text, points) in enumerate(series.items()):
+            colour, dash = SERIES[number % len(SERIES)], DASHES[number // 2 % len(DASHES)]
+            axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, label=text)
+        axes.set(xlabel="epoch", ylim=(0, None))
+        axes.grid(alpha=0.25)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **(ABOVE | {"ncols": 3}))
+
+    ends = ", ".join(f"{text} {points[-1][1]:.3g}" for text, points in series.items())
+    words = f"{measured[0].analysis} over {measured[-1].epoch} epochs; at the end: {ends}."
+    return _svg(draw, (7.6, 3.2), words, key)
 
 
 def epsilon_curve(points: Sequence[Mapping[str, Any]], eps: Sequence[float], key: str) -> str:

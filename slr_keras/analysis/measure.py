@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras.analysis import calibration, confusion, gallery
+from slr_keras.analyses import _reliability as calibration
+from slr_keras.analysis import confusion, gallery
 from slr_keras.backend import ops
 from slr_keras.settings import schema
 

@@ -13,7 +13,7 @@ from slr_keras.analysis import figures, words
 from slr_keras.analysis.measure import Measured
 from slr_keras.analysis.record import NOWHERE, Record, changed_settings, flat
 from slr_keras.evaluation.intervals import newcombe, wilson
-from slr_keras.settings import schema
+from slr_keras.settings import registry, schema
 
 WORST = "worst case"
 FIRST_ATTACKS, FIRST_SAMPLES = ("clean", "pgd-20", "autoattack"), 1000
@@ -79,6 +79,7 @@ def _view(subject: Subject, key: str) -> dict[str, Any]:
         "final": named.get("final", named.get("latest")),
         "change": named.get("change"),
         "curves": figures.curves(record, f"{key}-curves"),
+        "analyses": _analyses(record, key),
         "evaluation": evaluation,
         "checks": evaluation["checks"],
         "classes_by_attack": _classes_by_attack(evaluation["results"]),
@@ -92,6 +93,18 @@ def _view(subject: Subject, key: str) -> dict[str, Any]:
         "facts": _facts(record, measured),
         **(_pictures(measured, key) if measured else {}),
     }
+
+
+def _analyses(record: Record, key: str) -> list[tuple[str, str, str]]:
+    """(name, what it is, diagram) of the analyses that found something."""
+    names = list(dict.fromkeys(measured.analysis for measured in record.analyses))
+    known = registry.variants("analyses")
+    found = []
+    for name in filter(known.__contains__, names):
+        mine = [measured for measured in record.analyses if measured.analysis == name]
+        text = (known[name].__doc__ or "").replace("``", "").strip().partition("\n\n")[0]
+        found.append((name, text, figures.analysis(mine, f"{key}-{name}")))
+    return [row for row in found if row[2]]
 
 
 def _attacks(record: Record) -> list[str]:

@@ -33,6 +33,7 @@ class Record:
             and ``checks`` are there and checked, if empty.
         file: the model that is looked at, and which of the two it is; None without one.
         catastrophe: where catastrophic overfitting was told; None if it was not.
+        analyses: what was recorded beside accuracies, in order.
     """
 
     folder: RunFolder
@@ -48,6 +49,7 @@ class Record:
     file: pathlib.Path | None
     which: str | None
     catastrophe: events.CatastrophicOverfitting | None = None
+    analyses: tuple[events.AnalysisMeasured, ...] = ()
 
     @property
     def verdict(self) -> Verdict | None:
@@ -94,6 +96,7 @@ def read(path: str) -> Record:
         file=folder[f"{which}.keras"] if which else None,
         which=which,
         catastrophe=folder.catastrophe(),
+        analyses=tuple(folder.analyses()),
     )
 
 

@@ -100,6 +100,16 @@ class EpochEnded(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class AnalysisMeasured(Event):
+    """The scalars of an analysis after an epoch; None where there was nothing to measure."""
+
+    name = "analysis"
+    epoch: int
+    analysis: str
+    values: dict[str, float | None]
+
+
+@dataclasses.dataclass(frozen=True)
 class CheckpointSaved(Event):
     """Everything needed to go on is on disk; ``batch`` batches of ``epoch`` are done."""
 

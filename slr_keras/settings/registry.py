@@ -24,6 +24,7 @@ KINDS = (
     "data",
     "optimizers",
     "schedules",
+    "analyses",
 )
 
 
@@ -59,7 +60,8 @@ def get(kind: str, name: str) -> Any:
     """The class called ``name``; raises :class:`UserError` with the nearest name."""
     known = variants(kind)
     if name not in known:
-        raise UserError(f"unknown {kind.rstrip('s')}: {name!r}.{did_you_mean(name, known)}")
+        one = {"analyses": "analysis"}.get(kind, kind.rstrip("s"))
+        raise UserError(f"unknown {one}: {name!r}.{did_you_mean(name, known)}")
     return known[name]
 
 

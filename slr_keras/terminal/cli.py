@@ -38,6 +38,7 @@ LISTS = {
     "methods": "methods",
     "labels": "labels",
     "augmentations": "augmentations",
+    "analyses": "analyses",
     "models": "models",
     "datasets": "data",
 }

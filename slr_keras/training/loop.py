@@ -26,6 +26,7 @@ from slr_keras.training.closing import finish
 from slr_keras.training.control import Control, Interrupted
 from slr_keras.training.crew import Crew
 from slr_keras.training.epoch_mean import batched
+from slr_keras.training.observer import Observer
 from slr_keras.training.recorder import REPORT_SECONDS, Callbacks, Recorder
 from slr_keras.training.robust_classifier import RobustClassifier
 
@@ -197,6 +198,8 @@ class Run:
             batch_size=config.eval.batch_size,
         )
 
+        self.observer = Observer(self)
+
     def _optimizer(self) -> Any:
         config = self.config
         rate = config.schedule.build(
@@ -352,6 +355,9 @@ class Run:
             )
         self.emit(event)
         self._tell_catastrophe(event)
+        if event.train_accuracy is not None and self.crew.first:
+            with self.crew.alone():
+                self.observer.observe(epoch, self.emit)
         if self.crew.first:
             self._attempt(self.folder.write_history, "history.csv")
         self.position = dataclasses.replace(self.position, epoch=epoch + 1, batch=0)

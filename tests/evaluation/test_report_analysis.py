@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from slr_keras.analyses._reliability import calibrate
 from slr_keras.analysis import gallery
-from slr_keras.analysis.calibration import calibrate
 from slr_keras.analysis.confusion import Mistake, confusion, per_class, worst_mistakes
 from slr_keras.analysis.measure import answers, softmax
 from slr_keras.analysis.verdict import DIVERGED, NOT_SEEN, SEEN, judge

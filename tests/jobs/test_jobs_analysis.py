@@ -1,0 +1,23 @@
+"""What explains a run is recorded with it and shown in its report."""
+
+import numpy as np
+
+from slr_keras import report, train
+from slr_keras.run_folder import RunFolder
+from slr_keras.settings import registry
+
+
+def test_a_run_records_and_its_report_shows(tmp_path, command, flags):
+    run = tmp_path / "run"
+    given = flags(train__epochs=2, analysis__record="all", analysis__samples=40)
+    assert command(train.main, *given, "--run-dir", run, "--progress", "quiet") == 0
+    told = RunFolder.open(run).analyses()
+    assert [(t.epoch, t.analysis) for t in told] == [
+        (e, a) for e in (1, 2) for a in registry.variants("analyses")
+    ]
+    arrays = np.load(run / "analysis" / "gradient_norm" / "000002.npz")
+    assert arrays["image"].shape == arrays["weights"].shape == (40,)
+    assert command(report.main, run, "--out", tmp_path / "r.html") == 0
+    text = (tmp_path / "r.html").read_text()
+    for name in ("gradient_norm", "memorisation", "calibration"):
+        assert f"{name}: " in text and f"{name} over 2 epochs" in text
