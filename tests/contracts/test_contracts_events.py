@@ -16,6 +16,7 @@ VALUES: dict[typing.Any, typing.Any] = {
     int: 3,
     float: 0.1 + 0.2,
     dict[str, str]: {"keras": "3.12"},
+    dict[str, float | None]: {"ece": 0.1, "ece_attacked": None},
     dict[str, typing.Any]: {"best": {"epoch": 3, "accuracy": 0.5}, "note": None, "list": [1, 2]},
     tuple[int, int]: (4, 17),
     tuple[int, ...]: (8, 8, 1),
