@@ -59,11 +59,18 @@ def softmax(logits: Array) -> Array:
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """A network in mid-training: itself, and the images it is looked at on."""
+    """A network in mid-training: itself, and the images it is looked at on.
+
+    Attributes:
+        size: number of all training samples.
+        start: trainable weights at the first evaluation of the run; None before it.
+    """
 
     net: Any
     train: Images
     val: Images
+    size: int = 0
+    start: list[Array] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

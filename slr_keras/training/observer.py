@@ -46,6 +46,8 @@ class Observer:
         """Measure all; scalars are told, arrays written to ``analysis/<name>/<epoch>.npz``."""
         if not self.analyses:
             return
+        if epoch == 1:  # else of a run in this folder that began anew
+            (self.run.folder["analysis"] / "start.npz").unlink(missing_ok=True)
         probe = self._probe()
         for analysis in self.analyses:
             scalars, arrays = analysis.measure(probe)
@@ -69,9 +71,22 @@ class Observer:
         true = data.true_labels[chosen]
         train = _images(evaluator, data.x_train, data.y_train, chosen, true, soft)
         if not len(data.x_val):
-            return Probe(net, train, train)
-        held = self._chosen(len(data.x_val))
-        return Probe(net, train, _images(evaluator, data.x_val, data.y_val, held, data.y_val[held]))
+            val = train
+        else:
+            held = self._chosen(len(data.x_val))
+            val = _images(evaluator, data.x_val, data.y_val, held, data.y_val[held])
+        return Probe(net, train, val, len(data.x_train), self._start(net))
+
+    def _start(self, net: Any) -> list[np.ndarray]:
+        """The weights at the run's first evaluation, kept in ``analysis/start.npz``."""
+        path = self.run.folder["analysis"] / "start.npz"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            buffer = io.BytesIO()
+            np.savez(buffer, *[ops.convert_to_numpy(w) for w in net.trainable_weights])
+            write_atomically(path, buffer.getvalue())
+        with np.load(path) as file:
+            return [file[name] for name in file.files]
 
     def _evaluator_of(self, net: Any) -> Evaluator:
         """One for all epochs, unless the network is an average, which is a new one each time."""

@@ -8,6 +8,7 @@ from slr_keras.analyses import _reliability
 from slr_keras.analyses._base import Images, Probe
 from slr_keras.analyses.calibration import adaptive_ece, brier, ece, nll
 from slr_keras.analyses.gradient_norm import image_norms, last_input, last_layer_norms
+from slr_keras.analyses.information import Information, slopes
 from slr_keras.analyses.label_history import LabelHistory
 from slr_keras.analyses.label_quality import LabelQuality, auroc, precision_at_k
 from slr_keras.analyses.memorisation import Memorisation
@@ -40,10 +41,13 @@ def probe(rng, linear):
     attacked = np.clip(x + rng.uniform(-0.1, 0.1, x.shape), 0, 1).astype("float32")
     true = rng.integers(0, K, N)
     label = np.where(np.arange(N) % 3 == 0, (true + 1) % K, true)
-    logits, attacked_logits = (np.array(linear(part)).astype(float) for part in (x, attacked))
+    logits, attacked_logits = (
+        keras.ops.convert_to_numpy(linear(part)).astype(float) for part in (x, attacked)
+    )
     soft = rng.dirichlet(np.ones(K), N).astype("float32")
     images = Images(x, attacked, label, true, logits, attacked_logits, soft)
-    return Probe(linear, images, images)
+    start = [weight + 0.1 for weight in linear.get_weights()]
+    return Probe(linear, images, images, N, start)
 
 
 def test_last_layer_norm_is_that_of_automatic_differentiation(probe, linear):
@@ -77,6 +81,26 @@ def test_image_norm_of_a_linear_model_is_in_closed_form(probe, linear):
     gap = seen.p_attacked - np.eye(K)[seen.label]
     wanted = np.linalg.norm(gap @ kernel.T, axis=1)
     np.testing.assert_allclose(image_norms(linear, seen.attacked, seen.label), wanted, rtol=1e-4)
+
+
+def test_information_of_a_linear_model_is_in_closed_form(probe, linear):
+    """``g_W = x^T (p - y) / B``, so the quadratic form is a sum of products."""
+    rng, seen = np.random.default_rng(9), probe.train
+    start = [w + 0.1 * rng.normal(size=w.shape) for w in linear.get_weights()]
+    away = [w - w0 for w, w0 in zip(linear.get_weights(), start, strict=True)]
+    start = [w0.astype("float32") for w0 in start]
+    wanted = []
+    for i in range(0, N, 25):
+        part = slice(i, i + 25)
+        x = seen.x[part].reshape(len(seen.x[part]), -1)
+        gap = (seen.p[part] - np.eye(K)[seen.label[part]]) / len(x)
+        wanted.append((away[0] * (x.T @ gap)).sum() + (away[1] * gap.sum(axis=0)).sum())
+    found = slopes(linear, start, seen.x, seen.label, size=25)
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
+    scalars, arrays = Information().measure(Probe(linear, seen, seen, size=700, start=start))
+    assert scalars["clean"] == pytest.approx(700 * np.mean(arrays["clean"] ** 2))
+    still = Information().measure(Probe(linear, seen, seen, 700, linear.get_weights()))[0]
+    assert still["clean"] == 0
 
 
 def test_a_network_without_a_dense_end_has_no_last_layer():
