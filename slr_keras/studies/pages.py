@@ -6,7 +6,7 @@ import base64
 import html
 import io
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from slr_keras.studies.results import Results, accuracies, images, strongest
@@ -18,14 +18,15 @@ DATES = 10  # characters of a time stamp
 
 
 def write(folder: pathlib.Path, results: Results) -> list[pathlib.Path]:
-    """table.md, figure.png, figure.svg and report.html beside results.json."""
-    made = [folder / name for name in ("table.md", "figure.png", "figure.svg", "report.html")]
-    made[0].write_text(table(results) + "\n", encoding="utf-8")
-    pictures = {suffix: figure(results, suffix) for suffix in ("png", "svg")}
-    made[1].write_bytes(pictures["png"])
-    made[2].write_bytes(pictures["svg"])
-    made[3].write_text(page(results, pictures["png"]), encoding="utf-8")
-    return made
+    """table.md, figures and report.html beside results.json; the paths of these."""
+    files = {"table.md": (table(results) + "\n").encode()}
+    files |= {f"figure.{suffix}": figure(results, suffix) for suffix in ("png", "svg")}
+    files |= {f"{name}.png": analysis(results, name) for name in recorded(results)}
+    pictures = {name: data for name, data in files.items() if name.endswith(".png")}
+    files["report.html"] = page(results, pictures).encode()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return [folder / name for name in files]
 
 
 # -- the table --------------------------------------------------------------------------------
@@ -159,6 +160,50 @@ def figure(results: Results, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
+def recorded(results: Results) -> list[str]:
+    """The analyses that any run has recorded."""
+    return sorted({name for run in results["runs"] for name in run.get("analyses", {})})
+
+
+def analysis(results: Results, name: str) -> bytes:
+    """An analysis over the epochs: a field for each quantity, a line for each run, by arm."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from slr_keras.settings import registry
+
+    columns = registry.get("analyses", name).columns
+    shown = [c for c in columns if any(_points(run, name, c) for run in results["runs"])]
+    wide = min(len(shown), 4) or 1
+    drawn = Figure(figsize=(3.2 * wide, 2.8 * -(-len(shown) // wide) + 0.4), layout="constrained")
+    colours = matplotlib.colormaps["tab10"]
+    for place, column in enumerate(shown):
+        axes = drawn.add_subplot(-(-len(shown) // wide), wide, place + 1)
+        for run in results["runs"]:
+            number = results["arms"].index(run["arm"])
+            label = run["arm"] if place == 0 and run["seed"] == _first_seed(results, run) else None
+            points = _points(run, name, column)
+            if points:
+                hue = colours(number % 10)
+                axes.plot(*zip(*points, strict=True), color=hue, label=label, linewidth=1)
+        axes.set_title(columns[column], fontsize="small")
+        axes.grid(alpha=0.25)
+    drawn.legend(fontsize="small", loc="outside upper center", ncols=4)
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def _points(run: dict[str, Any], name: str, column: str) -> list[tuple[int, float]]:
+    found = run.get("analyses", {}).get(name, {})
+    pairs = zip(found.get("epoch", ()), found.get(column, ()), strict=False)
+    return [(epoch, value) for epoch, value in pairs if value is not None]
+
+
+def _first_seed(results: Results, run: dict[str, Any]) -> int:
+    return min(other["seed"] for other in results["runs"] if other["arm"] == run["arm"])
+
+
 # -- the page ---------------------------------------------------------------------------------
 
 PAGE = """<!doctype html>
@@ -174,13 +219,13 @@ img {{ max-width: 100%; background: white }}
 <h1>{name}</h1><p>{question}</p>
 <div style="overflow-x: auto"><table>{rows}</table></div>
 <p><small>{footing}</small></p>
-<img alt="Clean against robust accuracy, best and final" src="data:image/png;base64,{picture}">
+{pictures}
 </html>
 """
 
 
-def page(results: Results, picture: bytes) -> str:
-    """One self-contained HTML page."""
+def page(results: Results, pictures: Mapping[str, bytes]) -> str:
+    """One self-contained HTML page with the pictures, by their names."""
     rows = [_cells("th", header(results))]
     rows += [_cells("td", row(results, arm)) for arm in arms(results)]
     return PAGE.format(
@@ -188,8 +233,16 @@ def page(results: Results, picture: bytes) -> str:
         question=html.escape(results["question"]),
         rows="".join(rows),
         footing=html.escape(footing(results)),
-        picture=base64.b64encode(picture).decode(),
+        pictures="".join(_picture(name, data) for name, data in pictures.items()),
     )
+
+
+def _picture(name: str, data: bytes) -> str:
+    words = name.removesuffix(".png").replace("_", " ")
+    if words == "figure":
+        words = "Clean against robust accuracy, best and final epoch"
+    source = base64.b64encode(data).decode()
+    return f'<p>{words}</p><img alt="{words}" src="data:image/png;base64,{source}">'
 
 
 def _cells(kind: str, texts: list[str]) -> str:

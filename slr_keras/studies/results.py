@@ -51,6 +51,7 @@ def _of_run(place: Place, run: StudyRun) -> dict[str, Any]:
         "training_seconds": summary["training_seconds"],
         "noisy_labels": summary.get("noisy_labels", 0),
         "train_robust_accuracy": _last_on_training_images(folder),
+        "analyses": _analyses(folder),
         "models": {which: _of_model(place, run, which) for which in place.study.which},
     }
 
@@ -65,6 +66,19 @@ def _of_model(place: Place, run: StudyRun, which: str) -> dict[str, Any]:
         "warnings": [c["says"] for c in found["checks"] if c["verdict"] != "pass"],
         "attacks": {name: {key: rows[name][key] for key in facts} for name in place.study.attacks},
     }
+
+
+def _analyses(folder: pathlib.Path) -> dict[str, dict[str, list[Any]]]:
+    """``{analysis: {"epoch": [...], column: [...]}}`` of what the run has recorded."""
+    from slr_keras.run_folder import RunFolder
+
+    found: dict[str, dict[str, list[Any]]] = {}
+    for told in RunFolder(folder).analyses():
+        mine = found.setdefault(told.analysis, {"epoch": []})
+        mine["epoch"].append(told.epoch)
+        for column, value in told.values.items():
+            mine.setdefault(column, []).append(value if value is None else round(value, 6))
+    return found
 
 
 def _last_on_training_images(folder: pathlib.Path) -> float | None:

@@ -120,3 +120,14 @@ def test_jobs_of_a_cluster(tmp_path):
     out = str(tmp_path / "out")
     assert study.main([file, "--out", out, "--on", "local", "--job", "timeout_min=5"]) == 0
     assert len(results.load(tmp_path / "out")["runs"]) == 2
+
+
+def test_analyses_of_runs_are_drawn_by_arm(done, tmp_path):
+    folder, _ = done
+    found = results.load(folder / "out")
+    assert pages.recorded(found) == []
+    told = {"memorisation": {"epoch": [1, 2], "given": [0.1, None], "true": [0.2, 0.3]}}
+    found["runs"][0]["analyses"] = told
+    made = [path.name for path in pages.write(tmp_path, found)]
+    assert "memorisation.png" in made and "memorisation" in (tmp_path / "report.html").read_text()
+    assert pages._points(found["runs"][0], "memorisation", "given") == [(1, 0.1)]
