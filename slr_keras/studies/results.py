@@ -64,7 +64,9 @@ def _of_model(place: Place, run: StudyRun, which: str) -> dict[str, Any]:
     return {
         **{key: found[key] for key in kept},
         "warnings": [c["says"] for c in found["checks"] if c["verdict"] != "pass"],
-        "attacks": {name: {key: rows[name][key] for key in facts} for name in place.study.attacks},
+        "attacks": {
+            name: {key: rows[name].get(key, "") for key in facts} for name in place.study.attacks
+        },
     }
 
 
