@@ -10,6 +10,7 @@ import pytest
 
 from slr_keras import study
 from slr_keras.studies import pages, plan, results, work
+from tests.processes import begin
 
 TINY = """
 name = "tiny"
@@ -100,7 +101,7 @@ def test_what_is_done_is_not_done_again(done):
 def test_a_study_that_is_stopped_goes_on(tmp_path):
     file, out = tiny(tmp_path / "s.toml", epochs=60), tmp_path / "out"
     command = [sys.executable, "-m", "slr_keras.study", file, "--out", str(out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = begin(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not list(out.glob("*/checkpoints/*.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
