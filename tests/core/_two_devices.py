@@ -22,7 +22,6 @@ SLR = slr.labels.SLR(start_epoch=1)
 PLANS = {
     "crop-flip": {"labels": SLR, "ema_decay": 0.9, "awp": slr.AWP(gamma=0.05)},
     "idbh-weak": {"labels": slr.labels.ADR(anneal_epochs=2), "swa_start_epoch": 1},
-    "cutout": {"labels": slr.labels.TemporalEnsembling(start_epoch=1, full_epoch=2)},
 }
 
 
@@ -65,8 +64,7 @@ def main():
     """Train each plan on one device and on two."""
     rng = np.random.default_rng(0)
     x, y = rng.random((N, 8, 8, 1), "float32"), rng.integers(0, 10, N)
-    plans = PLANS if os.environ["KERAS_BACKEND"] == "tensorflow" else list(PLANS)[:2]
-    found = {augment: compare(x, y, augment) for augment in plans}
+    found = {augment: compare(x, y, augment) for augment in PLANS}
     print(json.dumps({"devices": len(backend.devices()), "found": found}))
 
 

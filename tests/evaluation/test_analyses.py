@@ -5,8 +5,16 @@ import numpy as np
 import pytest
 
 from slr_keras.analyses import _reliability
-from slr_keras.analyses._base import Images, Probe
-from slr_keras.analyses.calibration import adaptive_ece, brier, ece, nll
+from slr_keras.analyses._base import Images, Probe, softmax
+from slr_keras.analyses.calibration import (
+    adaptive_ece,
+    brier,
+    ece,
+    ece_after_scaling,
+    nll,
+    scaled,
+    temperature,
+)
 from slr_keras.analyses.gradient_norm import image_norms, last_input, last_layer_norms
 from slr_keras.analyses.information import Information, slopes
 from slr_keras.analyses.label_history import LabelHistory
@@ -153,6 +161,15 @@ def test_calibration_by_other_hands(probe):
     sure = np.eye(K)[y]
     assert ece(sure, y) == adaptive_ece(sure, y) == brier(sure, y) == 0 and nll(sure, y) == 0
     assert np.isfinite(nll(np.eye(K)[(y + 1) % K], y))
+
+
+def test_the_temperature_undoes_what_made_a_model_too_sure(rng):
+    z = rng.normal(0, 2, (4000, K))
+    y = np.array([rng.choice(K, p=row) for row in softmax(z)])  # the logits are the truth
+    assert temperature(softmax(3 * z), y) == pytest.approx(3, rel=0.1)
+    assert temperature(softmax(z / 2), y) == pytest.approx(0.5, rel=0.1)
+    np.testing.assert_allclose(scaled(softmax(3 * z), 3), softmax(z), atol=1e-9)
+    assert ece(softmax(3 * z), y) > 0.1 > 0.03 > ece_after_scaling(softmax(3 * z), y)
 
 
 def test_mutual_information_is_that_of_scikit_learn_and_its_correction(rng):
