@@ -256,6 +256,8 @@ class RunConfig(Settings):
         self.method.check_attack(self.attack, self.method.scheme(self.labels))
         if self.swa.start_epoch:
             self._check_swa()
+        if self.analysis.names and self.distributed.coordinator:
+            raise SettingError("analysis.record", "several processes record none: leave it out")
         if self.devices != "all" and not (self.devices.isdecimal() and int(self.devices) > 0):
             raise SettingError("devices", f"expected 1 or more, or all, received {self.devices!r}")
         if self.distributed.coordinator and self.devices not in ("1", "all"):
@@ -270,7 +272,7 @@ class RunConfig(Settings):
             )
         if self.ema.decay:
             raise SettingError("swa.start_epoch", "ema.decay is set too: one average is evaluated")
-        if self.distributed.processes > 1 or self.distributed.coordinator:
+        if self.distributed.coordinator:
             raise SettingError("swa.start_epoch", "several processes share no mean: take ema.decay")
 
     @property

@@ -355,9 +355,8 @@ class Run:
             )
         self.emit(event)
         self._tell_catastrophe(event)
-        if event.train_accuracy is not None and self.crew.first:
-            with self.crew.alone():
-                self.observer.observe(epoch, self.emit)
+        if event.train_accuracy is not None:
+            self.observer.observe(epoch, self.emit)
         if self.crew.first:
             self._attempt(self.folder.write_history, "history.csv")
         self.position = dataclasses.replace(self.position, epoch=epoch + 1, batch=0)

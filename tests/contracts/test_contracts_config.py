@@ -351,3 +351,5 @@ def test_averages_that_do_not_go_together():
         config.load(values={"swa": {"start_epoch": 3}, "ema": {"decay": 0.9}})
     with pytest.raises(SettingError, match="several processes share no mean"):
         config.load(values={"swa": {"start_epoch": 3}, "distributed": {"coordinator": "auto"}})
+    with pytest.raises(SettingError, match="several processes record none"):
+        config.load(values={"analysis": {"record": "all"}, "distributed": {"coordinator": "auto"}})
