@@ -17,6 +17,7 @@ AXES = {
     "awp": (0.0, 0.01),
     "ema": (0.0, 0.5),
     "top_k": (0, 3),
+    "saved": (False, True),
 }
 
 
@@ -63,6 +64,8 @@ def test_a_step_is_finite_and_a_saved_model_goes_on_as_it_would(row, digits, tmp
     model = classifier(row)
     model.begin_epoch(1)
     assert np.isfinite(list(model.train_on_batch(batch, y, return_dict=True).values())).all()
+    if not row["saved"]:
+        return
     model.save(tmp_path / "m.keras")
     again = keras.models.load_model(tmp_path / "m.keras")
     again.run_eagerly = True
