@@ -443,7 +443,7 @@ def _preset(name: str) -> list[Mapping[str, Any]]:
 def _with_base(table: dict[str, Any]) -> list[Mapping[str, Any]]:
     """A table, and below it the preset that it names as its ``base``."""
     base = table.pop("base", None)
-    return [table] if base is None else [*_preset(base), table]
+    return [table] if base is None else [*_preset(str(base)), table]
 
 
 def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:

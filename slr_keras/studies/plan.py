@@ -11,10 +11,11 @@ from typing import Any
 
 from slr_keras import config as configs
 from slr_keras.errors import SettingError, UserError, did_you_mean
+from slr_keras.evaluation.specs import Ball, make_steps
 
 SHIPPED = pathlib.Path(__file__).parent
 KEYS = ("name", "question", "base", "grid", "arm", "evaluation")
-EVALUATION = {"attacks": ["clean", "pgd-20", "autoattack"], "num_samples": 1000}
+EVALUATION: dict[str, Any] = {"attacks": ["clean", "pgd-20", "autoattack"], "num_samples": 1000}
 WHICH = ("best", "final")
 
 
@@ -87,13 +88,19 @@ def read(path: pathlib.Path, changes: Mapping[str, Any] | None = None) -> Study:
         if key not in KEYS:
             hint = did_you_mean(key, KEYS)
             raise UserError(f"{path}: unknown key {key!r}, expected {', '.join(KEYS)}.{hint}")
-    asked = EVALUATION | {"which": list(WHICH)} | table.get("evaluation", {})
+    given = table.get("evaluation", {})
+    asked = EVALUATION | {"which": list(WHICH)} | (given if isinstance(given, dict) else {})
+    _check_kinds(path, table, asked)
     unknown = asked.keys() - {"attacks", "num_samples", "which"}
     if unknown or not set(asked["which"]) <= set(WHICH):
         raise UserError(
             f"{path}: [evaluation] takes attacks, num_samples and which (best, final), "
             f"received {', '.join(sorted(unknown)) or asked['which']}"
         )
+    try:
+        make_steps(asked["attacks"], Ball())
+    except UserError as error:
+        raise UserError(f"{path}: evaluation.attacks: {error}") from None
     name = str(table.get("name", path.stem))
     if slug(name) != name:
         raise UserError(f"{path}: name: expected letters, digits and hyphens, received {name!r}")
@@ -105,6 +112,25 @@ def read(path: pathlib.Path, changes: Mapping[str, Any] | None = None) -> Study:
         num_samples=int(asked["num_samples"]),
         which=tuple(which for which in WHICH if which in asked["which"]),
     )
+
+
+def _check_kinds(path: pathlib.Path, table: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Raise :class:`UserError` where a table, a list or a number stands for something else."""
+    arms = table.get("arm", [])
+    if not isinstance(arms, list) or not all(isinstance(arm, Mapping) for arm in arms):
+        raise UserError(f"{path}: expected [[arm]] in double brackets, one for each arm")
+    for key in ("base", "grid", "evaluation"):
+        if not isinstance(table.get(key, {}), Mapping):
+            raise UserError(f"{path}: expected a table [{key}], received {table[key]!r}")
+    for key in ("attacks", "which"):
+        value = asked[key]
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            raise UserError(
+                f"{path}: evaluation.{key}: expected a list of names, received {value!r}"
+            )
+    count = asked["num_samples"]
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise UserError(f"{path}: evaluation.num_samples: expected 1 or more, received {count!r}")
 
 
 def _runs(path: pathlib.Path, table: Mapping[str, Any], changes: Mapping[str, Any]) -> list[Any]:

@@ -356,7 +356,7 @@ class Run:
         self.emit(event)
         self._tell_catastrophe(event)
         if event.train_accuracy is not None:
-            self.observer.observe(epoch, self.emit)
+            self._attempt(lambda: self.observer.observe(epoch, self.emit), "analysis")
         if self.crew.first:
             self._attempt(self.folder.write_history, "history.csv")
         self.position = dataclasses.replace(self.position, epoch=epoch + 1, batch=0)
@@ -365,7 +365,8 @@ class Run:
 
     def _tell_catastrophe(self, event: events.EpochEnded) -> None:
         """Once: a run that was resumed knows what was told before."""
-        if self.catastrophe is None and self.crew.first:
+        measured = event.train_robust_accuracy is not None
+        if measured and self.catastrophe is None and self.crew.first:
             earlier = [e for e in self.folder.epochs() if e.epoch < event.epoch]
             samples = self.config.eval.train_samples or len(self.data.x_train)
             samples = min(samples, len(self.data.x_train))

@@ -46,8 +46,6 @@ class Observer:
         """Measure all; scalars are told, arrays written to ``analysis/<name>/<epoch>.npz``."""
         if not self.analyses:
             return
-        if epoch == 1:  # else of a run in this folder that began anew
-            (self.run.folder["analysis"] / "start.npz").unlink(missing_ok=True)
         probe = self._probe()
         for analysis in self.analyses:
             scalars, arrays = analysis.measure(probe)

@@ -278,6 +278,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         number = self.epoch - self.swa_start_epoch + 1
         if not isinstance(self.weight_average, EpochMean) or number < 1:
             return
+        backend.synchronise(self)
         images = self.statistics_images or self._fitted_on
         if images is None:
             raise UserError(
@@ -430,7 +431,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             if self.label_bank is not None:
                 self.label_bank.fill(class_numbers(np.asarray(y)))
             x = {"image": x, "index": np.arange(len(x), dtype="int32")}
-        self._fitted_on = _read_again(x, options.get("steps_per_epoch"))
+        if isinstance(self.weight_average, EpochMean):
+            self._fitted_on = _read_again(x, options.get("steps_per_epoch"))
         self._check_validation(options.get("validation_data"))
         position = _FIT_ARGUMENTS.index("callbacks") - 2
         if len(args) > position:
@@ -529,7 +531,6 @@ class _EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.begin_epoch(epoch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        backend.synchronise(self.model)
         self.model.end_epoch()
 
 

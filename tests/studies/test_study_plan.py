@@ -74,11 +74,20 @@ def test_flags_win_over_every_run(file):
         ("num_samples", "samples", "takes attacks, num_samples and which"),
         ('name = "two"', 'name = "two/three"', "letters, digits and hyphens"),
         ("[grid]", "[grid", "is no TOML"),
+        ("apgd-t", "apgd-tt", "evaluation.attacks: "),
+        ("= 77", '= "many"', "num_samples: expected 1 or more"),
+        ('["clean", "apgd-t"]', '"clean"', "attacks: expected a list of names"),
     ],
 )
 def test_what_is_wrong_is_said(file, old, new, said):
     with pytest.raises(UserError, match=said):
         plan.read(file(TWO_ARMS.replace(old, new, 1)))
+
+
+def test_an_arm_in_single_brackets(file):
+    text = TWO_ARMS.replace('[[arm]]\nname = "AT"\n', "").replace("[[arm]]", "[arm]")
+    with pytest.raises(UserError, match="double brackets"):
+        plan.read(file(text))
 
 
 @pytest.mark.parametrize("name", plan.shipped())
