@@ -40,14 +40,18 @@ class AWP(Settings):
         """Whether steps of this epoch, counted from 1, are perturbed."""
         return self.gamma > 0 and epoch >= self.start_epoch
 
-    def perturbed(self, weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor]:
-        """``w + v`` for each weight; those of rank 1 and below as they are."""
-        pairs = zip(weights, gradients, strict=True)
-        return [self._moved(w, g) if len(w.shape) > 1 else w for w, g in pairs]
+    @staticmethod
+    def moved(weights: Sequence[Any], gradients: Sequence[Tensor]) -> list[tuple[Any, Tensor]]:
+        """The pairs of a weight and its gradient that are perturbed: rank above 1."""
+        return [(w, g) for w, g in zip(weights, gradients, strict=True) if len(w.shape) > 1]
 
-    def _moved(self, w: Tensor, g: Tensor) -> Tensor:
+    def perturbed(self, weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor]:
+        """``w + v`` for each weight."""
+        return [self._worse(w, g) for w, g in zip(weights, gradients, strict=True)]
+
+    def _worse(self, w: Tensor, g: Tensor) -> Tensor:
         g = ops.cast(g, w.dtype)
-        return w + self.gamma * _norm(w) * (g / (_norm(g) + _TINY))
+        return w + (self.gamma * _norm(w) / (_norm(g) + _TINY)) * g
 
 
 def _norm(x: Tensor) -> Tensor:

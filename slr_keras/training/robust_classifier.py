@@ -351,10 +351,12 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         found, (loss, outputs, target) = gradients(lambda: self.batch_loss(batch))
         if self.perturbing:
             _assign(self._moving, moving)
-            weights = [ops.copy(weight) for weight in self.trainable_weights]
-            _assign(self.trainable_weights, self.awp.perturbed(weights, self.joined(found)))
+            pairs = self.awp.moved(self.trainable_weights, self.joined(found))
+            weights, slopes = zip(*pairs, strict=True)
+            kept = [ops.copy(weight) for weight in weights]
+            _assign(weights, self.awp.perturbed(kept, slopes))
             found, _ = gradients(lambda: self.batch_loss(batch, target))
-            _assign(self.trainable_weights, weights)
+            _assign(weights, kept)
         self.update(found)
         for average in filter(None, (self.weight_average, self.teacher)):
             average.update(self.net)
