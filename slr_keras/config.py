@@ -222,9 +222,9 @@ class RunConfig(Settings):
     )
     attack_precision: str = setting(
         "same",
-        help="arithmetic of the training attack alone; bfloat16 is faster on CPUs with AMX or "
-        "AVX512-BF16 and flips some gradient signs",
-        choices=("same", "bfloat16"),
+        help="arithmetic of the training attack alone; bfloat16 is faster on CPUs with AMX and on "
+        "Zen 4, and flips some gradient signs; auto: measured at the start, then kept",
+        choices=("same", "bfloat16", "auto"),
     )
     devices: str = setting(
         "1", help="devices of this machine that share each batch: a number, or all"
@@ -258,6 +258,10 @@ class RunConfig(Settings):
             self._check_swa()
         if self.analysis.names and self.distributed.coordinator:
             raise SettingError("analysis.record", "several processes record none: leave it out")
+        if self.attack_precision == "auto" and self.distributed.coordinator:
+            raise SettingError(
+                "attack_precision", "several processes have to agree: same or bfloat16, not auto"
+            )
         if self.devices != "all" and not (self.devices.isdecimal() and int(self.devices) > 0):
             raise SettingError("devices", f"expected 1 or more, or all, received {self.devices!r}")
         if self.distributed.coordinator and self.devices not in ("1", "all"):

@@ -87,7 +87,7 @@ class RunFolder:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
                 folder._make_room(config.overwrite)
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            write_atomically(folder["config.toml"], configs.dumps(config).encode())
+            folder.configure(config)
             folder["events.jsonl"].touch()
         except OSError as error:
             folder.discard()
@@ -96,6 +96,10 @@ class RunFolder:
                 "Choose another with --run-dir."
             ) from None
         return folder
+
+    def configure(self, config: configs.RunConfig) -> None:
+        """Write the complete configuration."""
+        write_atomically(self["config.toml"], configs.dumps(config).encode())
 
     def discard(self) -> None:
         """Undo :meth:`create` for a run that never began: what was there before is back."""

@@ -100,7 +100,8 @@ def _alike(a: RunConfig, b: RunConfig) -> bool:
         a.model == b.model
         and a.data.name == b.data.name
         and a.data.val_fraction == b.data.val_fraction
-        and (a.precision, a.attack_precision) == (b.precision, b.attack_precision)
+        and a.precision == b.precision
+        and a.attack_precision in ("auto", b.attack_precision)
         and 0.5 <= a.train.batch_size / b.train.batch_size <= 2
     )
 

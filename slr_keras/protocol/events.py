@@ -24,7 +24,10 @@ class Event(wire.Message):
 
 @dataclasses.dataclass(frozen=True)
 class RunStarted(Event):
-    """A run begins, or goes on after an interruption (``resumed_at`` is its position)."""
+    """A run begins, or goes on after an interruption (``resumed_at`` is its position).
+
+    ``attack`` says in words which arithmetic was measured to be the attack's, if it was.
+    """
 
     name = "run_start"
     run_dir: str
@@ -37,6 +40,7 @@ class RunStarted(Event):
     device: str
     versions: dict[str, str]
     resumed_at: tuple[int, int] | None = None
+    attack: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -169,6 +169,8 @@ class PlainReporter(QuietReporter):
             f"{event.method} · {event.model} ({event.parameters:,} parameters) · {event.dataset} · "
             f"{event.device}{begin}\nrun folder {event.run_dir}"
         )
+        if event.attack:
+            self.line(event.attack)
 
     def on_phase(self, event: events.PhaseStarted) -> None:
         """Phases outside of epochs."""

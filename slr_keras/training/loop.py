@@ -19,7 +19,7 @@ from slr_keras.errors import NonFiniteLossError, UserError
 from slr_keras.evaluation.runner import Evaluator
 from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
-from slr_keras.training import catastrophe
+from slr_keras.training import catastrophe, precision
 from slr_keras.training.awp import AWP
 from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish
@@ -62,6 +62,7 @@ class Run:
         self.closing = False  # whether this process goes on alone, to test and to write
         self.compiled_for: tuple[bool, bool] | None = None  # the phase of the compiled step
         self.catastrophe: events.CatastrophicOverfitting | None = None
+        self.measured = ""  # the attack's arithmetic, where it was measured
         self.seconds_paused = self.progress_reported = 0.0
 
     # -- events -------------------------------------------------------------------------------
@@ -185,6 +186,7 @@ class Run:
         with backend.on_devices(self.devices):
             net = config.model.build(self.data.input_shape, self.data.num_classes)
             images = self.batches.x if placed else None
+            config = self._settle_precision(net)
             self.model = make_classifier(net, config, len(self.data.x_train), images)
             self.model.compile(optimizer=self._optimizer())
             self.model.optimizer.build(self.model.trainable_variables)
@@ -199,6 +201,15 @@ class Run:
         )
 
         self.observer = Observer(self)
+
+    def _settle_precision(self, net: Any) -> configs.RunConfig:
+        """``attack_precision = "auto"`` becomes what is faster here, in the folder as well."""
+        if self.config.attack_precision == "auto":
+            choice = precision.choose(net, self.config.train.batch_size // self.devices)
+            self.measured = f"attack_precision {choice.precision}: {choice.reason}"
+            self.config = self.config.replace(attack_precision=choice.precision)
+            self._attempt(lambda: self.folder.configure(self.config), "config.toml")
+        return self.config
 
     def _optimizer(self) -> Any:
         config = self.config
@@ -272,6 +283,7 @@ class Run:
             device=f"{self.devices} x " * (self.devices > 1) + backend.describe_device(),
             versions={"keras": keras.__version__, **backend.versions()},
             resumed_at=resumed_at,
+            attack=self.measured,
         )
 
     def _fit(self) -> None:
