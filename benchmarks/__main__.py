@@ -11,9 +11,11 @@ import sys
 
 COMMANDS = (
     "equality",
-    "step --model resnet18",
+    "step --model resnet18 --torch eager channels_last compile",
     "step --model small_cnn",
-    "step --attack-dtype bfloat16",
+    "step --model demo_cnn --torch eager channels_last compile",
+    "step --attack-dtype auto",
+    "step --model demo_cnn --attack-dtype auto --torch eager channels_last compile",
     "step --against at",
     "step --against at --method trades",
     "step --against at --method mart",

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-SHAPES = {"resnet18": (32, 32, 3), "small_cnn": (8, 8, 1)}
-BATCHES = {"resnet18": 32, "small_cnn": 128}
+SHAPES = {"resnet18": (32, 32, 3), "small_cnn": (8, 8, 1), "demo_cnn": (32, 32, 3)}
+BATCHES = {"resnet18": 32, "small_cnn": 128, "demo_cnn": 100}
 CLASSES = 10
+DEMO = {"width": 32, "strides": (2, 2, 1, 2)}  # as in the presets cifar10-1k-*
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +32,13 @@ def data(model: str, batch: int | None = None) -> Data:
 
 
 def network(model: str) -> Any:
-    """A Keras network of the library's default width."""
+    """A Keras network of the library's default width, or the demo's."""
     import slr_keras as slr
 
-    return getattr(slr.models, model)(input_shape=SHAPES[model], num_classes=CLASSES)
+    shape = {"input_shape": SHAPES[model], "num_classes": CLASSES}
+    if model == "demo_cnn":
+        return slr.models.small_cnn(**shape, **DEMO)
+    return getattr(slr.models, model)(**shape)
 
 
 def torch_network(model: str) -> Any:
@@ -42,8 +46,11 @@ def torch_network(model: str) -> Any:
     from benchmarks import torch_reference
     from slr_keras.settings import registry
 
+    channels = SHAPES[model][-1]
+    if model == "demo_cnn":
+        return torch_reference.SmallCNN(channels, CLASSES, **DEMO)
     width = registry.get("models", model)().width
-    return torch_reference.NETWORKS[model](SHAPES[model][-1], CLASSES, width)
+    return torch_reference.NETWORKS[model](channels, CLASSES, width)
 
 
 def classifier(

@@ -7,7 +7,7 @@ training usually look; nothing of slr_keras is used. See "Soften to Defend" (arX
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,11 +65,17 @@ class ResNet18(nn.Module):
 class SmallCNN(nn.Module):
     """Four convolutions with BatchNorm, widths w-2w-4w-8w."""
 
-    def __init__(self, channels: int = 1, classes: int = 10, width: int = 32):
+    def __init__(
+        self,
+        channels: int = 1,
+        classes: int = 10,
+        width: int = 32,
+        strides: Sequence[int] = (1, 2, 1, 2),
+    ):
         """Layers with PyTorch's default initial weights."""
         super().__init__()
         layers, fan_in = [], channels
-        for level, stride in enumerate((1, 2, 1, 2)):
+        for level, stride in enumerate(strides):
             fan_out = width * 2**level
             layers += [conv3x3(fan_in, fan_out, stride), nn.BatchNorm2d(fan_out), nn.ReLU()]
             fan_in = fan_out
