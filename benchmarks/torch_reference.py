@@ -167,9 +167,13 @@ def to_torch_images(x: np.ndarray) -> Tensor:
 
 def weight_pairs(keras_net: Any, torch_net: nn.Module) -> Iterator[tuple[Any, Tensor]]:
     """Weights of both networks, layer by layer of the same kind in the order of the networks."""
-    kinds = {"Conv2D": nn.Conv2d, "BatchNorm": nn.BatchNorm2d, "Dense": nn.Linear}
-    for kind, torch_kind in kinds.items():
-        ours = [layer for layer in keras_net.layers if type(layer).__name__ == kind]
+    kinds = {
+        ("Conv2D",): nn.Conv2d,
+        ("BatchNorm", "BatchNormalization"): nn.BatchNorm2d,
+        ("Dense",): nn.Linear,
+    }
+    for names, torch_kind in kinds.items():
+        ours = [layer for layer in keras_net.layers if type(layer).__name__ in names]
         theirs = [module for module in torch_net.modules() if isinstance(module, torch_kind)]
         for layer, module in zip(ours, theirs, strict=True):
             yield from _pairs_of_layer(layer, module)

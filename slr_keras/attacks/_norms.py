@@ -53,7 +53,7 @@ class Linf:
         reached inside the cube, every pixel goes to its wall. Shapes (B, H, W, C) and (B,).
         """
         room, weight = _room(x, w, offset), ops.abs(_flat(w))
-        level = _level(room, weight, ops.abs(offset))
+        level = _climbed(room, weight, ops.abs(offset))
         return _towards(w, offset) * ops.reshape(ops.minimum(level, room), ops.shape(w))
 
 
@@ -97,7 +97,7 @@ class L2:
         """As :meth:`Linf.to_plane`; pixels move in proportion to ``|w_i|`` up to their walls."""
         room, weight = _room(x, w, offset), ops.abs(_flat(w))
         reach = room / ops.maximum(weight, _TINY)
-        level = _level(reach, ops.square(weight), ops.abs(offset))
+        level = _climbed(reach, ops.square(weight), ops.abs(offset))
         moved = ops.minimum(level * weight, room)
         return _towards(w, offset) * ops.reshape(moved, ops.shape(w))
 
@@ -206,6 +206,29 @@ def _level(reach: Tensor, slope: Tensor, total: Tensor) -> Tensor:
     steep = ops.take_along_axis(open_slope + slope, piece, axis=-1)
     level = (total[:, None] - before) / ops.maximum(steep, _TINY)
     return ops.where(ops.any(reached, axis=-1, keepdims=True), level, reach[:, -1:])
+
+
+def _climbed(reach: Tensor, slope: Tensor, total: Tensor) -> Tensor:
+    """:func:`_level` where no slope is negative, without sorting.
+
+    ``g(t) = sum_i slope_i min(t, reach_i)`` is then concave, and Newton's steps from 0 climb to its
+    root: each goes as far as it would if no further pixel came to its end, and one on which none
+    did is exact. There are some ten of them. Without a root ``t`` is beyond every reach.
+    """
+
+    def steepness(t: Any) -> Tensor:
+        return ops.sum(ops.where(reach > t, slope, 0.0), axis=-1, keepdims=True)
+
+    def step(t: Tensor, steep: Tensor, _: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        climbed = ops.sum(slope * ops.minimum(t, reach), axis=-1, keepdims=True)
+        missing = ops.maximum(total[:, None] - climbed, 0.0)
+        t = ops.where(steep > 0, t + missing / ops.maximum(steep, _TINY), t)
+        left = steepness(t)
+        return t, left, ops.any((left < steep) & (left > 0))
+
+    steep = steepness(0.0)
+    state = ops.zeros_like(steep), steep, ops.any(steep > 0)
+    return ops.while_loop(lambda *state: state[2], step, state)[0]
 
 
 def _flat(d: Tensor) -> Tensor:

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slr_keras.attacks import _norms
 from slr_keras.attacks._norms import NORMS
+from slr_keras.backend import keras
 
 few = settings(max_examples=30, deadline=None)
 seeds, radii = st.integers(0, 10**6), st.sampled_from([0.0, 1e-3, 8 / 255, 0.5, 3.0])
@@ -157,6 +159,29 @@ def test_step_to_a_plane_out_of_reach_goes_to_the_walls(norm):
     d = np.array(NORMS[norm].to_plane(*(v.astype("float32") for v in (x, w, offset))))
     wall = np.where(w > 0, 1 - x, -x)
     np.testing.assert_allclose(d[w != 0], wall[w != 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-4, 0.3, 0.999])
+def test_the_climb_ends_at_the_level_among_many_pixels(share):
+    """Against bisection in float64; gradients spread over ten powers of ten, walls that coincide."""
+    rng = np.random.default_rng(0)
+    reach = np.round(rng.random((3, 3072)), 2).astype("float32")
+    slope = np.exp(rng.normal(0, 5, (3, 3072))).astype("float32")
+    filled = lambda t: (slope * np.minimum(t, reach).astype("float64")).sum(1)  # noqa: E731
+    total = (share * filled(1.0)).astype("float32")
+    low, high = np.zeros((3, 1)), np.ones((3, 1))
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = filled(middle)[:, None] < total[:, None]
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    found = np.array(_norms._climbed(*map(keras.ops.array, (reach, slope, total))))
+    np.testing.assert_allclose(filled(found), filled(high), rtol=2e-6, atol=1e-9)
+
+
+def test_the_climb_ends_where_nothing_is_a_number():
+    reach, slope = np.ones((2, 3), "float32"), np.array([[1, np.nan, 1], [1, 1, 1]], "float32")
+    found = np.array(_norms._climbed(*map(keras.ops.array, (reach, slope, np.ones(2, "float32")))))
+    assert found[1] == pytest.approx(1 / 3)
 
 
 @few
