@@ -1,8 +1,8 @@
 """Running an attack on many images so that images that are done cost nothing.
 
 A window of images is attacked together. Between two stops of the attack those that are fooled
-leave, and the others are packed into as few batches as hold them. There are three sizes of batch,
-so the network is compiled three times at most, whatever the number of images.
+leave, and the others are packed into as few batches as hold them. Where a backend compiles for a
+number of rows (JAX) there are three sizes of batch, so the network is compiled three times at most.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class Packed:
     def __init__(self, model: Any, attack: Staged, *, batch_size: int = 128, seed: int = 0):
         self.attack, self.seed = attack, seed
         least = min(SMALLEST, batch_size)
-        self.sizes = sorted({max(batch_size // part, least) for part in SHRINK})
+        parts = (1,) if backend.ANY_ROWS else SHRINK
+        self.sizes = sorted({max(batch_size // part, least) for part in parts})
         network = getattr(model, "net", model)
         self.inference = InferenceNetwork(network) if isinstance(network, keras.Model) else None
         self.network = network
@@ -277,6 +278,6 @@ def batches(count: int, sizes: list[int]) -> Iterator[tuple[np.ndarray, int]]:
 
 def _padded(value: np.ndarray, size: int) -> Tensor:
     missing = size - len(value)
-    if missing:
+    if missing and not backend.ANY_ROWS:
         value = np.concatenate([value, np.repeat(value[:1], missing, axis=0)])
     return ops.convert_to_tensor(value)

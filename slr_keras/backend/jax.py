@@ -18,6 +18,7 @@ __all__ = ["alone", "end_with", "gather", "is_loss", "join", "part"]  # reached 
 
 Tensor = Any
 JIT_COMPILE = True  # without XLA nothing is compiled at all
+ANY_ROWS = False  # a number of rows is compiled for
 
 
 def input_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

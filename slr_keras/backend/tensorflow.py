@@ -13,6 +13,7 @@ import tensorflow as tf
 
 Tensor = Any
 JIT_COMPILE = False  # XLA is several times slower on CPU; on GPU ask for it
+ANY_ROWS = True  # what :func:`compiled` makes takes any number of rows
 _ZERO = tf.UnconnectedGradients.ZERO  # where rounding or a threshold cuts the path: not None
 
 
@@ -109,12 +110,36 @@ def watched(
 def compiled(function: Callable[..., Any], *shapes_and_dtypes: tuple[Any, str]) -> Any:
     """``function`` compiled once for tensors of these shapes (None: any size) and dtypes.
 
-    Without any, it takes nested tensors and is compiled once for each combination of their shapes.
+    Without any, it takes nested tensors and is compiled once for all that differ in their first
+    dimension alone.
     """
     signature = [tf.TensorSpec(shape, dtype) for shape, dtype in shapes_and_dtypes]
     made = tf.function(function, input_signature=signature or None, autograph=False)
     made._omit_frequent_tracing_warning = True  # a function for each attack is what is wanted
-    return made
+    return made if signature else _AnyRows(made)
+
+
+class _AnyRows:
+    """A function compiled for any number of rows; the first call would fix them."""
+
+    def __init__(self, function: Any):
+        self.function = function
+        self.made: dict[Any, Any] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        specs = tf.nest.map_structure(_any_rows, args)
+        key = str(specs)
+        if key not in self.made:
+            self.made[key] = self.function.get_concrete_function(*specs)
+        return self.made[key](*args)
+
+
+def _any_rows(value: Any) -> Any:
+    """The specification of a tensor without its number of rows; other values as they are."""
+    if not tf.is_tensor(value):
+        return value
+    shape = value.shape.as_list()
+    return tf.TensorSpec([None, *shape[1:]] if shape else [], value.dtype)
 
 
 def batch_norm(

@@ -234,7 +234,8 @@ def counting(norm):
 
     def logits(x):
         asked.assign_add(1)  # as often as the graph computes it
-        return keras.ops.stack([keras.ops.ones(x.shape[0]), keras.ops.zeros(x.shape[0])], axis=1)
+        rows = keras.ops.shape(x)[0]
+        return keras.ops.stack([keras.ops.ones(rows), keras.ops.zeros(rows)], axis=1)
 
     aim = attack.aim(logits, np.zeros(2, "int32"))
     begin = backend.compiled(lambda *given: attack.begin(aim, *given))
