@@ -97,7 +97,7 @@ def _class_names(run: Any, classes: int) -> list[str]:
     from slr_keras import data
 
     try:
-        names = data.load(run.config.data, run.config.seed).class_names if run else ()
+        names = data.load(run.config.data, run.config.seed, read=False).class_names if run else ()
     except UserError:
         names = ()
     return list(names) if len(names) == classes else [str(k) for k in range(classes)]

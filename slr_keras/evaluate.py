@@ -199,8 +199,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     from slr_keras.terminal.console import evaluation_progress
 
     net = target.network()
-    loaded = data.load(target.config.data, target.config.seed)
+    loaded = data.load(target.config.data, target.config.seed, read=False)
     x, y = _split(loaded, options)
+    x = data.read_images(x, target.config.data)
     check_fit(net, loaded, options.target)
     classes = int(net.output_shape[-1])
     table, curve = plan.table(classes), plan.curve(classes)

@@ -111,7 +111,7 @@ def _measure(record: Record, options: argparse.Namespace, bar: Any) -> Measured 
     step_size = getattr(training, "step_size", training.eps / 4) or 1 / 255
     attack = PGD(norm=training.norm, eps=training.eps, step_size=step_size, steps=measure.STEPS)
     net = targets.find(str(record.folder.path), record.which, {}).network()
-    loaded = data.load(record.config.data, record.config.seed)
+    loaded = data.load(record.config.data, record.config.seed, read=False)
     count = min(options.num_samples, len(loaded.y_test))
     bar.update(task, total=count)
     return measure.measure(

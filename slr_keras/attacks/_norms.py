@@ -217,7 +217,7 @@ def _climbed(reach: Tensor, slope: Tensor, total: Tensor) -> Tensor:
     """
 
     def steepness(t: Any) -> Tensor:
-        return ops.sum(ops.where(reach > t, slope, 0.0), axis=-1, keepdims=True)
+        return ops.sum(slope * ops.cast(reach > t, slope.dtype), axis=-1, keepdims=True)
 
     def step(t: Tensor, steep: Tensor, _: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         climbed = ops.sum(slope * ops.minimum(t, reach), axis=-1, keepdims=True)

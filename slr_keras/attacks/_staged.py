@@ -116,7 +116,7 @@ class Staged(Attack):
 
 def where(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Per image ``a`` where ``mask`` (B,) is above 0, else ``b``."""
-    return ops.where(ops.reshape(mask, (-1, *[1] * (len(a.shape) - 1))) > 0, a, b)
+    return backend.where_rows(mask > 0, a, b)
 
 
 def uniform(noise: Tensor) -> Tensor:

@@ -163,6 +163,11 @@ def batch_norm(
     return y.astype(x.dtype), mean, variance * (count / max(count - 1, 1))
 
 
+def where_rows(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Rows of ``a`` where ``mask`` (B,) is true, else of ``b``."""
+    return keras.ops.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+
 def read_rows(variable: Any, index: Tensor) -> Tensor:
     """Rows ``index`` of a Keras variable."""
     return variable.value[index]

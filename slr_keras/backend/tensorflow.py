@@ -160,6 +160,14 @@ def batch_norm(
     return y, mean, variance
 
 
+def where_rows(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Rows of ``a`` where ``mask`` (B,) is true, else of ``b``: whole rows are copied.
+
+    (``tf.where`` looks at the mask for each element, on one core.)
+    """
+    return tf.raw_ops.Select(condition=mask, x=a, y=b)
+
+
 def read_rows(variable: Any, index: Tensor) -> Tensor:
     """Rows ``index`` of a Keras variable; the rest of it is not touched."""
     return tf.gather(_copies(variable)[0], index)

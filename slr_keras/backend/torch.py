@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from slr_keras.backend import ops
+from slr_keras.backend import keras, ops
 
 Tensor = Any
 JIT_COMPILE = False
@@ -108,6 +108,11 @@ def batch_norm(
         eps=epsilon,
     )
     return y.permute(0, 2, 3, 1), mean, variance
+
+
+def where_rows(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Rows of ``a`` where ``mask`` (B,) is true, else of ``b``."""
+    return keras.ops.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b)
 
 
 def read_rows(variable: Any, index: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ _NAMES = {
     "crop_flip": ".augmentations._crop",
     "load": "_load",
     "prepare": "_load",
+    "read_images": "_load",
 }
 
 __all__ = sorted(_NAMES)

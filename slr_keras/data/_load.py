@@ -12,7 +12,7 @@ from slr_keras.data._dataset import Dataset
 from slr_keras.data._settings import DataSettings
 from slr_keras.data._source import Splits
 from slr_keras.data._split import balanced, hold_out, mislabel
-from slr_keras.data._stream import Streamed, select, wanted
+from slr_keras.data._stream import Images, Streamed, select, wanted
 from slr_keras.errors import DataError
 from slr_keras.settings import registry
 
@@ -20,13 +20,15 @@ TEST_SHARE = 0.1
 TEST_SEED = 0  # never the run's: figures of several seeds must be of the same test images
 
 
-def load(settings: DataSettings, seed: int) -> Dataset:
+def load(settings: DataSettings, seed: int, *, read: bool = True) -> Dataset:
     """Reads and prepares a data set.
 
     Args:
         settings: what to read and what to do to it.
         seed: decides the validation cut, the subset and the label noise; the test split is the
             same for every seed.
+        read: False leaves image files and records unread, for who needs a few of them: see
+            :func:`read_images`.
 
     Raises:
         DataError: not found, unreadable, or outside what models take.
@@ -36,7 +38,7 @@ def load(settings: DataSettings, seed: int) -> Dataset:
         Dataset('digits', 100 train, 144 val, 360 test, 8x8x1, 10 classes)
     """
     splits = find_source(settings.name).load(settings)
-    return prepare(splits, settings, seed)
+    return _finished(_cut(splits, settings, seed), settings, seed, read)
 
 
 def find_source(name: str) -> Any:
@@ -64,15 +66,25 @@ def prepare(splits: Splits, settings: DataSettings, seed: int) -> Dataset:
         >>> prepare(splits, DataSettings(name="mine"), seed=0)
         Dataset('mine', 73 train, 8 val, 9 test, 4x4x1, 3 classes)
     """
+    return _finished(_cut(splits, settings, seed), settings, seed)
+
+
+def read_images(x: Images, settings: DataSettings) -> Images:
+    """Images in memory, unless ``settings.stream`` leaves so many of them where they are."""
+    if isinstance(x, Streamed) and not wanted(settings.stream, x.nbytes):
+        return np.asarray(x)
+    return x
+
+
+def _cut(splits: Splits, settings: DataSettings, seed: int) -> Splits:
     try:
         splits = checked(splits)
         _check_size(splits, settings.image_size)
         splits = _with_test(splits)
         splits = _with_val(splits, settings.val_fraction, seed)
-        splits = _thinned(splits, settings.train_samples, seed)
+        return _thinned(splits, settings.train_samples, seed)
     except DataError as error:
         raise DataError(f"{settings.name}: {error}") from None
-    return _finished(_read(splits, settings.stream), settings, seed)
 
 
 def _check_size(splits: Splits, size: int) -> None:
@@ -130,7 +142,8 @@ def _thinned(splits: Splits, count: int, seed: int) -> Splits:
     return splits.replace(x_train=select(splits.x_train, chosen), y_train=splits.y_train[chosen])
 
 
-def _finished(splits: Splits, settings: DataSettings, seed: int) -> Dataset:
+def _finished(splits: Splits, settings: DataSettings, seed: int, read: bool = True) -> Dataset:
+    splits = _read(splits, settings.stream) if read else splits
     names = splits.class_names or ()
     clean = splits.y_train
     given, noisy = mislabel(clean, len(names), settings.label_noise, settings.noise_kind, seed)
