@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slr_keras.data import Batches, DataSettings, Streamed, _stream, as_float, content, load
+from slr_keras.data import (
+    Batches,
+    DataSettings,
+    Streamed,
+    _stream,
+    as_float,
+    content,
+    load,
+    read_images,
+)
 from slr_keras.data._stream import Store
 from slr_keras.errors import DataError
 
@@ -157,6 +166,19 @@ def test_only_what_is_used_is_decoded(tmp_path):
     assert len(d.x_train[good]) == len(good)
     with pytest.raises(DataError, match="b/04.png: expected an image"):
         d.x_train[[0, bad]]
+
+
+def test_who_needs_a_few_images_decodes_these_alone(tmp_path):
+    folder = painted(tmp_path)
+    settings = DataSettings(name=str(folder))
+    whole = load(settings, 0).x_test
+    spoil(folder / "train" / "b" / "04.png")
+    spoil(folder / "test" / "c" / "29.png")  # the last one
+    few = load(settings, 0, read=False).x_test[:5]
+    np.testing.assert_array_equal(read_images(few, settings), whole[:5])
+    assert read_images(few, settings.replace(stream="on")) is few
+    with pytest.raises(DataError, match="04.png"):
+        load(settings, 0)
 
 
 def names(x):
