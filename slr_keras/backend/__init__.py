@@ -59,6 +59,7 @@ def _load(module: str) -> Any:
 def warm_up() -> None:
     """Import the framework now and touch its devices, both of which take seconds."""
     _load("keras")
+    __getattr__("keep_compiled")()
     __getattr__("describe_device")()
 
 

@@ -160,6 +160,10 @@ def batch_norm(
     return y, mean, variance
 
 
+def keep_compiled() -> None:
+    """Nothing to keep: graphs are traced anew in each process, which no cache saves."""
+
+
 def where_rows(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Rows of ``a`` where ``mask`` (B,) is true, else of ``b``: whole rows are copied.
 

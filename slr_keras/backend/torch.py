@@ -110,6 +110,10 @@ def batch_norm(
     return y.permute(0, 2, 3, 1), mean, variance
 
 
+def keep_compiled() -> None:
+    """Nothing to keep: nothing is compiled."""
+
+
 def where_rows(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Rows of ``a`` where ``mask`` (B,) is true, else of ``b``."""
     return keras.ops.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b)

@@ -89,3 +89,23 @@ def test_a_gradient_and_the_value_it_was_taken_of():
     found = backend.compiled(both, ((4,), "float32"))(ops.convert_to_tensor(x))
     np.testing.assert_allclose(ops.convert_to_numpy(found[0]), np.cos(x), atol=1e-6)
     np.testing.assert_allclose(ops.convert_to_numpy(found[1]), np.sin(x), atol=1e-6)
+
+
+@pytest.mark.skipif(backend.name() != "jax", reason="JAX alone keeps what it compiled")
+def test_what_one_process_compiled_is_kept_for_the_next(tmp_path, monkeypatch):
+    import jax
+
+    names = "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"
+    before = {name: getattr(jax.config, name) for name in names}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    try:
+        jax.config.update("jax_compilation_cache_dir", None)
+        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
+        backend.keep_compiled()
+        assert jax.config.jax_compilation_cache_dir is None  # as the user wants it
+        monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+        backend.keep_compiled()
+        assert jax.config.jax_compilation_cache_dir.startswith(str(tmp_path / "slr_keras" / "jax-"))
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
