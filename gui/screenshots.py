@@ -1,7 +1,8 @@
 """Pictures of every screen with real runs: ``python -m gui.screenshots --runs DIR --out docs/app``.
 
-Offscreen, light and dark, at 1x and 2x. The attack lab really attacks: the best model of the
-longest run is loaded, and the first image of the test set that the attack turns is shown.
+Offscreen, light and dark, at 1x and 2x, ``--size 1024x700`` as on a small screen. The attack lab
+really attacks: the best model of the longest run is loaded, and the first image of the test set
+that the attack turns is shown.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from gui.models.run_store import RunRecord
     from gui.presenters.lab import LabPresenter
 
-SIZE = (1400, 880)
+SIZE = "1400x880"
 IMAGES = 20  # that are tried for one which the attack turns
 PATIENCE = 180.0  # seconds that the lab may take to load a model and attack
 
@@ -34,22 +35,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("docs/app"))
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs"))
     parser.add_argument("--scale", type=int, choices=(1, 2), help="one of the two only")
+    parser.add_argument("--size", type=_size, default=SIZE, help=f"of the window [{SIZE}]")
     options = parser.parse_args(argv)
     if options.scale is None:
         return max(_process(options, scale) for scale in (1, 2))
     os.environ |= {"QT_QPA_PLATFORM": "offscreen", "QT_SCALE_FACTOR": str(options.scale)}
     options.out.mkdir(parents=True, exist_ok=True)
-    return draw(options.runs, options.out, options.scale)
+    return draw(options.runs, options.out, options.scale, options.size)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = text.split("x")
+    return int(width), int(height)
 
 
 def _process(options: argparse.Namespace, scale: int) -> int:
     """A scale holds for a whole process."""
     command = [sys.executable, "-m", "gui.screenshots", "--out", str(options.out)]
-    return subprocess.call([*command, "--runs", str(options.runs), "--scale", str(scale)])
+    size = "{}x{}".format(*options.size)
+    flags = ["--runs", str(options.runs), "--scale", str(scale), "--size", size]
+    return subprocess.call([*command, *flags])
 
 
-def draw(runs: pathlib.Path, out: pathlib.Path, scale: int) -> int:
-    """All screens of a window on ``runs``."""
+def draw(runs: pathlib.Path, out: pathlib.Path, scale: int, size: tuple[int, int]) -> int:
+    """All screens of a window of this size on ``runs``."""
     from PySide6.QtCore import QSettings
 
     from gui import app as app_module
@@ -60,7 +69,7 @@ def draw(runs: pathlib.Path, out: pathlib.Path, scale: int) -> int:
         settings = QSettings(f"{folder}/settings.ini", QSettings.Format.IniFormat)
         session = app_module.Session(app, settings, runs)
         window = session.window
-        window.resize(*SIZE)
+        window.resize(*size)
         window.show()
         window.complete()
         ready = _prepare(session)

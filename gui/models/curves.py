@@ -349,6 +349,8 @@ def _setting(key: str, value: Any) -> str:
         words = {"method": str(value).upper(), "labels": f"{value} labels"}
         return words.get(section, str(value))
     shown = f"{value:.6g}" if isinstance(value, float) else value
+    if isinstance(value, bool):
+        shown = "on" if value else "off"
     return f"{last.replace('_', ' ')} {shown}"
 
 

@@ -327,6 +327,8 @@ class Trainer(QObject):
         self._close(Ending("failed", job, Death("no_start", -1, sentence, ()), sentence))
 
     def _take(self, event: events.Event) -> None:
+        if isinstance(event, events.PhaseStarted):
+            self._discard_file()  # the trainer is at work: it has read its settings
         self.progress.take(event)
         if isinstance(event, events.Paused):
             self._go("paused")
@@ -397,6 +399,9 @@ class Trainer(QObject):
         self.current, self.state, self.silent, self.deaf = None, "idle", False, False
         self._clock.stop()
         self._asked.clear()
+        self._discard_file()
+
+    def _discard_file(self) -> None:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.unlink(missing_ok=True)

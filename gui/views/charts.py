@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QShowEvent
+from PySide6.QtGui import QColor, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QFileDialog,
-    QHBoxLayout,
     QLabel,
     QMenu,
     QMessageBox,
@@ -43,12 +43,13 @@ POINTS = 20_000  # points on screen, all curves together
 BANDS = 4  # with more runs, bands and onset lines cover each other
 EMPTY = "Start a run or choose one under Runs; its accuracy appears here after the first epoch."
 HARD = "Hard labels: nothing softens them."
-ENTROPY = ("Label entropy (nats)",)
+ENTROPY = ("Label entropy (nats)", "Label entropy", "Entropy")
 SOFTNESS = (
     "Label entropy (nats), agreement dashed",
     "Entropy (nats), – – agreement",
     "Entropy, – – agreement",
     "Label entropy",
+    "Entropy",
 )
 _SOLID, _DASH = Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine
 _DOT, _DASH_DOT = Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine
@@ -300,10 +301,10 @@ class ChartsPanel(QWidget):
         self.controls.data_wanted.connect(self.ask_csv)
         self.controls.figure_wanted.connect(self.ask_figure)
         self._build_charts()
-        bar = QHBoxLayout()
+        bar = self._bar = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         bar.setSpacing(8)
-        bar.addWidget(self._series_legend, 1, Qt.AlignmentFlag.AlignVCenter)
-        bar.addWidget(self.controls, 0, Qt.AlignmentFlag.AlignTop)
+        bar.addWidget(self._series_legend, 1)
+        bar.addWidget(self.controls, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         page = QWidget()
         inner = QVBoxLayout(page)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -322,9 +323,9 @@ class ChartsPanel(QWidget):
 
     def _build_charts(self) -> None:
         self.accuracy = Chart("Accuracy", percent=True)
-        self.gap = Chart("Robust generalisation gap (points)", "Robust gap (points)")
+        self.gap = Chart("Robust generalisation gap (points)", "Robust gap (points)", "Robust gap")
         self.softness = Chart(*SOFTNESS, right_percent=True)
-        self.loss = Chart("Training loss")
+        self.loss = Chart("Training loss", "Loss")
         self.charts = (self.accuracy, self.gap, self.softness, self.loss)
         for chart in self.charts:
             chart.hovered.connect(self._hover)
@@ -381,6 +382,13 @@ class ChartsPanel(QWidget):
         """What happened while it was hidden is drawn now."""
         super().showEvent(event)
         self._repaint_if_dirty()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where the legend has no room beside the controls, it stands above them."""
+        super().resizeEvent(event)
+        narrow = self.width() < self.controls.sizeHint().width() + self._series_legend.one_row()
+        way = QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
+        self._bar.setDirection(way)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""

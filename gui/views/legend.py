@@ -108,6 +108,11 @@ class Legend(QListWidget):
     def _changed(self, item: QListWidgetItem) -> None:
         self.toggled.emit(item.data(_KEY), item.checkState() == Qt.CheckState.Checked)
 
+    def one_row(self) -> int:
+        """The width of all entries side by side."""
+        items = (self.indexFromItem(self.item(row)) for row in range(self.count()))
+        return sum(self.sizeHintForIndex(item).width() for item in items)
+
     def resizeEvent(self, event) -> None:  # type: ignore[no-untyped-def]
         """Rows follow the width."""
         super().resizeEvent(event)

@@ -86,7 +86,7 @@ class RunsScreen(Screen):
         self.splitter.addWidget(self._pages())
         self.splitter.addWidget(side)
         self.splitter.setStretchFactor(0, 1)
-        self.splitter.setSizes([1000, 310])
+        self.splitter.setSizes([1000, 280])
         self.splitter.setChildrenCollapsible(False)
         side.setMinimumWidth(220)
         layout = QVBoxLayout(self)

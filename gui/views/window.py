@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QByteArray, QObject, QProcess, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QByteArray, QObject, QProcess, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QPaintEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -40,6 +40,8 @@ SCREENS = (
     Place("diagnostics", "Diagnostics", "gui.views.diagnostics", "DiagnosticsScreen"),
 )
 NAMES = [place.name for place in SCREENS]
+USUAL = QSize(1360, 860)  # of the window on its first start, where the screen has room
+TITLE_BAR = 40  # what the window manager adds
 MAIN = pathlib.Path(__file__).resolve().parents[2] / "main.py"
 ABOUT = f"""<h3>slr_keras {__version__}</h3>
 <p>Adversarial training for Keras that does not overfit: Self-Guided Label Refinement
@@ -356,7 +358,8 @@ class Window(QMainWindow):
         settings = self.context.settings
         geometry = settings.value("window/geometry")
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
-            self.resize(1360, 860)
+            room = self.screen().availableGeometry().size() - QSize(0, TITLE_BAR)
+            self.resize(USUAL.boundedTo(room))
         wanted = str(settings.value("window/screen", ""))
         self._wanted = wanted if wanted in NAMES else NAMES[0]
         if SCREENS[NAMES.index(self._wanted)].plots:

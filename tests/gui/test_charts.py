@@ -5,6 +5,7 @@ import dataclasses
 import math
 import pathlib
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -182,6 +183,18 @@ def test_two_runs_take_a_hue_each(panel):
     panel.set_runs([record(f"run{number}", fall=0.1) for number in range(20)])
     assert "20 of 20 runs overfit robustly" in panel._headline.text()
     assert len({e.colour for e in panel._runs_legend.entries}) == 20
+
+
+@pytest.mark.parametrize("width, above", [(500, True), (1100, False)])
+def test_where_there_is_little_room_the_legend_stands_above_the_controls(panel, spin, width, above):
+    panel.set_runs([record("a")])
+    panel.resize(width, 600)
+    spin(0.05)
+    legend, controls = panel._series_legend, panel.controls
+    assert (legend.geometry().bottom() < controls.geometry().top()) == above
+    assert legend.verticalScrollBar().maximum() == 0  # every entry is seen
+    titles = [chart.titles for chart in panel.charts]
+    assert all(len(shorter) <= len(longer) for t in titles for longer, shorter in pairwise(t))
 
 
 def test_a_click_in_the_legend_hides_and_shows(panel, spin):

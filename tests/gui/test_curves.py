@@ -152,6 +152,8 @@ def test_labels_name_what_differs():
     assert labels(["a", "b"], settings) == ["a · AT", "b · SLR"]
     other = [settings[0] | {"labels.name": name} for name in ("hard", "slr")]
     assert labels(["a", "b"], other) == ["a · hard labels", "b · slr labels"]
+    either = [{"attack.gaussian": value} for value in (True, False)]
+    assert labels(["a", "b"], either) == ["a · gaussian on", "b · gaussian off"]
     assert labels(["a"], settings[:1]) == ["a"] and labels([], []) == []
     assert (
         labels(["a", "b"], [{"attack.eps": "4/255"}, {"attack.eps": "8/255"}])[1] == "b · eps 8/255"

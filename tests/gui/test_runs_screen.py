@@ -275,7 +275,8 @@ def test_differing_settings_become_columns(three):
     assert "set:seed" not in titles(three)
     assert [record.path.name for record in three.table.selected()] == ["a"]
     three.differing.setChecked(False)
-    assert titles(three)[:6] == ["name", "status", "method", "model", "data", "epsilon"]
+    assert titles(three)[:6] == ["name", "status", "method", "best", "final", "drop"]
+    assert titles(three)[8:11] == ["epsilon", "model", "data"]
 
 
 def test_the_column_menu_shows_and_hides(three):

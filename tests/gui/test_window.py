@@ -13,7 +13,7 @@ import time
 
 import psutil
 import pytest
-from PySide6.QtCore import QSettings, Qt, QTimer
+from PySide6.QtCore import QRect, QSettings, Qt, QTimer
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
@@ -26,7 +26,7 @@ from gui.presenters.context import Programs
 from gui.views.diagnostics import DiagnosticsScreen
 from gui.views.message_bar import MessageBar
 from gui.views.palette import Palette, Shortcuts
-from gui.views.window import NAMES, SCREENS
+from gui.views.window import NAMES, SCREENS, Window
 from gui.worker import ROOT
 from slr_keras.run_folder import RunFolder
 from tests.gui.fake_programs import FAKE_LAB, FAKE_TRAINER, quick_config
@@ -248,6 +248,13 @@ def test_next_session_looks_the_same(open_session, settings, spin):
     assert second.window.width() != 1360  # as far as the offscreen screen has room
     assert second.window.screens["diagnostics"].state() == {"level": "error"}
     assert settings.value("runs_dir").endswith("runs")
+
+
+def test_the_first_window_fits_the_screen(open_session, monkeypatch):
+    small = type("Screen", (), {"availableGeometry": lambda self: QRect(0, 0, 1040, 720)})()
+    monkeypatch.setattr(Window, "screen", lambda self: small)
+    size = open_session().window.size()
+    assert (size.width(), size.height()) == (1040, 680)
 
 
 def test_damaged_settings_are_passed_over(open_session, settings):
