@@ -27,6 +27,7 @@ COMMANDS = (
     "step --memory",
     "attacks --model resnet18",
     "attacks --model small_cnn",
+    "growth",
     "pipeline",
     "streaming",
     "lab --model small_cnn",
