@@ -13,7 +13,7 @@ from rich.table import Table
 from slr_keras.protocol import events
 from slr_keras.protocol.channel import PROMISE, Channel
 
-EVERY = 30.0  # seconds between two lines on the same attack, at least
+EVERY = 30.0  # seconds between two lines on the same attack or epoch, at least
 PATIENCE = {  # seconds that a library may hold the interpreter in a phase
     "importing": 60.0,
     "loading data": 60.0,
@@ -160,7 +160,17 @@ class ChannelReporter:
 
 
 class PlainReporter(QuietReporter):
-    """One line per epoch: for logs and pipes."""
+    """A line for each epoch, and in a long one for each half minute: for logs and pipes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = self.begun = time.monotonic()
+        self.here = 0, 0  # epoch and first batch that was seen of it
+
+    def line(self, text: str) -> None:
+        """Print a line, above the bar if there is one; the next half minute begins."""
+        super().line(text)
+        self.said = time.monotonic()
 
     def on_run_start(self, event: events.RunStarted) -> None:
         """What runs, where, on what."""
@@ -176,6 +186,22 @@ class PlainReporter(QuietReporter):
         """Phases outside of epochs."""
         if event.phase not in {"epoch", "evaluating"}:
             self.line(f"{event.phase} ...")
+
+    def on_batch_end(self, event: events.BatchEnded) -> None:
+        """Where a long epoch is; what was compiled before its first batch does not count."""
+        now = time.monotonic()
+        if event.epoch != self.here[0]:
+            self.here, self.begun = (event.epoch, event.batch), now
+        if now - self.said < EVERY:
+            return
+        done, left = event.batch - self.here[1], event.batches - event.batch
+        rest = f", {clock((now - self.begun) / done * left)} left" if done else ""
+        self.line(
+            f"epoch {event.epoch:>3}, batch {event.batch}/{event.batches}  "
+            f"loss {event.loss or float('nan'):.3f}  clean {percent(event.accuracy)}  "
+            f"robust {percent(event.robust_accuracy)}  "
+            f"{event.images_per_second or 0:,.0f} images/s{rest}"
+        )
 
     def on_epoch_end(self, event: events.EpochEnded) -> None:
         """The epoch's figures in percent."""

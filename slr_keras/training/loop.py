@@ -31,6 +31,7 @@ from slr_keras.training.recorder import REPORT_SECONDS, Callbacks, Recorder
 from slr_keras.training.robust_classifier import RobustClassifier
 
 Report = Callable[[events.Event], None]
+KEEP_SECONDS = 30.0
 SPLITS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 
 
@@ -64,14 +65,22 @@ class Run:
         self.catastrophe: events.CatastrophicOverfitting | None = None
         self.measured = ""  # the attack's arithmetic, where it was measured
         self.seconds_paused = self.progress_reported = 0.0
+        self.event_written = time.monotonic()
 
     # -- events -------------------------------------------------------------------------------
 
     def emit(self, event: events.Event) -> None:
         """Write an event to the folder (what passes by excepted), then report it."""
-        if self.crew.first and not isinstance(event, (events.BatchEnded, events.Progress)):
+        if self.crew.first and self._lasts(event):
+            self.event_written = time.monotonic()
             self._attempt(lambda: self.folder.append(event), "events.jsonl")
         self.report(event)
+
+    def _lasts(self, event: events.Event) -> bool:
+        """Whether an event is kept; of batches one each half minute in which nothing else is."""
+        if isinstance(event, events.BatchEnded):
+            return time.monotonic() - self.event_written >= KEEP_SECONDS
+        return not isinstance(event, events.Progress)
 
     def _attempt(self, write: Callable[[], Any], what: str) -> bool:
         """Write to disk; on failure say so and train on, nothing that exists is lost."""
