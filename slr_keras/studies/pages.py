@@ -176,19 +176,20 @@ def analysis(results: Results, name: str) -> bytes:
     shown = [c for c in columns if any(_points(run, name, c) for run in results["runs"])]
     wide = min(len(shown), 4) or 1
     drawn = Figure(figsize=(3.2 * wide, 2.8 * -(-len(shown) // wide) + 0.4), layout="constrained")
-    colours = matplotlib.colormaps["tab10"]
+    colours, named = matplotlib.colormaps["tab10"], set()
     for place, column in enumerate(shown):
         axes = drawn.add_subplot(-(-len(shown) // wide), wide, place + 1)
         for run in results["runs"]:
-            number = results["arms"].index(run["arm"])
-            label = run["arm"] if place == 0 and run["seed"] == _first_seed(results, run) else None
+            hue = colours(results["arms"].index(run["arm"]) % 10)
             points = _points(run, name, column)
             if points:
-                hue = colours(number % 10)
+                label = None if run["arm"] in named else run["arm"]
                 axes.plot(*zip(*points, strict=True), color=hue, label=label, linewidth=1)
+                named.add(run["arm"])
         axes.set_title(columns[column], fontsize="small")
         axes.grid(alpha=0.25)
-    drawn.legend(fontsize="small", loc="outside upper center", ncols=4)
+    if named:
+        drawn.legend(fontsize="small", loc="outside upper center", ncols=4)
     buffer = io.BytesIO()
     drawn.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
@@ -198,10 +199,6 @@ def _points(run: dict[str, Any], name: str, column: str) -> list[tuple[int, floa
     found = run.get("analyses", {}).get(name, {})
     pairs = zip(found.get("epoch", ()), found.get(column, ()), strict=False)
     return [(epoch, value) for epoch, value in pairs if value is not None]
-
-
-def _first_seed(results: Results, run: dict[str, Any]) -> int:
-    return min(other["seed"] for other in results["runs"] if other["arm"] == run["arm"])
 
 
 # -- the page ---------------------------------------------------------------------------------
