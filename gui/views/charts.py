@@ -384,9 +384,10 @@ class ChartsPanel(QWidget):
         self._repaint_if_dirty()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Where the legend has no room beside the controls, it stands above them."""
+        """Where the legend would need three rows beside the controls, it stands above them."""
         super().resizeEvent(event)
-        narrow = self.width() < self.controls.sizeHint().width() + self._series_legend.one_row()
+        two_rows = 0.6 * self._series_legend.one_row()
+        narrow = self.width() < self.controls.sizeHint().width() + two_rows
         way = QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
         self._bar.setDirection(way)
 
