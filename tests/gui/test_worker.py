@@ -276,8 +276,9 @@ time.sleep(30)
 """,
     )
     wait_until(lambda: ears.events)
+    before = ears.silent.copy()  # a machine at work may start Python later than that
     spin(0.5)
-    assert not ears.silent and worker.memory_mb == 123.5
+    assert ears.silent == before in ([], [True, False]) and worker.memory_mb == 123.5
     assert worker._watch.remainingTime() > 250_000
 
 
