@@ -65,7 +65,7 @@ def _ours(flags: argparse.Namespace, method: str = "slr") -> _timing.Work:
     if dtype == "auto":
         from slr_keras.training import precision
 
-        choice = precision.choose(net, len(batch.y))
+        choice = precision.choose(net, batch.x.shape)
         print(f"attack_precision {choice.precision}: {choice.reason}")
         dtype = None if choice.precision == "same" else choice.precision
     return _subjects.training_step(_subjects.classifier(net, method, dtype=dtype), batch)

@@ -214,7 +214,8 @@ class Run:
     def _settle_precision(self, net: Any) -> configs.RunConfig:
         """``attack_precision = "auto"`` becomes what is faster here, in the folder as well."""
         if self.config.attack_precision == "auto":
-            choice = precision.choose(net, self.config.train.batch_size // self.devices)
+            count = self.config.train.batch_size // self.devices
+            choice = precision.choose(net, (count, *self.data.input_shape))
             self.measured = f"attack_precision {choice.precision}: {choice.reason}"
             self.config = self.config.replace(attack_precision=choice.precision)
             self._attempt(lambda: self.folder.configure(self.config), "config.toml")

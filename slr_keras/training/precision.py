@@ -32,23 +32,23 @@ class Choice:
     reason: str
 
 
-def choose(net: Any, count: int) -> Choice:
-    """The faster arithmetic for gradients of ``net`` with respect to ``count`` images at once.
+def choose(net: Any, shape: tuple[int, ...]) -> Choice:
+    """The faster arithmetic for gradients of ``net`` with respect to a batch of images.
 
     Times are the shortest of passes in turn, forward and back to the images, as a step of PGD
     makes them.
 
     Args:
         net: a built Keras model that returns logits.
-        count: images of a step, on one device.
+        shape: (B, H, W, C) of the images of a step, on one device.
 
     Example:
-        >>> choose(net, 128).precision                                    # doctest: +SKIP
+        >>> choose(net, (128, 32, 32, 3)).precision                        # doctest: +SKIP
         'bfloat16'
     """
     if not in_float32(net):
         return Choice("same", "the network does not compute in float32")
-    images = np.random.default_rng(0).random((count, *net.input_shape[1:]), "float32")
+    images = np.random.default_rng(0).random(shape, "float32")
     passes = {dtype: _compiled(net, dtype, images) for dtype in ("float32", "bfloat16")}
     full, half = _shortest(passes)
     times = f"a pass takes {1e3 * half:.1f} ms in bfloat16, {1e3 * full:.1f} ms in float32"

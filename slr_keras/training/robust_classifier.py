@@ -352,7 +352,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         if self.perturbing:
             _assign(self._moving, moving)
             pairs = self.awp.moved(self.trainable_weights, self.joined(found))
-            weights, slopes = zip(*pairs, strict=True)
+            weights, slopes = ([pair[part] for pair in pairs] for part in (0, 1))
             kept = [ops.copy(weight) for weight in weights]
             _assign(weights, self.awp.perturbed(kept, slopes))
             found, _ = gradients(lambda: self.batch_loss(batch, target))

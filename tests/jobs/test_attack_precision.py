@@ -24,7 +24,7 @@ def net():
 )
 def test_bfloat16_has_to_be_clearly_faster(net, monkeypatch, full, half, expected):
     monkeypatch.setattr(precision, "_shortest", lambda passes: [full, half])
-    choice = precision.choose(net, 5)
+    choice = precision.choose(net, (5, 4, 4, 1))
     assert choice.precision == expected
     assert f"{1e3 * half:.1f} ms in bfloat16, {1e3 * full:.1f} ms in float32" in choice.reason
 
@@ -46,7 +46,13 @@ def test_the_shortest_time_counts_the_first_pass_does_not(monkeypatch):
 
 def test_what_computes_in_bfloat16_anyway_is_left(net):
     policy = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, dtype="mixed_bfloat16")])
-    assert precision.choose(policy, 5).precision == "same"
+    assert precision.choose(policy, (5, 4)).precision == "same"
+
+
+def test_images_of_any_size():
+    layers = [keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D()]
+    net = keras.Sequential([keras.Input((None, None, 1)), *layers, keras.layers.Dense(3)])
+    assert precision.choose(net, (2, 6, 5, 1)).precision in ("same", "bfloat16")
 
 
 def test_several_processes_have_to_agree():
@@ -58,7 +64,7 @@ def test_several_processes_have_to_agree():
 def test_measured_once_and_kept(tmp_path, monkeypatch, capsys):
     """What was chosen stands in config.toml, and a run that goes on measures nothing."""
     choice = precision.Choice("bfloat16", "half the time")
-    monkeypatch.setattr(precision, "choose", lambda net, count: choice)
+    monkeypatch.setattr(precision, "choose", lambda net, shape: choice)
     run = tmp_path / "run"
     flags = small(attack_precision="auto", train__epochs=2, run_dir=run)
     with monkeypatch.context() as patch:
