@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import ctypes
 import functools
 import sys
 from collections.abc import Callable, Iterator
@@ -222,15 +224,37 @@ def feed(batches: Any, epoch: int, batch: int) -> Any:
         return *(found[name] for name in inputs), label
 
     def read(number: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        *found, label = tf.numpy_function(load, [number], types)
+        lock = tf.raw_ops.MutexLock(mutex=mutex)
+        with tf.control_dependencies([lock]):
+            *found, label = tf.numpy_function(load, [number], types)
+        with tf.control_dependencies([label]):
+            tf.raw_ops.ConsumeMutexLock(mutex_lock=lock)
         shaped = zip(inputs.items(), found, strict=True)
         return (
             {name: tf.ensure_shape(value, shape) for (name, (shape, _)), value in shaped},
             tf.ensure_shape(label, (None,)),
         )
 
+    mutex = _feeding()
     first = (epoch - 1) * steps + batch
     return tf.data.Dataset.range(first, tf.int64.max).map(read).prefetch(4)
+
+
+@functools.cache
+def _feeding() -> Tensor:
+    """The mutex that a thread of TensorFlow holds while it calls Python for a batch.
+
+    While Python ends it kills threads that call it, and who destroys an iterator would wait for
+    such a one for ever. So this process takes the mutex at its exit, and never gives it back.
+    """
+    mutex = tf.raw_ops.MutexV2(shared_name="slr_keras_feed")
+
+    def forbid() -> None:
+        lock = tf.raw_ops.MutexLock(mutex=mutex)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(lock))  # what collects it would release it
+
+    atexit.register(forbid)
+    return mutex
 
 
 def synchronise(model: Any) -> None:

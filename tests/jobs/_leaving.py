@@ -6,6 +6,7 @@ Arguments: how it ends (``open``: with iterators still open, ``error``: by an er
 
 import os
 import sys
+import time
 
 DEVICES = 2
 
@@ -29,10 +30,16 @@ class Failing(keras.callbacks.Callback):
         raise RuntimeError("an error inside fit")
 
 
+class Slow(slr.data.Batches):
+    def batch(self, epoch, batch):  # some thread is in here at any time, at the end too
+        time.sleep(0.05)
+        return super().batch(epoch, batch)
+
+
 def fitted(devices, callbacks):
     """The open iterators of a small training, the one that it reads among them."""
     x, y = np.random.default_rng(0).random((32, 8, 8, 1), "float32"), np.arange(32) % 10
-    batches = slr.data.Batches(x, y, batch_size=8, seed=0)
+    batches = Slow(x, y, batch_size=8, seed=0)
     with backend.on_devices(devices):
         layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
         attack, method = slr.attacks.FGSM(eps=0.1), slr.methods.AT()
