@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-from slr_keras.studies import pages, results
+from slr_keras.studies import results, tables
 
 ROOT = pathlib.Path(__file__).parent.parent
 PLACE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -37,7 +37,7 @@ def filled(text: str) -> str:
 def block(name: str) -> str:
     """The table of a study, its footing, and its figure."""
     folder = ROOT / "docs" / "results" / name
-    table = pages.table(results.load(folder))
+    table = tables.table(results.load(folder))
     return f"{table}\n\n![{name}](docs/results/{name}/figure.png)\n"
 
 

@@ -284,6 +284,19 @@ class RunConfig(Settings):
         """The label scheme: that of the method, where it brings one, else ``labels``."""
         return self.method.scheme(self.labels)
 
+    @property
+    def gradients(self) -> int:
+        """Passes with gradient of a training image in an epoch: the attack's and the step's.
+
+        Example:
+            >>> RunConfig(attack=PGD(steps=10)).gradients
+            11
+        """
+        attack, method = self.attack, self.method
+        searched = getattr(attack, "steps", 1) * getattr(attack, "restarts", 1)
+        perturbed = 1 if self.weights.awp else 0
+        return (searched + perturbed if method.adversarial else 0) + (2 if method.both else 1)
+
     def warnings(self) -> list[str]:
         """What is allowed and probably not meant, a sentence each."""
         return [

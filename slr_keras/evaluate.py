@@ -212,7 +212,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         table.append(_transfer(plan, source, net, x, options.transfer_from))
     for step in (*table, *curve):
         suite.check_step(step, classes)
-    facts = _facts(options, target, net, x, y)
+    facts = _facts(options, target, net, loaded, x, y)
     path = pathlib.Path(options.out) if options.out else _default_path(target)
     with evaluation_progress(options.progress) as progress, _signals() as code:
         measured = _measurement(options, net, x, y, [*table, *curve], facts, path, progress)
@@ -324,7 +324,9 @@ def _signals() -> Iterator[list[int]]:
 # -- what comes of it -------------------------------------------------------------------------
 
 
-def _facts(options: argparse.Namespace, target: Any, net: Any, x: Any, y: Any) -> dict[str, Any]:
+def _facts(
+    options: argparse.Namespace, target: Any, net: Any, loaded: Any, x: Any, y: Any
+) -> dict[str, Any]:
     """What every figure of the result rests on."""
     from slr_keras import backend
     from slr_keras.evaluation import suite
@@ -341,6 +343,7 @@ def _facts(options: argparse.Namespace, target: Any, net: Any, x: Any, y: Any) -
         "data_digest": suite.data_digest(x, y),
         "split": options.split,
         "samples": len(y),
+        "class_names": list(loaded.class_names),
         "seed": options.eval_seed,
         "batch_size": options.batch_size,
         "device": backend.describe_device(),

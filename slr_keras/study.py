@@ -198,10 +198,10 @@ def _submit(place: Place, options: argparse.Namespace) -> int:
 
 def _write(place: Place, options: argparse.Namespace) -> int:
     """What came of it, and the table on stdout."""
-    from slr_keras.studies import pages
+    from slr_keras.studies import tables
 
     found, made = _save(place, options)
-    print(pages.table(found))
+    print(tables.table(found))
     print(f"\nwritten to {', '.join(map(str, made))}")
     return 0
 

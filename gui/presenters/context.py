@@ -32,6 +32,8 @@ class Context(QObject):
         go_to: show the screen of this name.
         attack_model: open the lab on (run folder or ``.keras`` file, which).
         chart_runs: show these run folders in the charts of the Train screen, the first as main.
+        compare_runs: show these run folders side by side on the Compare screen.
+        runs_changed: :class:`~gui.models.run_store.Changes` that were found on disk.
         edit_config: fill the Train form with the settings of this run folder.
         message: a sentence for the bar at the window's foot.
     """
@@ -39,6 +41,8 @@ class Context(QObject):
     go_to = Signal(str)
     attack_model = Signal(str, str)
     chart_runs = Signal(list)
+    compare_runs = Signal(list)
+    runs_changed = Signal(object)
     edit_config = Signal(str)
     message = Signal(str)
 

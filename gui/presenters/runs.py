@@ -92,6 +92,7 @@ class RunsPresenter(QObject):
         changes = Changes(added, changed, removed)
         if changes:
             self.changed.emit(changes)
+            self._context.runs_changed.emit(changes)
         return [record for record in gone if record.key not in now]
 
     @property
@@ -126,6 +127,12 @@ class RunsPresenter(QObject):
         if records:
             self._context.chart_runs.emit([record.key for record in records])
             self._context.go_to.emit("train")
+
+    def compare(self, records: Sequence[RunRecord]) -> None:
+        """Show runs side by side, the first as the one that others are compared with."""
+        if records:
+            self._context.compare_runs.emit([record.key for record in records])
+            self._context.go_to.emit("compare")
 
     def attack(self, record: RunRecord) -> None:
         """Open the lab on a run's best weights, or on what there is of it."""

@@ -73,7 +73,7 @@ class EpochAxis(pg.AxisItem):
 
 
 class Chart(pg.PlotWidget):
-    """A plot over epochs.
+    """A plot over epochs, or what ``bottom`` is the axis of.
 
     Curves are kept by key and get new data; what is not drawn again between ``begin`` and
     ``end`` is hidden, and removed when its run is gone. Ranges are never automatic: the panel
@@ -98,13 +98,14 @@ class Chart(pg.PlotWidget):
         *titles: str,
         percent: bool = False,
         right_percent: bool = False,
+        bottom: Any = None,
         parent: QWidget | None = None,
     ):
-        axes: dict[str, Any] = {"bottom": EpochAxis("bottom")}
+        axes: dict[str, Any] = {"bottom": bottom or EpochAxis("bottom")}
         axes |= {"left": PercentAxis("left")} if percent else {}
         axes |= {"right": PercentAxis("right")} if right_percent else {}
         super().__init__(parent, axisItems=axes)
-        self.titles = titles
+        self.titles, self.x_label = titles, "epoch"
         self.pen_scale = 1.0
         self._colours = theme.colours()
         self.setAccessibleName(f"Chart: {titles[0]}")
@@ -331,7 +332,7 @@ class Chart(pg.PlotWidget):
             axis.setTickFont(small)
             axis.setStyle(tickLength=-4, tickTextOffset=4, hideOverlappingLabels=False)
         words = {"color": colours.muted, "font-size": f"{small.pointSizeF():g}pt"}
-        self.plotItem.getAxis("bottom").setLabel("epoch", **words)
+        self.plotItem.getAxis("bottom").setLabel(self.x_label, **words)
         self.plotItem.getAxis("bottom").setHeight(34)
         self.plotItem.showGrid(x=False, y=True, alpha=0.6)
         self.plotItem.getAxis("right").setGrid(False)

@@ -36,8 +36,8 @@ class Readout(QLabel):
             f"border: 1px solid {colours.border}; border-radius: 4px; padding: 6px;"
         )
 
-    def show_at(self, epoch: int, table: str) -> None:
-        """Show the table of an epoch."""
+    def show_at(self, epoch: float, table: str) -> None:
+        """Show the table of an epoch, or of another place on the axis."""
         self.setText(table)
         self.adjustSize()
         area = self._chart.area
@@ -70,7 +70,7 @@ def table_of_one(
         ("Learning rate", _shown(at["learning_rate"], "{:.3g}".format), text),
     ]
     return _table(
-        epoch,
+        f"Epoch {epoch}",
         [
             f"<td style='color:{hue}'>{words}&nbsp;&nbsp;</td><td align=right>{value}</td>"
             for words, value, hue in rows
@@ -94,11 +94,33 @@ def table_of_many(runs: Sequence[ShownRun], epoch: int, hues: Sequence[str]) -> 
         rows.append(f"<td style='color:{hue}'>{escape(shorten(run.label))}</td>{cells}")
     if len(runs) > MOST_RUNS:
         rows.append(f"<td colspan=4>and {len(runs) - MOST_RUNS} more runs</td>")
-    return _table(epoch, rows, columns=4)
+    return _table(f"Epoch {epoch}", rows, columns=4)
 
 
-def _table(epoch: int, rows: Sequence[str], columns: int) -> str:
-    head = f"<td colspan={columns}><b>Epoch {epoch}</b></td>"
+def table_of_lines(
+    title: str, lines: Sequence[tuple[str, str, tuple[float, float, float] | None]], unit: str
+) -> str:
+    """The value of each curve at one place, as HTML.
+
+    Args:
+        title: the place.
+        lines: name, hue and (mean, lowest, highest); None where the curve does not reach.
+        unit: of the values.
+    """
+    rows, form = [], ".1f" if unit else ".4g"
+    for name, hue, found in lines[:MOST_RUNS]:
+        value = "–" if found is None else f"{found[0]:{form}}{unit}"
+        if found is not None and found[1] < found[2]:
+            value += f" ({found[1]:{form}} to {found[2]:{form}})"
+        cells = f"<td style='color:{hue}'>{escape(shorten(name))}&nbsp;&nbsp;</td>"
+        rows.append(f"{cells}<td align=right>{value}</td>")
+    if len(lines) > MOST_RUNS:
+        rows.append(f"<td colspan=2>and {len(lines) - MOST_RUNS} more</td>")
+    return _table(title, rows, columns=2)
+
+
+def _table(title: str, rows: Sequence[str], columns: int) -> str:
+    head = f"<td colspan={columns}><b>{title}</b></td>"
     body = "".join(f"<tr>{row}</tr>" for row in (head, *rows))
     return f"<table cellspacing=0 cellpadding=1>{body}</table>"
 

@@ -36,6 +36,7 @@ from gui.views.runs_table import RunsModel, RunsProxy, RunsTable
 from gui.views.screen import Screen
 
 ALL, EMPTY, NOTHING = range(3)  # pages in the place of the table
+MAIN = ("runs.charts", "runs.compare", "runs.attack", "runs.resume", "runs.settings")
 FILTERS: dict[str, tuple[str, ...]] = {
     "All states": (),
     "Running or paused": ("running", "paused"),
@@ -106,7 +107,7 @@ class RunsScreen(Screen):
         row.addWidget(title)
         row.addSpacing(8)
         row.addWidget(self.count, 1)
-        for name in ("runs.charts", "runs.attack", "runs.resume", "runs.settings"):
+        for name in MAIN:
             row.addWidget(_button(self._actions[name]))
         more = QPushButton("More")
         more.setToolTip("Rename, notes, folder, trash")
@@ -177,11 +178,14 @@ class RunsScreen(Screen):
         """What can be done with the selected runs; keys work while the table has the focus."""
         one = lambda: self.isVisible() and self._one() is not None  # noqa: E731
         some = lambda: self.isVisible() and bool(self.table.selected())  # noqa: E731
+        several = lambda: self.isVisible() and len(self.table.selected()) > 1  # noqa: E731
         act = self._with_one
         presenter = self.presenter
         return [
             Action("runs.charts", "Open in charts", self._overlay, "Run", "", some,
                    "Show the selected runs in one chart (Return)."),
+            Action("runs.compare", "Compare", self._compare, "Run", "", several,
+                   "Show the selected runs side by side: curves, evaluations, settings."),
             Action("runs.attack", "Attack in lab", act(presenter.attack), "Run", "", one,
                    "Attack single images on this run's model."),
             Action("runs.resume", "Resume", act(presenter.resume), "Run", "", self._resumable,
@@ -257,6 +261,9 @@ class RunsScreen(Screen):
     def _overlay(self) -> None:
         self.presenter.overlay(self.table.selected())
 
+    def _compare(self) -> None:
+        self.presenter.compare(self.table.selected())
+
     def _trash(self) -> None:
         self.detail.keep_notes()
         self.presenter.trash(self.table.selected())
@@ -286,7 +293,7 @@ class RunsScreen(Screen):
         if self.table.indexAt(at).isValid():
             menu = QMenu(self.table)
             menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            for name in ("runs.charts", "runs.attack", "runs.resume", "runs.settings"):
+            for name in MAIN:
                 menu.addAction(self._actions[name])
             menu.addSeparator()
             self._fill_menu(menu)

@@ -36,6 +36,7 @@ from slr_keras import __version__
 SCREENS = (
     Place("runs", "Runs", "gui.views.runs", "RunsScreen"),
     Place("train", "Train", "gui.views.train", "TrainScreen", plots=True),
+    Place("compare", "Compare", "gui.views.compare", "CompareScreen", plots=True),
     Place("lab", "Attack lab", "gui.views.lab", "LabScreen", plots=True),
     Place("diagnostics", "Diagnostics", "gui.views.diagnostics", "DiagnosticsScreen"),
 )
@@ -106,6 +107,7 @@ class Window(QMainWindow):
         context.go_to.connect(self.show_screen)
         context.attack_model.connect(lambda *_: self.show_screen("lab"))
         context.chart_runs.connect(lambda *_: self.show_screen("train"))
+        context.compare_runs.connect(lambda *_: self.show_screen("compare"))
         context.edit_config.connect(lambda *_: self.show_screen("train"))
         context.message.connect(self.messages.say)
         context.trainer.message.connect(context.message)

@@ -92,7 +92,7 @@ def read(path: str) -> Record:
         ended=happened[-1][0],
         status=folder.status(),
         summary=_summary(folder["summary.json"]),
-        evaluation=_evaluation(folder["evaluation.json"]),
+        evaluation=read_evaluation(folder["evaluation.json"]),
         file=folder[f"{which}.keras"] if which else None,
         which=which,
         catastrophe=folder.catastrophe(),
@@ -151,7 +151,12 @@ def _summary(path: pathlib.Path) -> dict[str, Any] | None:
     return content
 
 
-def _evaluation(path: pathlib.Path) -> dict[str, Any] | None:
+def read_evaluation(path: pathlib.Path) -> dict[str, Any] | None:
+    """The content of a file that ``evaluate`` has written; None where there is no such file.
+
+    Raises:
+        RunError: it is damaged.
+    """
     content = _load(path)
     if content is None:
         return None

@@ -6,20 +6,20 @@ import base64
 import html
 import io
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from slr_keras.studies.results import Results, accuracies, images, strongest
-from slr_keras.studies.statistics import Difference, Spread, paired
-
-NONE = "–"
-NAMES = {"clean": "clean", "autoattack": "AutoAttack"}
-DATES = 10  # characters of a time stamp
+from slr_keras.studies import tables
+from slr_keras.studies.results import Results, accuracies, strongest
 
 
 def write(folder: pathlib.Path, results: Results) -> list[pathlib.Path]:
-    """table.md, figures and report.html beside results.json; the paths of these."""
-    files = {"table.md": (table(results) + "\n").encode()}
+    """Tables, figures and report.html beside results.json; the paths of these."""
+    files = {"table.md": f"{tables.table(results)}\n".encode()}
+    files |= {
+        "table.tex": tables.latex(results).encode(),
+        "table.csv": tables.csv_text(results).encode(),
+    }
     files |= {f"figure.{suffix}": figure(results, suffix) for suffix in ("png", "svg")}
     files |= {f"{name}.png": analysis(results, name) for name in recorded(results)}
     pictures = {name: data for name, data in files.items() if name.endswith(".png")}
@@ -27,103 +27,6 @@ def write(folder: pathlib.Path, results: Results) -> list[pathlib.Path]:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return [folder / name for name in files]
-
-
-# -- the table --------------------------------------------------------------------------------
-
-
-def table(results: Results) -> str:
-    """Markdown: a row for each arm, means over the seeds and their range, and what differs."""
-    rows = [header(results), *(row(results, arm) for arm in arms(results))]
-    rows.insert(1, ["---"] * len(rows[0]))
-    lines = [f"| {' | '.join(cells)} |" for cells in rows]
-    return "\n".join([*lines, "", footing(results)])
-
-
-def arms(results: Results) -> list[str]:
-    """Those of which at least one run is done."""
-    done = {run["arm"] for run in results["runs"]}
-    return [arm for arm in results["arms"] if arm in done]
-
-
-def header(results: Results) -> list[str]:
-    """The columns' names."""
-    columns = [f"{_name(a)}, {w}" for w in _models(results) for a in results["attacks"]]
-    strong = _name(strongest(results))
-    drop = [f"drop, {strong}"] if len(_models(results)) == 2 else []
-    first = results["arms"][0]
-    return ["arm", "seeds", *columns, *drop, f"{strong}, best, against {first} (95 %; p)"]
-
-
-def row(results: Results, arm: str) -> list[str]:
-    """The cells of an arm, in percent."""
-    models, strong = _models(results), strongest(results)
-    cells = [
-        spread(accuracies(results, arm, which, attack).values())
-        for which in models
-        for attack in results["attacks"]
-    ]
-    if len(models) == 2:
-        best, final = (accuracies(results, arm, which, strong) for which in models)
-        cells.append(spread(best[seed] - final[seed] for seed in best))
-    found = against_first(results, arm)
-    compared = difference(found) if found else NONE
-    return [arm, str(len(accuracies(results, arm, models[0], strong))), *cells, compared]
-
-
-def against_first(results: Results, arm: str) -> Difference | None:
-    """An arm against the first one, best model under the strongest attack, on the same images."""
-    first, which, strong = results["arms"][0], _models(results)[0], strongest(results)
-    ours, theirs = (images(results, name, which, strong) for name in (arm, first))
-    seeds = sorted(ours.keys() & theirs.keys())
-    if arm == first or not seeds:
-        return None
-    return paired([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
-
-
-def spread(values: Iterable[float]) -> str:
-    """``"17.6 (15.4 to 20.1)"``: mean and range in percent; one value has no range."""
-    found = Spread(tuple(values))
-    low, high = found.range
-    mean = f"{100 * found.mean:.1f}"
-    return mean if len(found.values) == 1 else f"{mean} ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def difference(found: Difference) -> str:
-    """``"+3.5 (+1.2 to +5.8, images; p 0.004)"`` in percentage points."""
-    low, high = (f"{100 * bound:+.1f}" for bound in found.interval)
-    p = "" if found.p is None else f"; p {found.p:.2g}"
-    return f"{100 * found.mean:+.1f} ({low} to {high}, {found.by}{p})"
-
-
-def footing(results: Results) -> str:
-    """What the figures rest on: images, seeds, machine, versions, date."""
-    models = [model for run in results["runs"] for model in run["models"].values()]
-    if not models:
-        return "No run is done."
-    devices = sorted({model["device"] for model in models})
-    frameworks = {f"{k} {v}" for m in models for k, v in m["versions"].items() if k != "python"}
-    days = sorted({model["time"][:DATES] for model in models})
-    hours = sum(run["training_seconds"] for run in results["runs"]) / 3600
-    hours += sum(model["seconds"] for model in models) / 3600
-    missing = results["missing"]
-    left = f" Not done: {', '.join(missing)}." if missing else ""
-    return (
-        f"Percent of {results['num_samples']:,} test images. One value for one seed, mean and "
-        "range for more; differences are paired, on the same images, their interval over seeds "
-        "(three or more) or over images, p McNemar's on all images. best: the epoch of highest "
-        f"robust accuracy on validation images. {days[0]} to {days[-1]}, {', '.join(devices)}, "
-        f"{', '.join(sorted(frameworks))}, commit {results['commit'] or 'unknown'}; {hours:.1f} "
-        f"hours of training and evaluation.{left}"
-    )
-
-
-def _models(results: Results) -> list[str]:
-    return list(results["runs"][0]["models"]) if results["runs"] else ["best", "final"]
-
-
-def _name(attack: str) -> str:
-    return NAMES.get(attack, attack.upper() if attack.startswith("pgd") else attack)
 
 
 # -- the figure -------------------------------------------------------------------------------
@@ -134,22 +37,20 @@ def figure(results: Results, suffix: str) -> bytes:
     import matplotlib
     from matplotlib.figure import Figure
 
-    strong, models = strongest(results), _models(results)
+    strong, which = strongest(results), tables.models(results)
     drawn = Figure(figsize=(8, 5), layout="constrained")
     axes = drawn.subplots()
     colours = matplotlib.colormaps["tab20"].resampled(20)
-    for number, arm in enumerate(arms(results)):
+    for number, arm in enumerate(tables.arms(results)):
         hue = colours((2 * number + 2 * number // 20) % 20)
-        clean, robust = (
-            [accuracies(results, arm, w, a) for w in models] for a in ("clean", strong)
-        )
+        clean, robust = ([accuracies(results, arm, w, a) for w in which] for a in ("clean", strong))
         for seed in clean[0]:
             x, y = ([100 * part[seed] for part in parts] for parts in (clean, robust))
             axes.plot(x, y, "-", color=hue, alpha=0.35, linewidth=1)
             axes.plot(x[0], y[0], "o", color=hue, markersize=6)
             axes.plot(x[-1], y[-1], "x", color=hue, markersize=5)
         axes.plot([], [], "o-", color=hue, label=arm)
-    axes.set(xlabel="clean accuracy (%)", ylabel=f"accuracy under {_name(strong)} (%)")
+    axes.set(xlabel="clean accuracy (%)", ylabel=f"accuracy under {tables.title(strong)} (%)")
     axes.set_title(f"{results['study']}: dot best epoch, cross final epoch", fontsize="medium")
     axes.grid(alpha=0.25)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
@@ -223,13 +124,13 @@ img {{ max-width: 100%; background: white }}
 
 def page(results: Results, pictures: Mapping[str, bytes]) -> str:
     """One self-contained HTML page with the pictures, by their names."""
-    rows = [_cells("th", header(results))]
-    rows += [_cells("td", row(results, arm)) for arm in arms(results)]
+    rows = [_cells("th", tables.header(results))]
+    rows += [_cells("td", tables.row(results, arm)) for arm in tables.arms(results)]
     return PAGE.format(
         name=html.escape(results["study"]),
         question=html.escape(results["question"]),
         rows="".join(rows),
-        footing=html.escape(footing(results)),
+        footing=html.escape(tables.footing(results)),
         pictures="".join(_picture(name, data) for name, data in pictures.items()),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import subprocess
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,11 @@ def _of_run(place: Place, run: StudyRun) -> dict[str, Any]:
 
 def _of_model(place: Place, run: StudyRun, which: str) -> dict[str, Any]:
     found = json.loads(place.evaluation(run, which).read_bytes())
+    return of_evaluation(found, place.study.attacks)
+
+
+def of_evaluation(found: Mapping[str, Any], attacks: Iterable[str]) -> dict[str, Any]:
+    """The part of evaluation.json that a table rests on; attacks that were not run are left out."""
     kept = ("epoch", "device", "versions", "time", "seconds", "data_digest", "model_digest")
     rows = {row["attack"]: row for row in found["results"]}
     facts = ("accuracy", "interval", "samples", "right")
@@ -65,7 +71,9 @@ def _of_model(place: Place, run: StudyRun, which: str) -> dict[str, Any]:
         **{key: found[key] for key in kept},
         "warnings": [c["says"] for c in found["checks"] if c["verdict"] != "pass"],
         "attacks": {
-            name: {key: rows[name].get(key, "") for key in facts} for name in place.study.attacks
+            name: {key: rows[name].get(key, "") for key in facts}
+            for name in attacks
+            if name in rows
         },
     }
 
@@ -122,22 +130,33 @@ def load(folder: pathlib.Path) -> Results:
 
 def accuracies(results: Results, arm: str, which: str, attack: str) -> dict[int, float]:
     """``{seed: accuracy}`` of an arm's runs."""
+    return {seed: row["accuracy"] for seed, row in _measured(results, arm, which, attack)}
+
+
+def images(results: Results, arm: str, which: str, attack: str) -> dict[int, np.ndarray]:
+    """``{seed: (N,) bool}``: which images an arm's runs classified correctly."""
     return {
-        run["seed"]: run["models"][which]["attacks"][attack]["accuracy"]
+        seed: images_of(row["right"], row["samples"])
+        for seed, row in _measured(results, arm, which, attack)
+        if row["right"]  # evaluations of before 2026-11-28 do not say
+    }
+
+
+def digests(results: Results, arm: str, which: str) -> dict[int, str]:
+    """``{seed: digest}`` of the images that an arm's models were evaluated on."""
+    return {
+        run["seed"]: run["models"][which]["data_digest"]
         for run in results["runs"]
         if run["arm"] == arm and which in run["models"]
     }
 
 
-def images(results: Results, arm: str, which: str, attack: str) -> dict[int, np.ndarray]:
-    """``{seed: (N,) bool}``: which images an arm's runs classified correctly."""
-    found = {}
+def _measured(results: Results, arm: str, which: str, attack: str) -> Iterator[tuple[int, Any]]:
+    """Seed and row of an arm's models that met an attack."""
     for run in results["runs"]:
-        if run["arm"] == arm and which in run["models"]:
-            row = run["models"][which]["attacks"][attack]
-            if row["right"]:  # evaluations of before 2026-11-28 do not say
-                found[run["seed"]] = images_of(row["right"], row["samples"])
-    return found
+        row = run["models"].get(which, {}).get("attacks", {}).get(attack)
+        if run["arm"] == arm and row:
+            yield run["seed"], row
 
 
 def strongest(study: Study | Results) -> str:

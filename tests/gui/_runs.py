@@ -135,6 +135,8 @@ class StandInContext(QObject):
     go_to = Signal(str)
     attack_model = Signal(str, str)
     chart_runs = Signal(list)
+    compare_runs = Signal(list)
+    runs_changed = Signal(object)
     edit_config = Signal(str)
     message = Signal(str)
 
@@ -145,7 +147,7 @@ class StandInContext(QObject):
         self.trainer = StandInTrainer()
         self.sent: list[tuple[Any, ...]] = []
         self.said: list[str] = []
-        for name in ("go_to", "attack_model", "chart_runs", "edit_config"):
+        for name in ("go_to", "attack_model", "chart_runs", "compare_runs", "edit_config"):
             self._note(name)
         self.message.connect(lambda text: self.said.append(text))
 

@@ -95,14 +95,14 @@ def action(window, name):
 
 
 def test_rail_leads_to_every_screen(window):
-    assert list(window.screens) == ["runs", "train", "lab", "diagnostics"]
+    assert list(window.screens) == ["runs", "train", "compare", "lab", "diagnostics"]
     for name, screen in window.screens.items():
         window.rail.button(name).click()
         assert window.current is screen and window.rail.button(name).isChecked()
 
 
 @pytest.mark.parametrize(
-    ("key", "name"), [("1", "runs"), ("2", "train"), ("3", "lab"), ("4", "diagnostics")]
+    ("key", "name"), [(str(number), name) for number, name in enumerate(NAMES, 1)]
 )
 def test_screens_by_keyboard(window, key, name, wait_until):
     window.show_screen("diagnostics" if name != "diagnostics" else "runs")
@@ -260,7 +260,7 @@ def test_the_first_window_fits_the_screen(open_session, monkeypatch):
 def test_damaged_settings_are_passed_over(open_session, settings):
     settings.setValue("window/geometry", "nonsense")
     settings.setValue("window/screen", "of the future")
-    for name in ("runs", "train", "lab", "diagnostics"):
+    for name in NAMES:
         settings.setValue(f"screens/{name}", "{half a")
     assert open_session().window.current.name == "runs"
 

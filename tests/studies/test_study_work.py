@@ -9,7 +9,7 @@ import time
 import pytest
 
 from slr_keras import study
-from slr_keras.studies import pages, plan, results, work
+from slr_keras.studies import pages, plan, results, tables, work
 from tests.processes import begin
 
 TINY = """
@@ -62,7 +62,7 @@ def test_an_arm_that_fails_is_told_and_the_others_go_on(done, capsys):
     assert code == 1
     found = results.load(folder / "out")
     assert [run["run"] for run in found["runs"]] == ["at-seed0"]
-    assert found["missing"] == ["lost-seed0"] and "lost-seed0" in pages.footing(found)
+    assert found["missing"] == ["lost-seed0"] and "lost-seed0" in tables.footing(found)
     log = (folder / "out" / "logs" / "lost-seed0.log").read_text()
     assert "no.npz" in log.splitlines()[-1]
 
@@ -80,8 +80,8 @@ def test_results_are_those_of_the_files(done):
     assert right.mean() == pytest.approx(rows["fgsm"]["accuracy"]) and len(right) == 30
     for name in ("table.md", "figure.png", "figure.svg", "report.html"):
         assert (folder / "out" / name).stat().st_size > 100
-    assert pages.row(found, "AT")[2:4] == [
-        pages.spread([rows[name]["accuracy"]]) for name in ("clean", "fgsm")
+    assert tables.row(found, "AT")[2:4] == [
+        tables.spread([rows[name]["accuracy"]]) for name in ("clean", "fgsm")
     ]
 
 

@@ -1,0 +1,170 @@
+"""The table of a study, or of any runs that are compared, as Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from slr_keras.studies.results import Results, accuracies, digests, images, strongest
+from slr_keras.studies.statistics import Difference, Spread, paired
+
+NONE = "–"
+NAMES = {"clean": "clean", "autoattack": "AutoAttack"}
+DATES = 10  # characters of a time stamp
+_LATEX = str.maketrans(
+    {c: rf"\{c}" for c in "&%$#_{}"}
+    | {"–": "--", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+)
+
+
+def table(results: Results) -> str:
+    """Markdown: a row for each arm, means over the seeds and their range, and what differs."""
+    lines = [header(results), *rows(results)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return "\n".join([text, "", footing(results)])
+
+
+def latex(results: Results) -> str:
+    """A ``tabular`` with booktabs' rules, what it rests on as a comment above."""
+    head, *body = (
+        " & ".join(cell.translate(_LATEX) for cell in cells) + r" \\"
+        for cells in (header(results), *rows(results))
+    )
+    layout = "l" + "r" * (len(header(results)) - 1)
+    return "\n".join(
+        [
+            f"% {footing(results)}",
+            rf"\begin{{tabular}}{{{layout}}}",
+            *(r"\toprule", head, r"\midrule", *body, r"\bottomrule"),
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def csv_text(results: Results) -> str:
+    """One accuracy a line, unrounded: arm, seed, run, model, attack, images and 95 % interval."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["arm", "seed", "run", "model", "attack", "accuracy", "low", "high", "images"])
+    for run in results["runs"]:
+        for which, model in run["models"].items():
+            for attack, found in model["attacks"].items():
+                facts = run["arm"], run["seed"], run["run"], which, attack
+                figures = found["accuracy"], *(found["interval"] or ("", "")), found["samples"]
+                writer.writerow([*facts, *figures])
+    return text.getvalue()
+
+
+def arms(results: Results) -> list[str]:
+    """Those of which at least one run is done."""
+    done = {run["arm"] for run in results["runs"]}
+    return [arm for arm in results["arms"] if arm in done]
+
+
+def models(results: Results) -> list[str]:
+    """The models of each run that were evaluated, ``best`` first."""
+    known: list[str] | None = results.get("which")
+    found = known or {which for run in results["runs"] for which in run["models"]}
+    return sorted(found) or ["best", "final"]
+
+
+def header(results: Results) -> list[str]:
+    """The columns' names."""
+    columns = [f"{title(a)}, {w}" for w in models(results) for a in results["attacks"]]
+    strong, which = title(strongest(results)), models(results)
+    drop = [f"drop, {strong}"] if len(which) == 2 else []
+    against = f"{strong}, {which[0]}, against {results['arms'][0]} (95 %; p)"
+    return ["arm", "seeds", *columns, *drop, against]
+
+
+def rows(results: Results) -> list[list[str]]:
+    """The cells of every arm."""
+    return [row(part, arm) for arm, part in parts(results).items()]
+
+
+def parts(results: Results) -> dict[str, Results]:
+    """For each arm the results that its row rests on: its runs and those of the first arm."""
+    runs: dict[str, list[Any]] = {arm: [] for arm in arms(results)}
+    for run in results["runs"]:
+        runs[run["arm"]].append(run)
+    first, facts = results["arms"][0], results | {"which": models(results)}
+    return {
+        arm: facts | {"runs": own if arm == first else [*runs.get(first, ()), *own]}
+        for arm, own in runs.items()
+    }
+
+
+def row(results: Results, arm: str) -> list[str]:
+    """The cells of an arm, in percent."""
+    which, strong = models(results), strongest(results)
+    cells = [
+        spread(accuracies(results, arm, one, attack).values())
+        for one in which
+        for attack in results["attacks"]
+    ]
+    if len(which) == 2:
+        best, final = (accuracies(results, arm, one, strong) for one in which)
+        cells.append(spread(best[seed] - final[seed] for seed in best if seed in final))
+    found = against_first(results, arm)
+    compared = difference(found) if found else NONE
+    seeds = {run["seed"] for run in results["runs"] if run["arm"] == arm}
+    return [arm, str(len(seeds)), *cells, compared]
+
+
+def against_first(results: Results, arm: str) -> Difference | None:
+    """An arm against the first one, best model under the strongest attack, on the same images."""
+    first, which, strong = results["arms"][0], models(results)[0], strongest(results)
+    ours, theirs = (images(results, name, which, strong) for name in (arm, first))
+    data, others = (digests(results, name, which) for name in (arm, first))
+    seeds = [s for s in sorted(ours.keys() & theirs.keys()) if data[s] == others[s]]
+    if arm == first or not seeds:
+        return None
+    return paired([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
+
+
+def spread(values: Iterable[float]) -> str:
+    """``"17.6 (15.4 to 20.1)"``: mean and range in percent; one value has no range."""
+    found = Spread(tuple(values))
+    if not found.values:
+        return NONE
+    low, high = found.range
+    mean = f"{100 * found.mean:.1f}"
+    return mean if len(found.values) == 1 else f"{mean} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def difference(found: Difference) -> str:
+    """``"+3.5 (+1.2 to +5.8, images; p 0.004)"`` in percentage points."""
+    low, high = (f"{100 * bound:+.1f}" for bound in found.interval)
+    p = "" if found.p is None else f"; p {found.p:.2g}"
+    return f"{100 * found.mean:+.1f} ({low} to {high}, {found.by}{p})"
+
+
+def title(attack: str) -> str:
+    """An attack's name as it stands in a heading."""
+    return NAMES.get(attack, attack.upper() if attack.startswith("pgd") else attack)
+
+
+def footing(results: Results) -> str:
+    """What the figures rest on: images, seeds, machine, versions, date."""
+    measured = [model for run in results["runs"] for model in run["models"].values()]
+    if not measured:
+        return "No run is done."
+    devices = sorted({model["device"] for model in measured})
+    frameworks = {f"{k} {v}" for m in measured for k, v in m["versions"].items() if k != "python"}
+    days = sorted({model["time"][:DATES] for model in measured})
+    hours = sum(run["training_seconds"] for run in results["runs"]) / 3600
+    hours += sum(model["seconds"] for model in measured) / 3600
+    missing = results["missing"]
+    left = f" Not done: {', '.join(missing)}." if missing else ""
+    return (
+        f"Percent of {results['num_samples']:,} test images. One value for one seed, mean and "
+        "range for more; differences are paired, on the same images, their interval over seeds "
+        "(three or more) or over images, p McNemar's on all images. best: the epoch of highest "
+        f"robust accuracy on validation images. {days[0]} to {days[-1]}, {', '.join(devices)}, "
+        f"{', '.join(sorted(frameworks))}, commit {results['commit'] or 'unknown'}; {hours:.1f} "
+        f"hours of training and evaluation.{left}"
+    )
