@@ -94,9 +94,10 @@ def test_a_stdout_that_nobody_reads_is_the_end_too(window):
     window.close(window.reads)
     window.channel.send(events.Warned("into the void"))
     assert window.channel.commands.get(timeout=LIMIT) is None
+    waiting = window.channel._lines.qsize()
     for number in range(100):
         window.channel.send(events.Warned(f"number {number}"))
-    assert window.channel._lines.qsize() == 0  # nothing piles up
+    assert window.channel._lines.qsize() == waiting <= 1  # nothing piles up; a heartbeat may wait
 
 
 def test_heartbeats_come_by_themselves_and_promise_what_is_expected(window):
