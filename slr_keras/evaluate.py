@@ -13,7 +13,7 @@ import platform
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slr_keras import __version__
 from slr_keras.attacks._base import Attack
@@ -22,17 +22,21 @@ from slr_keras.evaluation.specs import (
     AUTOATTACK,
     CLEAN,
     TRANSFER,
+    USUAL,
     Ball,
     Step,
     make_attack,
     make_steps,
     read_ball,
 )
+from slr_keras.protocol import events
 from slr_keras.settings import schema
 from slr_keras.settings.schema import PIXELS, Facts
 from slr_keras.terminal import cli
 
-DEFAULT_ATTACKS = [CLEAN, "fgsm", "pgd-20"]
+if TYPE_CHECKING:
+    from slr_keras.protocol.channel import Channel
+
 CURVE = "curve"
 FORMAT = 2
 MARKS = {"pass": "green", "warn": "yellow", "fail": "bold red"}
@@ -40,15 +44,21 @@ MARKS = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, evaluate, print the table, write evaluation.json; returns the exit code."""
-    parser = _parser()
-    options = parser.parse(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if cli.wants_json(words):
+        return cli.through_channel("evaluate", words, _command)
+    return _command(words)
+
+
+def _command(words: Sequence[str], channel: Channel | None = None) -> int:
+    options = _parser().parse(words)
     if options.list:
         options.list_presets = False
         return 0 if cli.answer_lists(options) else 2
     if not options.target:
         raise UserError("expected a run folder or a .keras file (see --help)")
     _check_options(options)
-    return _evaluate(options)
+    return _evaluate(options, channel)
 
 
 def _check_options(options: argparse.Namespace) -> None:
@@ -111,7 +121,8 @@ def _parser() -> cli.Parser:
     add("--save-adversarial", metavar="FILE.npz", help="keep adversarial images")
     add("--batch-size", type=int, default=250, metavar="N", help="images at once [250]")
     add("--eval-seed", type=int, default=0, metavar="SEED", help="of the attack's starts [0]")
-    add("--progress", choices=cli.MODES, default="auto", help=cli.MODES_HELP)
+    modes = f"{cli.MODES_HELP}; json for a window"
+    add("--progress", choices=(*cli.MODES, "json"), default="auto", help=modes)
     add("--out", metavar="FILE", help="result file [evaluation.json in the run folder]")
     add("--list", choices=cli.LISTS, metavar="|".join(cli.LISTS), help="list what there is")
     cli.add_settings(parser, ["data"])
@@ -135,7 +146,7 @@ class _Plan:
     @classmethod
     def of(cls, options: argparse.Namespace, attack: Attack) -> _Plan:
         """Read the flags; raises :class:`UserError` before any framework is loaded."""
-        names = options.attacks or ([CLEAN] if options.curve else DEFAULT_ATTACKS)
+        names = options.attacks or ([CLEAN] if options.curve else list(USUAL))
         if options.version and AUTOATTACK not in names:
             raise UserError("--version is of autoattack: add --attacks autoattack")
         if options.transfer_attack and not options.transfer_from:
@@ -186,18 +197,22 @@ def _radii(text: str) -> list[float]:
 # -- the evaluation ---------------------------------------------------------------------------
 
 
-def _evaluate(options: argparse.Namespace) -> int:
+def _evaluate(options: argparse.Namespace, channel: Channel | None) -> int:
     from slr_keras.terminal import targets
+    from slr_keras.terminal.console import evaluation_progress
 
     which = options.which or targets.newest(options.target)
     target = targets.find(options.target, which, cli.values_of(options))
     plan = _Plan.of(options, target.config.attack)
     source = options.transfer_from and _source_file(options.transfer_from)
+    progress = evaluation_progress(options.progress, channel)
+    tell = progress if channel else lambda _: None
+    tell(events.PhaseStarted("importing"))
     cli.import_framework()
     from slr_keras import data
     from slr_keras.evaluation import suite
-    from slr_keras.terminal.console import evaluation_progress
 
+    tell(events.PhaseStarted("loading data"))
     net = target.network()
     loaded = data.load(target.config.data, target.config.seed, read=False)
     x, y = _split(loaded, options)
@@ -214,17 +229,32 @@ def _evaluate(options: argparse.Namespace) -> int:
         suite.check_step(step, classes)
     facts = _facts(options, target, net, loaded, x, y)
     path = pathlib.Path(options.out) if options.out else _default_path(target)
-    with evaluation_progress(options.progress) as progress, _signals() as code:
+    with progress, _signals() as code:
         measured = _measurement(options, net, x, y, [*table, *curve], facts, path, progress)
+        names = tuple(step.name for step in measured.steps)
+        begun = facts["which"], len(y), names, measured.resumed
+        tell(events.EvaluationStarted(options.target, *begun))
+        tell(events.PhaseStarted("evaluating"))
         try:
             measured.run()
+            tell(events.PhaseStarted("checking"))
             result = _result(options, measured, len(table), target, facts)
         except KeyboardInterrupt:
             progress.line(f"stopped; the same command goes on from {measured.store.path}")
-            return code[0]
-    _show(result, options, loaded)
-    _write(result, measured, path, options)
+            return int(progress.code(code[0]))
+    if channel is None:
+        _show(result, options, loaded)
+    written = _write(result, measured, path, options)
+    tell(events.TaskEnded(_sentence(result), tuple(map(str, written))))
+    for file in written if channel is None else ():
+        print(f"written to {file}")
     return 0
+
+
+def _sentence(result: dict[str, Any]) -> str:
+    """The outcome in a line."""
+    shares = [f"{row['attack']} {100 * row['accuracy']:.1f} %" for row in result["results"]]
+    return f"{result['samples']:,} images: {', '.join(shares)}"
 
 
 def _source_file(path: str) -> pathlib.Path:
@@ -388,18 +418,18 @@ def _result(
 
 def _write(
     result: dict[str, Any], measured: Any, path: pathlib.Path, options: argparse.Namespace
-) -> None:
+) -> list[pathlib.Path]:
     """evaluation.json, the curve's picture and the images; then what was kept may go."""
     from slr_keras.run_folder import write_atomically
 
     write_atomically(path, (json.dumps(result, indent=2) + "\n").encode())
-    print(f"written to {path}")
+    written = [path]
     if result["curve"]:
         from slr_keras.evaluation.curves import draw_radii
 
         picture = path.with_name(f"{path.stem}_curve.png")
         draw_radii(result["curve"], picture)
-        print(f"written to {picture}")
+        written.append(picture)
     if options.save_adversarial:
         import numpy as np
 
@@ -407,9 +437,11 @@ def _write(
 
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **suite.adversarials(measured))  # type: ignore[arg-type]
-        write_atomically(pathlib.Path(options.save_adversarial), buffer.getvalue())
-        print(f"written to {options.save_adversarial}")
+        images = pathlib.Path(options.save_adversarial)
+        write_atomically(images, buffer.getvalue())
+        written.append(images)
     measured.store.remove()
+    return written
 
 
 # -- the terminal -----------------------------------------------------------------------------

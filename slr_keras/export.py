@@ -5,34 +5,53 @@ from __future__ import annotations
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from slr_keras import backend
 from slr_keras.errors import RunError, UserError
+from slr_keras.protocol import events
 from slr_keras.terminal import cli
+from slr_keras.terminal.console import reporter
+
+if TYPE_CHECKING:
+    from slr_keras.protocol.channel import Channel
 
 FORMATS = {"saved_model": "savedmodel", "keras": "exported.keras"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, export, verify in a fresh process; returns the exit code."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if cli.wants_json(words):
+        return cli.through_channel("export", words, _command)
+    return _command(words)
+
+
+def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     parser = cli.make_parser("export", "Export the inference network of a run or a .keras file.")
     parser.add_argument("target", help="run folder or .keras file")
     parser.add_argument("--format", choices=FORMATS, default="saved_model", help="[saved_model]")
     parser.add_argument("--which", choices=("best", "final"), help="epoch [best if there is one]")
     parser.add_argument("--out", metavar="PATH", help="where to [savedmodel/ in the run folder]")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
-    options = parser.parse(arguments)
+    cli.add_window(parser)
+    options = parser.parse(words)
+    tell = reporter("json", channel) if channel else lambda _: None
     source = _source(options.target, options.which)
     name = FORMATS[options.format]
     out = pathlib.Path(options.out) if options.out else source.parent / name
     _check_place(out, options.format, options.overwrite)
     if options.format == "saved_model":
         backend.require_tensorflow("a SavedModel")
+    tell(events.PhaseStarted("importing"))
     cli.import_framework()
     from slr_keras import saving
 
+    tell(events.PhaseStarted("exporting"))
     difference = saving.export_network(saving.load_model(source), out, options.format)
-    print(f"{out}: largest difference from the trained model {difference:.1e}, in a fresh process")
+    found = f"largest difference from the trained model {difference:.1e}, in a fresh process"
+    tell(events.TaskEnded(f"{out.name}: {found}", (str(out),)))
+    print(f"{out}: {found}")
     return 0
 
 

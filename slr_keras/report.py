@@ -11,26 +11,41 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slr_keras.errors import UserError
+from slr_keras.protocol import events
 from slr_keras.terminal import cli
 
 if TYPE_CHECKING:
     from slr_keras.analysis.measure import Measured
     from slr_keras.analysis.record import Record
+    from slr_keras.protocol.channel import Channel
 
 NAME = "report.html"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, read the runs, ask their models unless --quick, write the page."""
-    options = _parser().parse(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if cli.wants_json(words):
+        return cli.through_channel("report", words, _command)
+    return _command(words)
+
+
+def _command(words: Sequence[str], channel: Channel | None = None) -> int:
+    from slr_keras.terminal.console import reporter
+
+    options = _parser().parse(words)
+    tell = reporter("json", channel) if channel else lambda _: None
     _check_numbers(options)
     out = _place(options)
     from slr_keras.analysis import page, record
 
     records = [record.read(path) for path in options.runs]
+    tell(events.PhaseStarted("importing"))
     measured = [None] * len(records) if options.quick else _measure_all(records, options)
+    tell(events.PhaseStarted("exporting"))
     text = page.render([page.Subject(*pair) for pair in zip(records, measured, strict=True)])
     _write(out, text.encode())
+    tell(events.TaskEnded(f"{out.name} is written", (str(out),)))
     print(f"written to {out} ({len(text.encode()) / 1e6:.1f} MB)")
     return 0
 
@@ -52,6 +67,7 @@ def _parser() -> cli.Parser:
     add("--num-samples", type=int, default=500, metavar="N", help="test images to attack [500]")
     add("--batch-size", type=int, default=250, metavar="N", help="images at once [250]")
     add("--eval-seed", type=int, default=0, metavar="SEED", help="of the attack's starts [0]")
+    cli.add_window(parser)
     return parser
 
 

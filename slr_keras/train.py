@@ -30,22 +30,9 @@ limit, --train.max_minutes; 130 and 143 by SIGINT and SIGTERM. What was stopped 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, train, print the table; returns the exit code."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if "--progress=json" in words or ("--progress", "json") in zip(words, words[1:], strict=False):
-        return _through_channel(words)
+    if cli.wants_json(words):
+        return cli.through_channel("train", words, _command)
     return _command(words)
-
-
-def _through_channel(words: Sequence[str]) -> int:
-    """The same for a window: events on stdout, commands on stdin."""
-    from slr_keras.protocol.channel import Channel
-
-    with Channel.open("train") as channel:
-        try:
-            return _command(words, channel)
-        except Exception as error:
-            _, sentence = cli.failure(error) or (1, f"{type(error).__name__}: {error}")
-            channel.send(events.Failed(sentence))
-            raise
 
 
 def _command(words: Sequence[str], channel: Channel | None = None) -> int:

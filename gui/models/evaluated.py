@@ -70,8 +70,8 @@ class EvaluatedRuns:
         left, new = list(folders), False
         while left and time.perf_counter() < deadline:
             folder = left.pop(0)
-            for name in FILES.values():
-                new |= self._look(pathlib.Path(folder, name))
+            for path in files_of(folder):
+                new |= self._look(path)
         return left, new
 
     def of(self, folder: str | os.PathLike[str]) -> dict[str, Evaluated]:
@@ -83,8 +83,8 @@ class EvaluatedRuns:
         return [one.problem for one in self._of(folder) if one.problem]
 
     def _of(self, folder: str | os.PathLike[str]) -> Iterator[Evaluated]:
-        for name in FILES.values():
-            _, found = self._known.get(os.path.join(folder, name), (None, None))
+        for path in files_of(folder):
+            _, found = self._known.get(str(path), (None, None))
             if found is not None:
                 yield found
 
@@ -94,6 +94,14 @@ class EvaluatedRuns:
             return False
         self._known[str(path)] = date, _load(path) if date else None
         return True
+
+
+def files_of(target: str | os.PathLike[str]) -> list[pathlib.Path]:
+    """Where the evaluations of a run folder, or of a ``.keras`` file, are written."""
+    place = pathlib.Path(target)
+    if place.suffix == ".keras":
+        return [place.with_name(f"{place.stem}.evaluation.json")]
+    return [place / name for name in FILES.values()]
 
 
 def _date(path: pathlib.Path) -> object:

@@ -17,8 +17,16 @@ PHASES = {
     "loading data": "Loading the data…",
     "building": "Building the model…",
     "compiling": "Compiling the training step, about 10 s…",
-    "exporting": "Writing the SavedModel…",
+    "exporting": "Writing, then reading back what was written…",
+    "checking": "Checking whether the figures can be believed…",
 }
+
+
+def attack_sentence(now: events.EvaluationProgress) -> str:
+    """``"pgd-20 (2 of 3), 40 %: 120 of 500 images robust so far"``."""
+    share = "" if now.done else f", {100 * now.share:.0f} %"
+    robust = f"{now.robust:,} of {now.samples:,} images robust so far"
+    return f"{now.attack} ({now.step} of {now.steps}){share}: {robust}"
 
 
 class Progress:
@@ -33,10 +41,13 @@ class Progress:
         part: images done and images in all, of an evaluation.
         saved: whether a checkpoint is on disk.
         done, stopped: whether it said that it is complete, or that it stopped.
+        result: what came of a task, a sentence.
+        evaluation: the last that was said of an evaluation.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic):
-        self.phase = self.device = self.failure = ""
+        self.phase = self.device = self.failure = self.result = ""
+        self.evaluation: events.EvaluationProgress | None = None
         self.epoch = self.epochs = self.batch = self.batches = self.pause_at = 0
         self.images_per_second: float | None = None
         self.warnings: list[str] = []
@@ -118,6 +129,14 @@ class Progress:
     def _(self, event: events.RunEnded) -> None:
         self.done = True
 
+    @take.register
+    def _(self, event: events.EvaluationProgress) -> None:
+        self._begun, self.evaluation = True, event
+
+    @take.register
+    def _(self, event: events.TaskEnded) -> None:
+        self.done, self.result = True, event.message.rstrip(".")
+
     @property
     def training(self) -> bool:
         """Whether the preparations are over: batches run, or what comes after them."""
@@ -146,6 +165,8 @@ class Progress:
         """What happens now."""
         if not self.phase:
             return STARTING
+        if self.evaluation is not None and self.phase == "evaluating":
+            return attack_sentence(self.evaluation)
         where = f"Epoch {self.epoch} of {self.epochs}"
         if self.phase == "epoch":
             return where

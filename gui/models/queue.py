@@ -14,29 +14,46 @@ from slr_keras.run_folder import default_name, write_atomically
 from slr_keras.settings.schema import to_dict
 
 FILE = "queue.json"
+TRAIN = "train"
+TASKS = {"evaluate": "Evaluation", "export": "Export", "report": "Report"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A run to start, or to go on with.
+    """A run to start or to go on with, or another task that works on a model.
 
     Attributes:
-        path: its run folder.
-        config: its settings; None for a run that exists and goes on.
+        path: its run folder, or the model file that a task works on.
+        config: its settings; None for a run that exists and goes on, and for other tasks.
+        task: ``train``, or one of :data:`TASKS`.
+        arguments: of the task's command.
     """
 
     path: str
     config: RunConfig | None = None
+    task: str = TRAIN
+    arguments: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The folder's name, which is the run's name until a user gives another."""
-        return pathlib.Path(self.path).name
+        name = pathlib.Path(self.path).name
+        return name if self.trains else f"{TASKS[self.task]} of {name}"
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is a run."""
+        return self.task == TRAIN
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What two jobs have in common that must not both be in the queue."""
+        return (self.task, self.path) if self.trains else (self.task, *self.arguments)
 
     @property
     def resumes(self) -> bool:
         """Whether the run goes on from its last checkpoint."""
-        return self.config is None
+        return self.trains and self.config is None
 
 
 class Queue:
@@ -108,7 +125,12 @@ class Queue:
         if not self.kept:
             return
         rows = [
-            {"path": job.path, "config": to_dict(job.config) if job.config else None}
+            {
+                "path": job.path,
+                "config": to_dict(job.config) if job.config else None,
+                "task": job.task,
+                "arguments": job.arguments,
+            }
             for job in self.jobs
         ]
         path = self.runs_dir / FILE
@@ -138,8 +160,11 @@ class Queue:
 
     def _job(self, row: Any) -> Job | None:
         try:
-            values = row["config"]
-            return Job(str(row["path"]), configs.load(values=values) if values else None)
+            values, task = row["config"], row.get("task", TRAIN)
+            if task not in (TRAIN, *TASKS):
+                raise UserError(f"{task} is no task of this version")
+            config = configs.load(values=values) if values else None
+            return Job(str(row["path"]), config, task, tuple(map(str, row.get("arguments", ()))))
         except (UserError, KeyError, TypeError) as error:
             self.problem = f"A run of the saved queue was left out: {error}."
             return None

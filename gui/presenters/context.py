@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QObject, QSettings, Signal
 
+from gui.models.queue import TASKS
 from gui.models.run_store import RunStore
 from gui.presenters.diagnostics import Diagnostics
 from gui.presenters.lab import LabPresenter
@@ -23,6 +24,11 @@ class Programs:
         default_factory=lambda: program("slr_keras.train", "--progress", "json")
     )
     lab: Sequence[str] = dataclasses.field(default_factory=lambda: program("slr_keras.lab"))
+    tasks: Mapping[str, Sequence[str]] = dataclasses.field(
+        default_factory=lambda: {
+            task: program(f"slr_keras.{task}", "--progress", "json") for task in TASKS
+        }
+    )
 
 
 class Context(QObject):
@@ -33,6 +39,7 @@ class Context(QObject):
         attack_model: open the lab on (run folder or ``.keras`` file, which).
         chart_runs: show these run folders in the charts of the Train screen, the first as main.
         compare_runs: show these run folders side by side on the Compare screen.
+        evaluate_model: show the Evaluate screen for (run folder or ``.keras`` file, which).
         runs_changed: :class:`~gui.models.run_store.Changes` that were found on disk.
         edit_config: fill the Train form with the settings of this run folder.
         message: a sentence for the bar at the window's foot.
@@ -42,6 +49,7 @@ class Context(QObject):
     attack_model = Signal(str, str)
     chart_runs = Signal(list)
     compare_runs = Signal(list)
+    evaluate_model = Signal(str, str)
     runs_changed = Signal(object)
     edit_config = Signal(str)
     message = Signal(str)
@@ -56,7 +64,7 @@ class Context(QObject):
         super().__init__()
         self.runs_dir, self.settings, self.programs = runs_dir, settings, programs
         self.store = RunStore(runs_dir)
-        self.trainer = Trainer(self.store, programs.trainer, parent=self, keeps_queue=alone)
+        self.trainer = Trainer(self.store, programs.trainer, self, alone, programs.tasks)
         self.lab = LabPresenter(programs.lab, parent=self)
         folders = {"Runs": runs_dir.absolute(), "Settings": pathlib.Path(settings.fileName())}
         self.diagnostics = Diagnostics(folders, parent=self)

@@ -134,6 +134,15 @@ class RunsPresenter(QObject):
             self._context.compare_runs.emit([record.key for record in records])
             self._context.go_to.emit("compare")
 
+    def evaluate(self, record: RunRecord) -> None:
+        """Open the Evaluate screen on a run's best weights, or on what there is of it."""
+        which = weights(record)
+        if which not in ("best", "final"):
+            self._say(f"{record.name} has no model to evaluate yet: it is written at the end.")
+            return
+        self._context.evaluate_model.emit(record.key, which)
+        self._context.go_to.emit("evaluate")
+
     def attack(self, record: RunRecord) -> None:
         """Open the lab on a run's best weights, or on what there is of it."""
         which = weights(record)
@@ -197,7 +206,8 @@ class RunsPresenter(QObject):
         return current is not None and os.path.abspath(current.path) == record.key
 
     def _waits(self, record: RunRecord) -> bool:
-        return any(os.path.abspath(job.path) == record.key for job in self._context.trainer.queue)
+        jobs = (job for job in self._context.trainer.queue if job.trains)
+        return any(os.path.abspath(job.path) == record.key for job in jobs)
 
     # -- what the user writes -----------------------------------------------------------------
 

@@ -133,6 +133,8 @@ class TrainPresenter(QObject):
 
     def _started(self, path: str) -> None:
         job = self._trainer.current
+        if not job.trains:
+            return
         self.live = path
         self._live_record = RunRecord(pathlib.Path(path), name=job.name, config=job.config)
         self.show_live()

@@ -8,13 +8,13 @@ import os
 import pathlib
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gui.models.progress import Progress
-from gui.models.queue import Job, Queue
+from gui.models.queue import TRAIN, Job, Queue
 from gui.worker import Death, Worker
 from slr_keras import config as configs
 from slr_keras.config import RunConfig
@@ -48,7 +48,7 @@ class Ending:
 
 
 class Trainer(QObject):
-    """Runs one training at a time; others wait in the queue.
+    """Runs one training, evaluation or export at a time; others wait in the queue.
 
     The queue is kept in ``queue.json`` of the runs folder. It goes on by itself after a run that
     ended well or failed for a reason of its own. It waits for :meth:`start_next` (``held``) after
@@ -88,9 +88,10 @@ class Trainer(QObject):
         command: Sequence[str],
         parent: QObject | None = None,
         keeps_queue: bool = True,
+        tasks: Mapping[str, Sequence[str]] | None = None,
     ):
         super().__init__(parent)
-        self._command = list(command)
+        self._commands = {TRAIN: list(command), **(tasks or {})}
         self._queue = Queue(pathlib.Path(store.runs_dir), keeps_queue)
         self.queue_problem = self._queue.problem
         self.worker = Worker("trainer", self)
@@ -142,6 +143,8 @@ class Trainer(QObject):
             return f"{self.progress.sentence().rstrip('…')}, pausing after this batch…"
         if self.state == "paused":
             progress = self.progress
+            if not self.current.trains:
+                return f"{self.current.name} is paused; the model stays loaded"
             batch = f", batch {progress.batch}" if progress.in_epoch else ""
             return f"Paused after epoch {progress.begun}{batch}; the model stays loaded"
         return self.progress.sentence()
@@ -163,9 +166,17 @@ class Trainer(QObject):
         """Go on with the run in a folder, now or when its turn comes."""
         return self._begin_or_queue(Job(str(path)))
 
+    def again(self, job: Job) -> str:
+        """Let a job that ended badly go on."""
+        return self.resume(job.path) if job.trains else self.add(job)
+
+    def add(self, job: Job) -> str:
+        """Do a task now, or when its turn comes; returns what it works on."""
+        return self._begin_or_queue(job)
+
     def _begin_or_queue(self, job: Job) -> str:
         coming = [*self._queue.jobs, *([self.current] if self.current else [])]
-        if job.path in {other.path for other in coming}:
+        if job.key in {other.key for other in coming}:
             self.message.emit(f"{job.name} is in the queue already.")
         elif self.busy:
             self._queue.add(job)
@@ -302,14 +313,16 @@ class Trainer(QObject):
         except OSError as error:
             self._unwritable(job, error)
             return
-        self.worker.start([*self._command, *arguments])
+        self.worker.start([*self._commands[job.task], *arguments])
         if self.busy:
             self._clock.start()
             self.started.emit(job.path)
             self.changed.emit()
 
     def _arguments(self, job: Job) -> list[str]:
-        """What the trainer is told; a new run's settings travel in a temporary file."""
+        """What the program is told; a new run's settings travel in a temporary file."""
+        if not job.trains:
+            return list(job.arguments)
         if job.config is None:
             return ["--resume", job.path]
         pathlib.Path(job.path).parent.mkdir(parents=True, exist_ok=True)
@@ -419,7 +432,8 @@ def _ending(job: Job, death: Death, progress: Progress, wanted: str) -> Ending:
     if death.cause == "crash":
         return Ending("crashed", job, death, _crash(job, death, wanted))
     if death.well and progress.done:
-        return Ending("done", job, death, f"{job.name} is complete.")
+        result = f" {progress.result}." if progress.result else ""
+        return Ending("done", job, death, f"{job.name} is complete.{result}")
     if wanted == "discard" and death.well:
         return Ending("discarded", job, death, f"{job.name} was ended without saving.")
     if death.code == 0 and not progress.stopped and not wanted:  # there was nothing to do
@@ -430,13 +444,20 @@ def _ending(job: Job, death: Death, progress: Progress, wanted: str) -> Ending:
     reason = progress.failure or _error_line(death)
     if reason:
         return Ending("failed", job, death, f"{job.name}: {reason}")
-    sentence = f"The trainer of {job.name} ended with code {death.code} and gave no reason."
+    who = f"The trainer of {job.name}" if job.trains else f"The {job.name}"
+    sentence = f"{who} ended with code {death.code} and gave no reason."
     return Ending("crashed", job, death, sentence)
 
 
 def _crash(job: Job, death: Death, wanted: str) -> str:
-    happened = "The trainer was ended by force." if wanted == "kill" else death.sentence
-    return f"{happened} {job.name} can be resumed from its last checkpoint."
+    happened = (
+        f"{'The trainer' if job.trains else job.name} was ended by force."
+        if wanted == "kill"
+        else death.sentence
+    )
+    if job.trains:
+        return f"{happened} {job.name} can be resumed from its last checkpoint."
+    return f"{happened} {job.name} can be started again; an evaluation goes on where it was."
 
 
 def _error_line(death: Death) -> str:

@@ -76,8 +76,10 @@ class CloseDialog(QDialog):
         job = self._trainer.current
         name = job.name if job else "The run"
         self._text.setText(f"{name} is not finished. What should happen to it?")
+        trains = job is None or job.trains
+        on = "trains on" if trains else "goes on"
         self._detail.setText(
-            "In the background it trains on without a window and appears in the list again. "
+            f"In the background it {on} without a window and appears in the list again. "
             "Stopped, it can be resumed where it is now." + self._queue_sentence()
         )
         self._show_buttons(asking=True)

@@ -19,6 +19,7 @@ from gui.views.readout import Readout, table_of_lines
 
 POINTS = 20_000  # points on screen, all curves together
 FINE = 3000  # so many are drawn antialiased and two pixels wide
+UNITS = dict.fromkeys(SHARES, " %") | {GAP: " points"}
 MANY = 60  # arms or runs; more are drawn by colour, without bands, names and heads
 NAMED = 12  # classes whose names stand upright below their bars
 _WHOLE = 100.0
@@ -62,13 +63,19 @@ class CurvesChart(Chart):
         self, lines: Sequence[tuple[Shown, Line]], axis: str, quantity: str, title: str
     ) -> None:
         """Draw; what was zoomed stays so while axis and quantity are the same."""
-        self._unit = " %" if quantity in SHARES else " points" if quantity == GAP else ""
-        wanted = AXES[axis], f"{title} ({self._unit.strip()})" if self._unit else title
+        self.show_over(lines, AXES[axis], title, UNITS.get(quantity, ""))
+
+    def show_over(
+        self, lines: Sequence[tuple[Shown, Line]], x_label: str, title: str, unit: str
+    ) -> None:
+        """Draw over any axis; ``unit`` stands behind each value, as `` %``."""
+        self._unit = unit
+        wanted = x_label, f"{title} ({unit.strip()})" if unit else title
         if wanted != (self.x_label, self.titles[0]):
             self.x_label, self.titles, self.whole = wanted[0], (wanted[1],), True
             self.dress(theme.colours(), self.pen_scale)
         drawn = [(arm, line) for arm, line in lines if len(line.x)]
-        self.say("" if drawn else f"None of these runs has recorded this: {escape(title)}.")
+        self.say("" if drawn else f"Nothing was recorded of this: {escape(title)}.")
         most = max(100, POINTS // max(1, len(drawn)))
         fine = sum(min(most, len(line.x)) for _, line in drawn) <= FINE
         self.begin()
@@ -151,7 +158,8 @@ def _at(line: Line, x: float) -> tuple[float, float, float] | None:
         return None
     low = line.mean if line.low is None else line.low
     high = line.mean if line.high is None else line.high
-    return tuple(float(np.interp(x, line.x, values)) for values in (line.mean, low, high))
+    mean, least, most = (float(np.interp(x, line.x, values)) for values in (line.mean, low, high))
+    return mean, least, most
 
 
 class PlaneChart(Chart):

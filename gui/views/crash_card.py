@@ -26,12 +26,12 @@ class CrashCard(QFrame):
     """Hidden until :meth:`show_ending` is called with a bad end.
 
     Signals:
-        resume: go on with the run in this folder.
+        resume: go on with this :class:`~gui.models.queue.Job`.
         copied: the details are on the clipboard.
         toggled: it appeared (True) or went away.
     """
 
-    resume = Signal(str)
+    resume = Signal(object)
     copied = Signal()
     toggled = Signal(bool)
 
@@ -90,7 +90,9 @@ class CrashCard(QFrame):
         self.lines.setFixedHeight(height + 2 * self.lines.frameWidth() + 16)
         self.lines.setVisible(bool(lines))
         self.lines.verticalScrollBar().setValue(self.lines.verticalScrollBar().maximum())
-        self.again.setVisible((pathlib.Path(ending.job.path) / "config.toml").is_file())
+        begun = (pathlib.Path(ending.job.path) / "config.toml").is_file()
+        self.again.setVisible(begun or not ending.job.trains)
+        self.again.setText("Resume" if ending.job.trains else "Try again")
 
     def details(self) -> str:
         """Everything that is known of the end, as text."""
@@ -108,7 +110,7 @@ class CrashCard(QFrame):
 
     def _resume(self) -> None:
         if self._ending is not None:
-            self.resume.emit(self._ending.job.path)
+            self.resume.emit(self._ending.job)
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.details())

@@ -9,6 +9,8 @@ from PySide6.QtSvg import QSvgRenderer
 _SHAPES = {
     "runs": '<path d="M9 6h11M9 12h11M9 18h11"/><path d="M4 6h.01M4 12h.01M4 18h.01"/>',
     "train": '<path d="M4 4v16h16"/><path d="M8 15l4-5 3 3 5-7"/>',
+    "evaluate": '<path d="M12 3l7 3v6c0 4.5-3 7.5-7 9-4-1.5-7-4.5-7-9V6z"/>'
+    '<path d="M9 12l2 2 4-4"/>',
     "compare": '<path d="M4 20V4"/><path d="M8 20v-7M12 20V8M16 20v-4M20 20V6"/>',
     "lab": '<circle cx="12" cy="12" r="7"/><path d="M12 2v5M12 17v5M2 12h5M17 12h5"/>',
     "diagnostics": '<path d="M3 12h4l3-8 4 16 3-8h4"/>',

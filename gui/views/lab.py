@@ -87,7 +87,7 @@ class LabScreen(LabLayout):
     def _training(self) -> str:
         """The path of the run that trains; empty if none does."""
         job = self.context.trainer.current
-        return str(job.path) if job is not None else ""
+        return str(job.path) if job is not None and job.trains else ""
 
     def _later(self) -> None:
         if not self._timer.isActive():

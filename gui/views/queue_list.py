@@ -62,7 +62,8 @@ class QueueList(QWidget):
         self.setVisible(bool(jobs))
         held = self._trainer.held and not self._trainer.busy
         self.start.setVisible(held)
-        count = "1 run waits" if len(jobs) == 1 else f"{len(jobs)} runs wait"
+        what = "run" if all(job.trains for job in jobs) else "job"
+        count = f"1 {what} waits" if len(jobs) == 1 else f"{len(jobs)} {what}s wait"
         self.title.setText(f"{count} {'until you start the queue' if held else 'in the queue'}")
         if jobs != self._jobs:
             self._fill(jobs)

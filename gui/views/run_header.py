@@ -131,7 +131,10 @@ class RunHeader(QFrame):
         self.name.setToolTip(str(pathlib.Path(job.path)) if job else "")
         self.status.setText(self._status())
         theme.role(self.status, self._role())
-        self.bars.setVisible(trainer.busy)
+        trains = trainer.current is not None and trainer.current.trains
+        self.bars.setVisible(trains)
+        for widget in (self.set_after, self.after, self.lab):
+            widget.setVisible(trains)
         self.controls.setVisible(trainer.busy)
         self.numbers.setVisible(trainer.busy)
         self._show_buttons()

@@ -36,7 +36,10 @@ from gui.views.runs_table import RunsModel, RunsProxy, RunsTable
 from gui.views.screen import Screen
 
 ALL, EMPTY, NOTHING = range(3)  # pages in the place of the table
-MAIN = ("runs.charts", "runs.compare", "runs.attack", "runs.resume", "runs.settings")
+MAIN = (
+    *("runs.charts", "runs.compare", "runs.evaluate", "runs.attack"),
+    *("runs.resume", "runs.settings"),
+)
 FILTERS: dict[str, tuple[str, ...]] = {
     "All states": (),
     "Running or paused": ("running", "paused"),
@@ -186,6 +189,8 @@ class RunsScreen(Screen):
                    "Show the selected runs in one chart (Return)."),
             Action("runs.compare", "Compare", self._compare, "Run", "", several,
                    "Show the selected runs side by side: curves, evaluations, settings."),
+            Action("runs.evaluate", "Evaluate", act(presenter.evaluate), "Run", "", one,
+                   "Attack many test images on this run's model: AutoAttack and others."),
             Action("runs.attack", "Attack in lab", act(presenter.attack), "Run", "", one,
                    "Attack single images on this run's model."),
             Action("runs.resume", "Resume", act(presenter.resume), "Run", "", self._resumable,

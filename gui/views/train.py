@@ -119,7 +119,7 @@ class TrainScreen(Screen):
         self.form.menu.menu().addAction("Hide settings", lambda: self.show_form(False))
         self.header.discard.connect(self.ask_discard)
         self.header.open_lab.connect(self.open_lab)
-        self.crash.resume.connect(trainer.resume)
+        self.crash.resume.connect(trainer.again)
         self.crash.toggled.connect(lambda there: self.header.status.setHidden(there))
         self.crash.copied.connect(lambda: context.message.emit("Details copied."))
         trainer.changed.connect(self._show_start)
@@ -197,7 +197,7 @@ class TrainScreen(Screen):
 
     def open_lab(self) -> None:
         """Attack images on the newest weights of the run."""
-        if self.trainer.current is not None:
+        if self.trainer.current is not None and self.trainer.current.trains:
             self.context.attack_model.emit(self.trainer.current.path, "current")
             self.context.go_to.emit("lab")
 

@@ -36,6 +36,7 @@ from slr_keras import __version__
 SCREENS = (
     Place("runs", "Runs", "gui.views.runs", "RunsScreen"),
     Place("train", "Train", "gui.views.train", "TrainScreen", plots=True),
+    Place("evaluate", "Evaluate", "gui.views.evaluate", "EvaluateScreen", plots=True),
     Place("compare", "Compare", "gui.views.compare", "CompareScreen", plots=True),
     Place("lab", "Attack lab", "gui.views.lab", "LabScreen", plots=True),
     Place("diagnostics", "Diagnostics", "gui.views.diagnostics", "DiagnosticsScreen"),

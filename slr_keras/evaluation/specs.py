@@ -15,6 +15,7 @@ from slr_keras.settings.schema import PIXELS, Facts
 CLEAN = "clean"
 AUTOATTACK = "autoattack"
 TRANSFER = "mi-fgsm"  # made for it
+USUAL = (CLEAN, "fgsm", "pgd-20")  # where nothing else is asked for
 NAMES: dict[str, tuple[str, dict[str, Any]]] = {  # names beside those of the registry
     "apgd-ce": ("apgd", {"loss": "ce"}),
     "apgd-dlr": ("apgd", {"loss": "dlr"}),
@@ -22,6 +23,10 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {  # names beside those of the re
     "fab-t": ("fab", {"targets": 9}),
     "cw-linf": ("cw", {"norm": "linf"}),
     "cw-l2": ("cw", {"norm": "l2"}),
+}
+WHOLE = {
+    CLEAN: "The images as they are.",
+    AUTOATTACK: "APGD-CE, APGD-T, FAB-T and Square one after the other: the field's measure.",
 }
 COUNTS = ("steps", "queries")  # settings that a number at the end of a name may be
 
@@ -83,6 +88,17 @@ def known_names() -> list[str]:
     attacks = registry.variants("attacks").items()
     own = {name for name, cls in attacks if not cls.training_only}
     return sorted({CLEAN, AUTOATTACK, *own, *NAMES})
+
+
+def described() -> dict[str, str]:
+    """Every name that may be asked for, with a line on what it is."""
+    known, found = registry.variants("attacks"), {}
+    for name in known_names():
+        kind, settings = NAMES.get(name, (name, {}))
+        words = (known[kind].__doc__ or "").strip().partition("\n")[0] if kind in known else ""
+        how = ", ".join(f"{key} {value}" for key, value in settings.items())
+        found[name] = f"{words} ({how})" if how else words or WHOLE[name]
+    return found
 
 
 def make_attack(spec: str, ball: Ball) -> Attack:

@@ -179,6 +179,44 @@ class RunEnded(Event):
     summary: dict[str, Any]
 
 
+# -- of an evaluation, an export, a report ----------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationStarted(Event):
+    """An evaluation begins, or goes on; ``attacks`` are the names of its rows."""
+
+    name = "evaluation_start"
+    target: str
+    which: str | None
+    samples: int
+    attacks: tuple[str, ...]
+    resumed: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationProgress(Event):
+    """How far it is: attack ``step`` of ``steps``, ``share`` of it done, ``robust`` images left."""
+
+    name = "evaluation_progress"
+    attack: str
+    step: int
+    steps: int
+    share: float
+    robust: int
+    samples: int
+    done: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskEnded(Event):
+    """An evaluation, an export or a report is complete; ``paths`` are what it wrote."""
+
+    name = "task_end"
+    message: str
+    paths: tuple[str, ...] = ()
+
+
 # -- what a worker of the app says beside the run itself --------------------------------------
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from slr_keras import config as configs
 from slr_keras.errors import (
@@ -23,6 +23,9 @@ from slr_keras.errors import (
     did_you_mean,
 )
 from slr_keras.settings import registry, schema
+
+if TYPE_CHECKING:
+    from slr_keras.protocol.channel import Channel
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 MODES = ("auto", "bar", "plain", "quiet")
@@ -217,6 +220,35 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
         code, sentence = known
         print(f"error: {sentence}", file=sys.stderr)
         return code
+
+
+def add_window(parser: argparse.ArgumentParser) -> None:
+    """``--progress json`` for a command that has no other progress to show."""
+    modes = ("auto", "json")
+    parser.add_argument("--progress", choices=modes, default="auto", help="json for a window")
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Whether a window has started this command: ``--progress json``."""
+    return "--progress=json" in words or ("--progress", "json") in zip(
+        words, words[1:], strict=False
+    )
+
+
+def through_channel(
+    program: str, words: Sequence[str], command: Callable[[Sequence[str], Channel], int]
+) -> int:
+    """A command for a window: events on stdout, commands on stdin, errors as an event too."""
+    from slr_keras.protocol import events
+    from slr_keras.protocol.channel import Channel
+
+    with Channel.open(program) as channel:
+        try:
+            return command(words, channel)
+        except Exception as error:
+            _, sentence = failure(error) or (1, f"{type(error).__name__}: {error}")
+            channel.send(events.Failed(sentence))
+            raise
 
 
 class _Stream(io.FileIO):

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from slr_keras.protocol import events
 from slr_keras.protocol.channel import PROMISE, Channel
+from slr_keras.training.control import Control
 
 EVERY = 30.0  # seconds between two lines on the same attack or epoch, at least
 PATIENCE = {  # seconds that a library may hold the interpreter in a phase
@@ -22,6 +23,7 @@ PATIENCE = {  # seconds that a library may hold the interpreter in a phase
     "evaluating": 20.0,
     "testing": 20.0,
     "exporting": 60.0,
+    "checking": 60.0,
 }
 
 
@@ -35,8 +37,10 @@ def reporter(mode: str, channel: Channel | None = None) -> Any:
     return {"bar": BarReporter, "plain": PlainReporter, "quiet": QuietReporter}[_resolved(mode)]()
 
 
-def evaluation_progress(mode: str) -> Any:
+def evaluation_progress(mode: str, channel: Channel | None = None) -> Any:
     """The same for an evaluation: called with each ``Progress``, it has ``line`` and ``warn``."""
+    if channel:
+        return ChannelProgress(channel)
     return {"bar": BarProgress, "plain": PlainProgress, "quiet": QuietProgress}[_resolved(mode)]()
 
 
@@ -78,6 +82,10 @@ class Lines:
     def line(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
         self.console.print(text, markup=False)
+
+    def code(self, otherwise: int) -> int:
+        """The exit code of what was stopped."""
+        return otherwise
 
     def warn(self, text: str) -> None:
         """Print a warning."""
@@ -269,6 +277,51 @@ class QuietProgress(Lines):
 
     def __call__(self, progress: Any) -> None:
         """So much is done; a ``slr_keras.evaluation.measurement.Progress``."""
+
+
+class ChannelProgress(ChannelReporter):
+    """Every progress to a window, whose commands are taken on the way."""
+
+    def __init__(self, channel: Channel):
+        super().__init__(channel)
+        self.control = Control(channel.commands, channel.send)
+
+    def __call__(self, told: Any) -> None:
+        """So much is done, or an event; pauses, or raises KeyboardInterrupt, if the window asks."""
+        if isinstance(told, events.Event):
+            super().__call__(told)
+            return
+        facts = (
+            told.step,
+            told.steps,
+            round(told.share, 4),
+            told.robust,
+            told.samples,
+            bool(told.done),
+        )
+        self.channel.send(events.EvaluationProgress(told.name, *facts))
+        self.control.listen(0, 0)
+        if self.control.pause_is_due():
+            self._wait()
+        if self.control.leaving:
+            self.channel.send(events.RunStopped(self.control.leaving, 0, 0))
+            raise KeyboardInterrupt
+
+    def _wait(self) -> None:
+        self.control.paused = True
+        self.channel.send(events.Paused(0, 0))
+        while self.control.paused and not self.control.leaving:
+            self.control.listen(0, 0, wait=True)
+        if not self.control.leaving:
+            self.channel.send(events.Continued(0, 0))
+
+    def warn(self, text: str) -> None:
+        """A warning for the window."""
+        self.channel.send(events.Warned(text))
+
+    def code(self, otherwise: int) -> int:
+        """The exit code of an evaluation that was stopped: 0 if the window asked."""
+        return self.control.code if self.control.leaving else otherwise
 
 
 class PlainProgress(QuietProgress):

@@ -12,6 +12,7 @@ from slr_keras.config import RunConfig
 HERE = pathlib.Path(__file__).resolve().parent
 FAKE_TRAINER = [sys.executable, str(HERE / "fake_trainer.py")]
 FAKE_LAB = [sys.executable, str(HERE / "fake_lab.py")]
+FAKE_TASK = [sys.executable, str(HERE / "fake_task.py")]
 
 
 def programs(*trainer_flags: str) -> Programs:

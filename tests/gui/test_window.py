@@ -95,7 +95,7 @@ def action(window, name):
 
 
 def test_rail_leads_to_every_screen(window):
-    assert list(window.screens) == ["runs", "train", "compare", "lab", "diagnostics"]
+    assert list(window.screens) == ["runs", "train", "evaluate", "compare", "lab", "diagnostics"]
     for name, screen in window.screens.items():
         window.rail.button(name).click()
         assert window.current is screen and window.rail.button(name).isChecked()

@@ -1,0 +1,183 @@
+"""Decides on the Evaluate screen: what is evaluated, and which figures are shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from gui.models.asked import IMAGES, Evaluation
+from gui.models.evaluated import CLEAN, Evaluated, EvaluatedRuns
+from gui.models.queue import Job
+from gui.presenters.context import Context
+from slr_keras.evaluation.intervals import wilson
+from slr_keras.protocol import events
+
+POLL_MS = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One attack of an evaluation; figures are None until they are known."""
+
+    attack: str
+    accuracy: float | None = None
+    interval: tuple[float, float] | None = None
+    robust: int | None = None
+    samples: int = 0
+    share: float = 0.0
+    seconds: float | None = None
+
+
+@dataclasses.dataclass
+class Live:
+    """The evaluation that goes on: what it works on, and its rows so far."""
+
+    target: str
+    which: str
+    rows: dict[str, Row] = dataclasses.field(default_factory=dict)
+
+    def take(self, event: events.EvaluationProgress) -> None:
+        """A row gets on, or is done; before the first attack all that are correct are robust."""
+        clean = self.rows.get(CLEAN)
+        if clean is not None and clean.accuracy is None and not event.share:
+            self.rows[CLEAN] = _done(CLEAN, event.robust, event.samples)
+        if event.done:
+            self.rows[event.attack] = _done(event.attack, event.robust, event.samples)
+            return
+        share = event.share or 1e-3  # it has begun
+        self.rows[event.attack] = Row(
+            event.attack, robust=event.robust, samples=event.samples, share=share
+        )
+
+
+class EvaluatePresenter(QObject):
+    """Starts evaluations through the queue and shows those that are there.
+
+    Signals:
+        changed: other figures, or another model.
+
+    Attributes:
+        target, which: the model whose figures are shown.
+        live: the evaluation that goes on; None if none does.
+    """
+
+    changed = Signal()
+
+    def __init__(self, context: Context, parent: QObject | None = None):
+        super().__init__(parent)
+        self._context, self.trainer = context, context.trainer
+        self.evaluated = EvaluatedRuns()
+        self.target, self.which = "", "best"
+        self.live: Live | None = None
+        self.report = ""  # a page that was written and is to be opened
+        self._timer = QTimer(self, interval=POLL_MS)
+        self._timer.timeout.connect(self.look)
+        self._timer.start()
+        self.trainer.event.connect(self._take)
+        self.trainer.ended.connect(lambda *_: self._ended())
+
+    # -- asking -------------------------------------------------------------------------------
+
+    def start(self, asked: Evaluation) -> bool:
+        """Evaluate, now or when its turn comes; says why not if it cannot."""
+        problem = asked.problem()
+        if problem:
+            self._context.message.emit(problem)
+            return False
+        job = Job(asked.target, task="evaluate", arguments=asked.arguments())
+        self.show(asked.target, asked.which)
+        self.trainer.add(job)
+        if job in self.trainer.queue:
+            self._context.message.emit(f"{job.name} waits in the queue.")
+        return True
+
+    def write_report(self) -> None:
+        """Write the report page of the run that is shown; it opens when it is there."""
+        if self.target:
+            self.trainer.add(Job(self.target, task="report", arguments=(self.target,)))
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether an evaluation goes on (or waits in a pause)."""
+        return self.trainer.current is not None and self.trainer.current.task == "evaluate"
+
+    # -- what is shown ------------------------------------------------------------------------
+
+    def show(self, target: str, which: str) -> None:
+        """Show the figures of a model."""
+        self.target, self.which = target, which or "best"
+        self.look()
+        self.changed.emit()
+
+    def look(self) -> None:
+        """Take in what changed on disk."""
+        if self.target and self.evaluated.read([self.target])[1]:
+            self.changed.emit()
+
+    @property
+    def found(self) -> Evaluated | None:
+        """The finished evaluation of the model that is shown."""
+        found = self.evaluated.of(self.target) if self.target else {}
+        return found.get(self.which, found.get(""))
+
+    @property
+    def problem(self) -> str:
+        """Why an evaluation that is there cannot be used; empty when it can."""
+        return next(iter(self.evaluated.problems(self.target)), "") if self.target else ""
+
+    def rows(self) -> list[Row]:
+        """Those of the evaluation that goes on on this model, else of the finished one."""
+        live = self.live
+        if live is not None and (live.target, live.which) == (self.target, self.which):
+            return list(live.rows.values())
+        return [_row(row) for row in self.found.content["results"]] if self.found else []
+
+    @property
+    def images(self) -> str:
+        """The file of adversarial images beside the evaluation; empty without one."""
+        if not self.target:
+            return ""
+        path = Evaluation(self.target).folder / IMAGES
+        return str(path) if path.is_file() else ""
+
+    # -- the worker ---------------------------------------------------------------------------
+
+    def _take(self, event: Any) -> None:
+        if isinstance(event, events.EvaluationStarted):
+            rows = {name: Row(name, samples=event.samples) for name in event.attacks}
+            self.live = Live(event.target, event.which or "", rows)
+            self.changed.emit()
+        elif isinstance(event, events.EvaluationProgress) and self.live is not None:
+            self.live.take(event)
+            self.changed.emit()
+        elif isinstance(event, events.TaskEnded) and self._is_report():
+            self.report = next(iter(event.paths), "")
+
+    def _is_report(self) -> bool:
+        return self.trainer.current is not None and self.trainer.current.task == "report"
+
+    def _ended(self) -> None:
+        self.live = None
+        self.look()
+        self.changed.emit()
+
+
+def _done(attack: str, robust: int, samples: int) -> Row:
+    bounds = wilson(robust, samples)
+    return Row(attack, robust / max(1, samples), bounds, robust, samples, 1.0)
+
+
+def _row(row: dict[str, Any]) -> Row:
+    samples = int(row.get("samples") or 0)
+    interval = row.get("interval")
+    return Row(
+        str(row["attack"]),
+        float(row["accuracy"]),
+        (interval[0], interval[1]) if interval else None,
+        round(row["accuracy"] * samples),
+        samples,
+        1.0,
+        row.get("seconds"),
+    )

@@ -1,0 +1,241 @@
+"""The left side of the Evaluate screen: which model, which attacks, how many images."""
+
+from __future__ import annotations
+
+import pathlib
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui import theme
+from gui.models.asked import CURVE, KINDS, VERSIONS, Evaluation
+from gui.models.run_store import RunRecord
+from gui.views.no_wheel import guard
+from slr_keras import config as configs
+from slr_keras.evaluation import specs
+
+OWN = list(KINDS)[-1]
+NOBODY = "no other model"
+
+
+class EvaluateForm(QWidget):
+    """What is asked for.
+
+    Signals:
+        start: evaluate it.
+        chosen: another model, (run folder or file, which).
+        changed: anything.
+    """
+
+    start = Signal()
+    chosen = Signal(str, str)
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._files: list[str] = []
+        self._records: list[RunRecord] = []
+        self._build_model()
+        self._build_attacks()
+        self._build_extent()
+        self.why = QLabel(wordWrap=True)
+        theme.role(self.why, "muted")
+        self.go = QPushButton("Evaluate")
+        theme.role(self.go, "primary")
+        self.go.clicked.connect(self.start)
+        form = QFormLayout()
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        for text, field in self._rows():
+            form.addRow(text, field)
+        layout = self._column = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 8, 4)
+        layout.addLayout(form)
+        layout.addWidget(self.attacks, 1)
+        for widget in (self.keep, self.why, self.go):
+            layout.addWidget(widget)
+        for scrolling in (*self.findChildren(QComboBox), *self.findChildren(QSpinBox)):
+            guard(scrolling)
+        self._show()
+
+    def _rows(self) -> list[tuple[str, QWidget]]:
+        return [
+            ("&Model", self._with_button(self.model, self._choose_file, "Choose a .keras file")),
+            ("&Epoch", self.which),
+            ("&Data set", self.data),
+            ("&Images", self.samples),
+            ("&Against epsilon", self.curve),
+            ("&Transfer from", self.transfer),
+            ("A&ttacks", self.kind),
+            ("&Version", self.version),
+            ("A&lso", self.more),
+        ]
+
+    # -- building -----------------------------------------------------------------------------
+
+    def _build_model(self) -> None:
+        self.model = _combo("Model to evaluate")
+        self.model.activated.connect(lambda _: self._model_chosen())
+        self.which = _combo("Epoch whose weights are evaluated")
+        self.which.addItem("Best robust epoch", "best")
+        self.which.addItem("Last epoch", "final")
+        self.which.activated.connect(lambda _: self._model_chosen())
+        self.data = _combo("Data set of the file")
+        self.data.setEditable(True)
+        facts = next(s.facts for s in configs.settings() if s.path == "data.name")
+        self.data.addItems([str(choice) for choice in facts.choices])
+        self.data.setCurrentText("")
+        self.data.lineEdit().setPlaceholderText("as its run used")
+        self.data.editTextChanged.connect(lambda _: self._show())
+
+    def _build_attacks(self) -> None:
+        self.kind = _combo("Which attacks")
+        self.kind.addItems(list(KINDS))
+        self.kind.currentIndexChanged.connect(lambda _: self._show())
+        self.version = _combo("Version of AutoAttack")
+        self.version.addItems(list(VERSIONS))
+        self.attacks = QListWidget()
+        self.attacks.setAccessibleName("Attacks, to choose from")
+        for name, words in specs.described().items():
+            item = QListWidgetItem(name)
+            item.setToolTip(words)
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(_state(name in specs.USUAL))
+            self.attacks.addItem(item)
+        self.attacks.itemChanged.connect(lambda _: self._show())
+        self.more = QLineEdit(placeholderText="pgd-50 square-1000")
+        self.more.setAccessibleName("More attacks, by name and number of steps or queries")
+        self.more.setToolTip("Names as on the command line; a number is that of steps or queries")
+        self.more.textChanged.connect(lambda _: self._show())
+
+    def _build_extent(self) -> None:
+        self.samples = QSpinBox(maximum=1_000_000, value=1000, singleStep=100)
+        self.samples.setSpecialValueText("all")
+        self.samples.setAccessibleName("Number of test images")
+        self.samples.setToolTip("The first images of the test set; 0 for all")
+        self.curve = QLineEdit(placeholderText=f"first:last:number, as {CURVE}")
+        self.curve.setAccessibleName("Radii for accuracy against epsilon")
+        self.curve.setToolTip("Accuracy under PGD-20 at these radii; empty: none")
+        self.curve.textChanged.connect(lambda _: self._show())
+        self.transfer = _combo("Model whose adversarial images are tried")
+        self.keep = QCheckBox("Keep adversarial images, for the gallery")
+        self.keep.setChecked(True)
+
+    def _with_button(self, widget: QWidget, choose: object, text: str) -> QWidget:
+        cell, button = QWidget(), QToolButton()
+        button.setText("…")
+        button.setToolTip(text)
+        button.setAccessibleName(text)
+        button.clicked.connect(choose)
+        row = QHBoxLayout(cell)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(widget, 1)
+        row.addWidget(button)
+        cell.setFocusProxy(widget)
+        return cell
+
+    # -- both ways ----------------------------------------------------------------------------
+
+    def offer(self, records: list[RunRecord]) -> None:
+        """Offer these runs; what was chosen stays so."""
+        self._records = records
+        sources = [(record.name, record.key) for record in records]
+        sources += [(pathlib.Path(path).name, path) for path in self._files]
+        _fill(self.model, sources)
+        _fill(self.transfer, [(NOBODY, ""), *sources])
+        self._show()
+
+    def choose(self, path: str, which: str) -> None:
+        """Choose a model."""
+        if path.endswith(".keras") and path not in self._files:
+            self._files.append(path)
+            self.offer(self._records)
+        self.model.setCurrentIndex(self.model.findData(path))
+        self.which.setCurrentIndex(max(0, self.which.findData(which)))
+        self._show()
+
+    def asked(self) -> Evaluation:
+        """What stands in the form."""
+        target = str(self.model.currentData() or "")
+        is_file = target.endswith(".keras")
+        return Evaluation(
+            target,
+            "" if is_file else str(self.which.currentData()),
+            [*self._names(), *self.more.text().split()],
+            self.version.currentText(),
+            self.samples.value(),
+            self.curve.text().strip(),
+            str(self.transfer.currentData() or ""),
+            self.keep.isChecked(),
+            self.data.currentText().strip() if is_file else "",
+        )
+
+    def _names(self) -> list[str]:
+        if self.kind.currentText() != OWN:
+            return list(KINDS[self.kind.currentText()])
+        items = map(self.attacks.item, range(self.attacks.count()))
+        return [item.text() for item in items if item.checkState() == Qt.CheckState.Checked]
+
+    def _choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Model", "", "Keras models (*.keras)")
+        if path:
+            self.choose(path, "")
+            self._model_chosen()
+
+    def _model_chosen(self) -> None:
+        self._show()
+        self.chosen.emit(str(self.model.currentData() or ""), str(self.which.currentData()))
+
+    def _show(self) -> None:
+        asked = self.asked()
+        own = self.kind.currentText() == OWN
+        self.attacks.setVisible(own)
+        self._column.setStretchFactor(self.attacks, 1 if own else 0)
+        is_file = asked.target.endswith(".keras")
+        self.which.setEnabled(not is_file)
+        self.data.setEnabled(is_file)
+        self.version.setEnabled(specs.AUTOATTACK in asked.attacks)
+        problem = asked.problem()
+        self.why.setText(problem)
+        self.why.setVisible(bool(problem))
+        self.go.setEnabled(not problem)
+        self.changed.emit()
+
+
+def _state(checked: bool) -> Qt.CheckState:
+    return Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked
+
+
+def _combo(name: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setAccessibleName(name)
+    combo.setMinimumContentsLength(14)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return combo
+
+
+def _fill(combo: QComboBox, sources: list[tuple[str, str]]) -> None:
+    if [(combo.itemText(n), combo.itemData(n)) for n in range(combo.count())] == sources:
+        return
+    before = combo.currentData()
+    combo.blockSignals(True)
+    combo.clear()
+    for text, path in sources:
+        combo.addItem(text, path)
+    combo.setCurrentIndex(max(0, combo.findData(before)) if sources else -1)
+    combo.blockSignals(False)

@@ -1,0 +1,138 @@
+"""The images that fell, as small pictures; a double click takes one into the attack lab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui import theme
+from gui.models import gallery, pictures
+from gui.models.run_words import count
+from gui.views.no_wheel import guard
+
+SIDE = 96
+NONE = (
+    "No adversarial images are kept. Evaluate with “Keep adversarial images”, and those that fell "
+    "appear here."
+)
+
+
+class Gallery(QWidget):
+    """Pictures with their class and the attack that fooled them.
+
+    Signals:
+        attack: the number of an image, to be attacked by hand.
+    """
+
+    attack = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fallen = gallery.NOTHING
+        self._names: Sequence[str] = ()
+        self.which = _combo("Attack that fooled the image")
+        self.label = _combo("True class")
+        self.count = QLabel()
+        theme.role(self.count, "muted")
+        self.open = QPushButton("Attack in lab")
+        self.open.setToolTip("Take the chosen image into the attack lab (Return)")
+        self.open.clicked.connect(self._open)
+        self.list = QListWidget()
+        self.list.setAccessibleName("Images that fell")
+        self.list.setViewMode(QListView.ViewMode.IconMode)
+        self.list.setResizeMode(QListView.ResizeMode.Adjust)
+        self.list.setMovement(QListView.Movement.Static)
+        self.list.setUniformItemSizes(True)
+        self.list.setIconSize(QSize(SIDE, SIDE))
+        self.list.setSpacing(6)
+        self.list.itemActivated.connect(lambda _: self._open())
+        self.list.currentRowChanged.connect(lambda row: self.open.setEnabled(row >= 0))
+        for combo in (self.which, self.label):
+            combo.currentIndexChanged.connect(lambda _: self._draw())
+        row = QHBoxLayout()
+        for text, combo in (("Fooled by", self.which), ("class", self.label)):
+            label = QLabel(text)
+            label.setBuddy(combo)
+            row.addWidget(label)
+            row.addWidget(combo)
+        row.addWidget(self.count, 1)
+        row.addWidget(self.open)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 8, 0, 0)
+        layout.addLayout(row)
+        layout.addWidget(self.list, 1)
+
+    def show_images(self, path: str, names: Sequence[str]) -> None:
+        """Show the images of a file; ``names`` are those of the classes."""
+        fallen = gallery.read(path)
+        if fallen is self.fallen and list(names) == list(self._names) and self.which.count():
+            return
+        self.fallen, self._names = fallen, names
+        _fill(self.which, [("any attack", ""), *((name, name) for name in fallen.names)])
+        classes = sorted({int(label) for label in fallen.labels})
+        _fill(self.label, [("any", -1), *((self._class(label), label) for label in classes)])
+        self._draw()
+
+    def _class(self, label: int) -> str:
+        return self._names[label] if label < len(self._names) else str(label)
+
+    def _draw(self) -> None:
+        self.list.clear()
+        label = self.label.currentData()
+        chosen = self.fallen.chosen(
+            self.which.currentData() or "", -1 if label is None else int(label)
+        )
+        for number in chosen[: gallery.MOST]:
+            words = self._class(int(self.fallen.labels[number]))
+            item = QListWidgetItem(_picture(self.fallen.images[number]), words)
+            item.setData(Qt.ItemDataRole.UserRole, number)
+            item.setToolTip(f"Image {number}, {words}, fooled by {self.fallen.attacks[number]}")
+            self.list.addItem(item)
+        more = f", {gallery.MOST} shown" if len(chosen) > gallery.MOST else ""
+        none = self.fallen.problem or ("" if len(self.fallen.images) else NONE)
+        self.count.setText(none or f"{count(len(chosen), 'image')} fell{more}")
+        self.count.setWordWrap(bool(none))
+        self.open.setEnabled(False)
+
+    def _open(self) -> None:
+        item = self.list.currentItem()
+        if item is not None:
+            self.attack.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def _picture(image: object) -> QIcon:
+    """Pixels as squares, as large as the place for them."""
+    levels = pictures.to_bytes(image)  # type: ignore[arg-type]
+    height, width, _ = levels.shape
+    made = QImage(levels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    mode = Qt.AspectRatioMode.KeepAspectRatio
+    return QIcon(QPixmap.fromImage(made.scaled(SIDE, SIDE, mode)))
+
+
+def _combo(name: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setAccessibleName(name)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+    guard(combo)
+    return combo
+
+
+def _fill(combo: QComboBox, choices: Sequence[tuple[str, object]]) -> None:
+    combo.blockSignals(True)
+    combo.clear()
+    for text, data in choices:
+        combo.addItem(text, data)
+    combo.blockSignals(False)
