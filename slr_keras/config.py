@@ -50,54 +50,95 @@ class TrainSettings(Settings):
     """Length of the run, and what it leaves behind."""
 
     epochs: int = setting(30, help="passes over the training set", unit="epochs", at_least=1)
-    batch_size: int = setting(128, help="images per step", unit="images", at_least=1)
+    batch_size: int = setting(
+        128, label="Images in a batch", help="images per step", unit="images", at_least=1
+    )
     checkpoint_minutes: float = setting(
         10.0,
+        label="Minutes between checkpoints",
         help="longest time between checkpoints; one is written after every epoch in any case",
         unit="minutes",
         above=0,
     )
     max_minutes: float = setting(
         0.0,
+        label="Time limit",
         help="leave before the process has run so long, state saved, exit code 75; 0: no limit; "
         "with --resume too",
         unit="minutes",
         at_least=0,
     )
-    keep_checkpoints: int = setting(2, help="checkpoints kept, newest first", at_least=1)
-    export: bool = setting(False, help="write savedmodel/ (from the best epoch) at the end")
-    tensorboard: bool = setting(True, help="write TensorBoard logs")
+    keep_checkpoints: int = setting(
+        2, label="Checkpoints kept", help="checkpoints kept, newest first", at_least=1
+    )
+    export: bool = setting(
+        False, label="Write a SavedModel", help="write savedmodel/ (from the best epoch) at the end"
+    )
+    tensorboard: bool = setting(True, label="Write TensorBoard logs", help="write TensorBoard logs")
 
 
 @dataclasses.dataclass(frozen=True)
 class EvalSettings(Settings):
     """Accuracy during training (PGD on fixed subsets) and on the test set at the end."""
 
-    every: int = setting(1, help="evaluate after every so many epochs", unit="epochs", at_least=1)
+    every: int = setting(
+        1,
+        label="Evaluate every",
+        help="evaluate after every so many epochs",
+        unit="epochs",
+        at_least=1,
+    )
     train_samples: int = setting(
-        500, help="training images evaluated per epoch, 0 for all", unit="images", at_least=0
+        500,
+        label="Training images looked at",
+        help="training images evaluated per epoch, 0 for all",
+        unit="images",
+        at_least=0,
     )
     val_samples: int = setting(
-        500, help="validation images evaluated per epoch, 0 for all", unit="images", at_least=0
+        500,
+        label="Validation images looked at",
+        help="validation images evaluated per epoch, 0 for all",
+        unit="images",
+        at_least=0,
     )
     test_samples: int = setting(
-        0, help="test images evaluated at the end, 0 for all", unit="images", at_least=0
+        0,
+        label="Test images at the end",
+        help="test images evaluated at the end, 0 for all",
+        unit="images",
+        at_least=0,
     )
-    steps: int = setting(10, help="PGD steps of the evaluation per epoch", at_least=1)
-    test_steps: int = setting(20, help="PGD steps of the test at the end", at_least=1)
-    batch_size: int = setting(250, help="images per evaluation batch", unit="images", at_least=1)
+    steps: int = setting(
+        10,
+        label="PGD steps while training",
+        help="PGD steps of the evaluation per epoch",
+        at_least=1,
+    )
+    test_steps: int = setting(
+        20, label="PGD steps at the end", help="PGD steps of the test at the end", at_least=1
+    )
+    batch_size: int = setting(
+        250, label="Images at once", help="images per evaluation batch", unit="images", at_least=1
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelBankSettings(Settings):
     """How the soft labels are stored."""
 
-    dtype: str = setting("float32", help="number format", choices=("float32", "float16"))
+    dtype: str = setting(
+        "float32", label="Number format", help="number format", choices=("float32", "float16")
+    )
     top_k: int = setting(
-        0, help="largest entries kept of each label, the others share the rest; 0: all", at_least=0
+        0,
+        label="Entries kept of a label",
+        help="largest entries kept of each label, the others share the rest; 0: all",
+        at_least=0,
     )
     place: str = setting(
         "device",
+        label="Memory",
         help="memory of the device, or of the host beside it (TensorFlow)",
         choices=("device", "host"),
     )
@@ -109,12 +150,17 @@ class WeightsSettings(Settings):
 
     awp: float = setting(
         0.0,
+        label="Weight perturbation (AWP)",
         help="adversarial weight perturbation: step relative to the weights, 0.01 for AT, 0.005 "
         "for TRADES and MART; 0: off",
         at_least=0,
     )
     awp_start_epoch: int = setting(
-        1, help="first epoch whose weights are perturbed", unit="epochs", at_least=1
+        1,
+        label="First perturbed epoch",
+        help="first epoch whose weights are perturbed",
+        unit="epochs",
+        at_least=1,
     )
 
 
@@ -124,12 +170,16 @@ class EmaSettings(Settings):
 
     decay: float = setting(
         0.0,
+        label="Decay of the average",
         help="a <- decay * a + (1 - decay) * weight after each step, 0.999 for example; 0: off",
         at_least=0,
         below=1,
     )
     start_epoch: int = setting(
-        1, help="first epoch averaged; the usual one follows the first decay", at_least=1
+        1,
+        label="First averaged epoch",
+        help="first epoch averaged; the usual one follows the first decay",
+        at_least=1,
     )
 
 
@@ -139,6 +189,7 @@ class SwaSettings(Settings):
 
     start_epoch: int = setting(
         0,
+        label="First epoch of the mean",
         help="first epoch whose weights at its end are part of the mean; 0: off",
         unit="epochs",
         at_least=0,
@@ -151,11 +202,15 @@ class AnalysisSettings(Settings):
 
     record: str = setting(
         "",
+        label="Recorded analyses",
         help="names separated by commas, or all: gradient_norm costs a pass with gradient, the "
         "others next to nothing beside an attack on the images that are looked at",
     )
     samples: int = setting(
-        500, help="training and as many validation images that are looked at", at_least=10
+        500,
+        label="Images looked at",
+        help="training and as many validation images that are looked at",
+        at_least=10,
     )
 
     @property
@@ -182,12 +237,23 @@ class DistributedSettings(Settings):
 
     coordinator: str = setting(
         "",
+        label="Address of process 0",
         help="HOST:PORT of process 0, or auto: as JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and "
         "JAX_PROCESS_ID say, or torchrun's variables, Slurm, Open MPI or a TPU pod",
     )
-    processes: int = setting(1, help="processes of the run", at_least=1)
-    process: int = setting(0, help="number of this process, from 0", at_least=0)
-    timeout: int = setting(60, help="wait for the others so long", unit="seconds", at_least=1)
+    processes: int = setting(
+        1, label="Number of processes", help="processes of the run", at_least=1
+    )
+    process: int = setting(
+        0, label="Number of this process", help="number of this process, from 0", at_least=0
+    )
+    timeout: int = setting(
+        60,
+        label="Patience with the others",
+        help="wait for the others so long",
+        unit="seconds",
+        at_least=1,
+    )
 
     def validate(self) -> None:
         """An address to meet at, and a number below that of the processes."""
@@ -211,36 +277,65 @@ class RunConfig(Settings):
 
     seed: int = setting(
         0,
+        label="Random seed",
         help="fixes initialisation, data order, augmentation and attack starts",
         at_least=0,
         at_most=2**31 - 1,
     )
-    run_dir: str = setting("", help="run folder; empty: runs/<time>-<method>-<model>-<dataset>")
-    overwrite: bool = setting(False, help="move an existing run folder's content to the side first")
+    run_dir: str = setting(
+        "",
+        label="Folder of the run",
+        help="run folder; empty: runs/<time>-<method>-<model>-<dataset>",
+    )
+    overwrite: bool = setting(
+        False,
+        label="Replace an existing folder",
+        help="move an existing run folder's content to the side first",
+    )
     precision: str = setting(
-        "float32", help="Keras precision policy", choices=("float32", "mixed_bfloat16")
+        "float32",
+        label="Arithmetic",
+        help="Keras precision policy",
+        choices=("float32", "mixed_bfloat16"),
     )
     attack_precision: str = setting(
         "same",
+        label="Arithmetic of the attack",
         help="arithmetic of the training attack alone; bfloat16 is faster on CPUs with AMX and on "
         "Zen 4, and flips some gradient signs; auto: measured at the start, then kept",
         choices=("same", "bfloat16", "auto"),
     )
     devices: str = setting(
-        "1", help="devices of this machine that share each batch: a number, or all"
+        "1",
+        label="Devices that share a batch",
+        help="devices of this machine that share each batch: a number, or all",
     )
     train: TrainSettings = setting(TrainSettings(), help="training")
     data: DataSettings = setting(DataSettings(), help="data")
-    model: Architecture = setting(SmallCNN(), help="architecture", variants="models")
-    method: Method = setting(SLR(start_epoch=6), help="training method", variants="methods")
+    model: Architecture = setting(
+        SmallCNN(), label="Network", help="architecture", variants="models"
+    )
+    method: Method = setting(
+        SLR(start_epoch=6), label="Training method", help="training method", variants="methods"
+    )
     labels: Labels = setting(
-        Hard(), help="what the loss compares with; method slr brings its own", variants="labels"
+        Hard(),
+        label="Label scheme",
+        help="what the loss compares with; method slr brings its own",
+        variants="labels",
     )
     attack: Attack = setting(
-        PGD(eps=24 / 255, step_size=6 / 255), help="attack of the training step", variants="attacks"
+        PGD(eps=24 / 255, step_size=6 / 255),
+        label="Attack",
+        help="attack of the training step",
+        variants="attacks",
     )
-    optimizer: OptimizerSettings = setting(SGDSettings(), help="optimiser", variants="optimizers")
-    schedule: Schedule = setting(Step(), help="learning-rate schedule", variants="schedules")
+    optimizer: OptimizerSettings = setting(
+        SGDSettings(), label="Optimiser", help="optimiser", variants="optimizers"
+    )
+    schedule: Schedule = setting(
+        Step(), label="Learning-rate schedule", help="learning-rate schedule", variants="schedules"
+    )
     label_bank: LabelBankSettings = setting(LabelBankSettings(), help="label bank")
     weights: WeightsSettings = setting(WeightsSettings(), help="weight perturbation")
     ema: EmaSettings = setting(EmaSettings(), help="weight averaging")

@@ -25,6 +25,10 @@ from slr_keras.settings.schema import Setting
 
 PROGRAM = "python -m slr_keras.train"
 _ROLE = re.compile(r":\w+:`~?(?:\w+\.)*(\w+)`")  # a cross-reference in a docstring
+ESSENTIAL = (  # what makes a run: data, network, the axes of the method, radius, length
+    *("data.name", "model.name", "method.name", "labels.name", "weights.awp", "data.augment"),
+    *("attack.name", "attack.norm", "attack.eps", "train.epochs"),
+)
 OWN_FOLDER = ("run_dir", "overwrite")  # a run's folder is no part of what it is copied for
 
 
@@ -50,8 +54,7 @@ class Row:
     @property
     def label(self) -> str:
         """Its name in words."""
-        words = self.setting.name.replace("_", " ")
-        return words[0].upper() + words[1:]
+        return self.setting.label
 
     @property
     def help(self) -> str:
@@ -138,6 +141,7 @@ class Form:
         self.config: RunConfig | None = None
         self.problems: list[str] = []
         self.preset = ""
+        self._presets: dict[str, str] = {}  # the texts of the preset
         self.changes: list[Callable[[], None]] = []
         self.reset()
 
@@ -159,6 +163,16 @@ class Form:
     def row(self, path: str) -> Row | None:
         """The row that is shown for a path."""
         return next((row for row in self.visible() if row.setting.path == path), None)
+
+    def essentials(self) -> list[Row]:
+        """The few rows that make a run, of the variants that are chosen."""
+        found = (self.row(path) for path in ESSENTIAL)
+        return [row for row in found if row is not None]
+
+    def differs(self, row: Row) -> bool:
+        """Whether a row is not as the preset has it."""
+        preset = self._presets.get(row.key, row.default)
+        return row._value(row.text) != row._value(preset)
 
     def sections(self) -> dict[str, list[Row]]:
         """All rows by the section that they stand in."""
@@ -194,6 +208,8 @@ class Form:
 
     def set_texts(self, texts: Mapping[str, Any], preset: str = "") -> None:
         """Show what was typed in another session; settings that are no more are passed over."""
+        preset = preset if preset in configs.preset_names() else ""
+        self._presets = self._texts(configs.load(preset=preset or None))
         for row in self.rows.values():
             row.text = str(texts.get(row.key, row.default))
         self.preset = preset
@@ -202,7 +218,10 @@ class Form:
     def set_config(self, config: RunConfig, preset: str = "") -> None:
         """Show a configuration; rows of variants that it has not go to their defaults."""
         self.preset = preset
-        self._fill(schema.to_dict(config))
+        self._presets = self._texts(configs.load(preset=preset or None))
+        for key, text in self._texts(config).items():
+            self.rows[key].text = text
+        self._check()
 
     def reset(self, key: str = "", section: str | None = None) -> None:
         """Put a row, the rows shown in a section, or everything back to the defaults."""
@@ -210,7 +229,7 @@ class Form:
             self.set_text(key, self.rows[key].default)
             return
         if section is None:
-            self.preset = ""
+            self.preset, self._presets = "", {}
         for row in self.rows.values():
             if section is None or (row.setting.section == section and self.shown(row)):
                 row.text = row.default
@@ -232,16 +251,16 @@ class Form:
         defaults = {name: getattr(RunConfig(), name) for name in OWN_FOLDER}
         self.set_config(config.replace(**defaults))
 
-    def _fill(self, values: Mapping[str, Any]) -> None:
-        leaves = dict(_leaves(values))
-        for row in self.rows.values():
-            row.text = row.default
-            if row.setting.path in leaves and not row.setting.variant:
-                row.text = to_text(leaves[row.setting.path], row.setting.facts)
-        for row in self.rows.values():
-            if row.setting.variant and self.shown(row) and row.setting.path in leaves:
-                row.text = to_text(leaves[row.setting.path], row.setting.facts)
-        self._check()
+    def _texts(self, config: RunConfig) -> dict[str, str]:
+        """What a configuration puts into the rows; those of other variants have their defaults."""
+        leaves = dict(_leaves(schema.to_dict(config)))
+        found = {}
+        for key, row in self.rows.items():
+            setting = row.setting
+            chosen = str(leaves.get(f"{setting.section}.name", ""))
+            known = setting.path in leaves and setting.variant in ("", chosen)
+            found[key] = to_text(leaves[setting.path], setting.facts) if known else row.default
+        return found
 
     @property
     def edited(self) -> bool:

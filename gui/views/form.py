@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QStyle,
+    QTabBar,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -36,6 +37,14 @@ QToolButton { border: none; border-radius: 0; border-bottom: 1px solid palette(m
               font-weight: 600; padding: 5px 0 3px 0; text-align: left; background: transparent; }
 QToolButton:focus { border-bottom: 2px solid palette(highlight); }
 """
+ESSENTIALS, ALL, CHANGED = "Essentials", "All settings", "Changed"
+MODES = {
+    ESSENTIALS: "Data, network, method, attack and length: what makes a run",
+    ALL: "Everything, by section",
+    CHANGED: "What is not as the preset has it",
+}
+NO_MATCH = "No setting matches. Clear the search to see all."
+NOTHING_CHANGED = "Everything is as the preset has it."
 TOML_FILTER = "TOML files (*.toml);;All files (*)"
 
 
@@ -256,10 +265,10 @@ class SectionView(QWidget):
             self.made.emit(view)
         return self._views[row.key]
 
-    def refresh(self, words: str) -> bool:
-        """Show the rows that match; returns whether there is one."""
+    def refresh(self, words: str, among: Callable[[Row], bool] | None = None) -> bool:
+        """Show the rows that match, ``among`` those only; returns whether there is one."""
         shown = [row for row in self._rows if self._form.shown(row)]
-        wanted = [row for row in shown if row.matches(words)]
+        wanted = [row for row in shown if row.matches(words) and (among is None or among(row))]
         for row in wanted:
             self.view(row)
         keys = {row.key for row in wanted}
@@ -270,11 +279,48 @@ class SectionView(QWidget):
         self.count.setText(_count(errors, changed))
         theme.role(self.count, "bad" if errors else "muted")
         self.undo.setVisible(bool(changed))
-        open_ = self.header.isChecked() or bool(words)
+        open_ = self.header.isChecked() or bool(words) or among is not None
         self.header.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
         self.body.setVisible(open_)
         self.setVisible(bool(wanted))
         return bool(wanted)
+
+
+class EssentialsView(QWidget):
+    """The few rows that make a run, without headings; a row is made when it is first shown.
+
+    Signals:
+        made: a row was made.
+    """
+
+    made = Signal(object)
+
+    def __init__(self, form: Form):
+        super().__init__()
+        self._form = form
+        self._views: dict[str, RowView] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(8, 4, 0, 8)
+        self._column.setSpacing(4)
+
+    @property
+    def rows(self) -> list[RowView]:
+        """Those made so far."""
+        return list(self._views.values())
+
+    def refresh(self) -> None:
+        """Show the rows of the variants that are chosen."""
+        wanted = self._form.essentials()
+        for place, row in enumerate(wanted):
+            view = self._views.get(row.key)
+            if view is None:
+                view = self._views[row.key] = RowView(self._form, row)
+                self.made.emit(view)
+            if self._column.indexOf(view) != place:
+                self._column.insertWidget(place, view)
+        keys = {row.key for row in wanted}
+        for view in self._views.values():
+            view.refresh(view.row.key in keys)
 
 
 class _TallArea(QScrollArea):
@@ -303,11 +349,17 @@ class FormView(QWidget):
         self._filling = False
         self._of_control: dict[QObject, Row] = {}
         self._top = self._presets()
+        self.modes = QTabBar(drawBase=False, expanding=False)
+        self.modes.setAccessibleName("Which settings are shown")
+        for text, tip in MODES.items():
+            self.modes.setTabToolTip(self.modes.addTab(text), tip)
+        self.modes.currentChanged.connect(self.refresh)
+        self.essentials = EssentialsView(form)
         self.search = QLineEdit(placeholderText="Search settings", clearButtonEnabled=True)
         self.search.setAccessibleName("Search settings")
         self.search.textChanged.connect(self.refresh)
         self.sections = [SectionView(form, name, rows) for name, rows in form.sections().items()]
-        self.empty = QLabel("No setting matches. Clear the search to see all.", wordWrap=True)
+        self.empty = QLabel(NO_MATCH, wordWrap=True)
         theme.role(self.empty, "muted")
         self.help = self._help()
         self.notes = QLabel(wordWrap=True)
@@ -315,7 +367,8 @@ class FormView(QWidget):
         self.notes.setAccessibleName("Remarks on the settings")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self._top, self.search, self._scroll(), self.help, self.notes):
+        parts = (self._top, self.modes, self.search, self._scroll(), self.help, self.notes)
+        for widget in parts:
             layout.addWidget(widget, 1 if isinstance(widget, QScrollArea) else 0)
         form.changes.append(self.refresh)
         self.refresh()
@@ -367,6 +420,8 @@ class FormView(QWidget):
         layout.setContentsMargins(0, 0, 6, 0)
         layout.setSpacing(2)
         layout.addWidget(self.empty)
+        layout.addWidget(self.essentials)
+        self.essentials.made.connect(self._watch)
         for section in self.sections:
             section.folded.connect(self.refresh)
             section.made.connect(self._watch)
@@ -385,6 +440,10 @@ class FormView(QWidget):
         label.setFixedHeight(3 * QFontMetrics(label.font()).lineSpacing() + 6)
         theme.role(label, "muted")
         return label
+
+    def show_all(self) -> None:
+        """Show all settings, by section."""
+        self.modes.setCurrentIndex(list(MODES).index(ALL))
 
     def _watch(self, view: RowView) -> None:
         self._of_control[view.control] = view.row
@@ -407,13 +466,33 @@ class FormView(QWidget):
             return
         self._filling = True  # controls that are filled tell of it
         try:
-            words = self.search.text()
-            found = [section.refresh(words) for section in self.sections]
-            self.empty.setVisible(not any(found))
+            self._show_rows()
             self._show_preset()
             self._show_notes()
         finally:
             self._filling = False
+
+    def _show_rows(self) -> None:
+        """Those of the mode; a search looks through all."""
+        mode, words = list(MODES)[self.modes.currentIndex()], self.search.text()
+        few = mode == ESSENTIALS and not words
+        self.essentials.setVisible(few)
+        if few:
+            self.essentials.refresh()
+        changed = self.form.differs if mode == CHANGED and not words else None
+        found = [not few and section.refresh(words, changed) for section in self.sections]
+        for section in self.sections if few else ():
+            section.hide()
+        self.empty.setText(NOTHING_CHANGED if changed else NO_MATCH)
+        self.empty.setVisible(not few and not any(found))
+
+    def _hidden_errors(self) -> list[str]:
+        """What is wrong with rows that are not shown."""
+        if list(MODES)[self.modes.currentIndex()] != ESSENTIALS or self.search.text():
+            return []
+        shown = {row.key for row in self.form.essentials()}
+        rows = [r for r in self.form.visible() if r.error and r.key not in shown]
+        return [f"{row.setting.path}: {row.error} (see All settings)" for row in rows]
 
     def _show_preset(self) -> None:
         edited = self.form.edited
@@ -431,7 +510,8 @@ class FormView(QWidget):
 
     def _show_notes(self) -> None:
         colours = theme.colours()
-        lines = [(colours.bad, problem) for problem in self.form.problems]
+        wrong = [*self.form.problems, *self._hidden_errors()]
+        lines = [(colours.bad, problem) for problem in wrong]
         lines += [(colours.warn, warning) for warning in self.form.warnings()]
         self.notes.setText(
             "".join(
@@ -503,6 +583,14 @@ class FormView(QWidget):
 
     def show_first_error(self) -> None:
         """Take the user to the first row that is wrong."""
+        wrong = {row.key for row in self.form.visible() if row.error}
+        if self.modes.currentIndex() == 0 and wrong:
+            view = next((v for v in self.essentials.rows if v.row.key in wrong), None)
+            if view is not None:
+                self.search.clear()
+                view.control.setFocus(Qt.FocusReason.OtherFocusReason)
+                return
+        self.modes.setCurrentIndex(list(MODES).index(ALL))
         for section in self.sections:
             for view in section.rows:
                 if view.row.error and self.form.shown(view.row):

@@ -317,6 +317,7 @@ class TrainScreen(Screen):
             "texts": {row.key: row.text for row in rows if row.text != row.default},
             "preset": self.presenter.form.preset,
             "folded": self.form.folded(),
+            "mode": self.form.modes.currentIndex(),
             "form": self.left.isVisibleTo(self),
             "sizes": self.splitter.sizes() if self.left.isVisibleTo(self) else [],
             "charted": self.presenter.shown,
@@ -329,6 +330,9 @@ class TrainScreen(Screen):
         if isinstance(texts, dict):
             self.presenter.form.set_texts(texts, str(state.get("preset", "")))
         self.form.fold([str(name) for name in state.get("folded", [])])
+        mode = state.get("mode")
+        if isinstance(mode, int) and 0 <= mode < self.form.modes.count():
+            self.form.modes.setCurrentIndex(mode)
         self.show_form(state.get("form") is not False)
         sizes = state.get("sizes") or []
         if len(sizes) == 2 and all(type(size) is int for size in sizes):

@@ -40,7 +40,9 @@ class Attack(Variant):
     norm: str = setting(
         "linf", help="norm that measures the perturbation", choices=("linf", "l2", "l1")
     )
-    eps: float = setting(8 / 255, help="radius of the ball", unit=PIXELS, at_least=0)
+    eps: float = setting(
+        8 / 255, label="Epsilon", help="radius of the ball", unit=PIXELS, at_least=0
+    )
     targeted: bool = setting(False, help="drive images towards given classes, not away from theirs")
 
     def validate(self) -> None:

@@ -33,9 +33,13 @@ class PGD(Attack):
 
     step_size: float = setting(2 / 255, help="length of one step", unit=PIXELS, above=0)
     steps: int = setting(10, help="gradient steps", at_least=1)
-    random: bool = setting(True, help="start at a random point of the ball, else at the image")
+    random: bool = setting(
+        True, label="Random start", help="start at a random point of the ball, else at the image"
+    )
     gaussian: bool = setting(
-        False, help="random start at x + 0.001 N(0, 1), as TRADES' authors have it"
+        False,
+        label="Gaussian start",
+        help="random start at x + 0.001 N(0, 1), as TRADES' authors have it",
     )
     restarts: int = setting(1, help="independent random starts; the best result counts", at_least=1)
 

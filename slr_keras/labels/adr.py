@@ -34,19 +34,41 @@ class ADR(Labels):
     timed = True
 
     teacher_decay: float = setting(
-        0.995, help="decay of the average that is the teacher", above=0, below=1
+        0.995,
+        label="Decay of the teacher",
+        help="decay of the average that is the teacher",
+        above=0,
+        below=1,
     )
     weight: float = setting(
-        0.7, help="lambda, the teacher's share, at the beginning", at_least=0, at_most=1
+        0.7,
+        label="Teacher's share at first",
+        help="lambda, the teacher's share, at the beginning",
+        at_least=0,
+        at_most=1,
     )
-    last_weight: float = setting(0.95, help="lambda at the end", at_least=0, at_most=1)
-    temperature: float = setting(2.0, help="tau of the teacher at the beginning", above=0)
-    last_temperature: float = setting(1.0, help="tau at the end", above=0)
+    last_weight: float = setting(
+        0.95, label="Teacher's share at the end", help="lambda at the end", at_least=0, at_most=1
+    )
+    temperature: float = setting(
+        2.0, label="Temperature at first", help="tau of the teacher at the beginning", above=0
+    )
+    last_temperature: float = setting(
+        1.0, label="Temperature at the end", help="tau at the end", above=0
+    )
     start_epoch: int = setting(
-        1, help="first epoch with a teacher, counted from 1", unit="epochs", at_least=1
+        1,
+        label="First epoch with a teacher",
+        help="first epoch with a teacher, counted from 1",
+        unit="epochs",
+        at_least=1,
     )
     anneal_epochs: int = setting(
-        200, help="from start_epoch to the last values of lambda and tau", unit="epochs", at_least=1
+        200,
+        label="Epochs of annealing",
+        help="from start_epoch to the last values of lambda and tau",
+        unit="epochs",
+        at_least=1,
     )
 
     def refining(self, epoch: int) -> bool:

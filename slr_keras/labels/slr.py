@@ -32,21 +32,37 @@ class SLR(Labels):
     name = "slr"
     refines = True
 
-    momentum: float = setting(0.9, help="a: weight of the old soft label", at_least=0, at_most=1)
+    momentum: float = setting(
+        0.9,
+        label="Momentum of soft labels",
+        help="a: weight of the old soft label",
+        at_least=0,
+        at_most=1,
+    )
     clean_weight: float = setting(
-        0.2, help="c: weight of the clean against the adversarial prediction", at_least=0, at_most=1
+        0.2,
+        label="Weight of the clean prediction",
+        help="c: weight of the clean against the adversarial prediction",
+        at_least=0,
+        at_most=1,
     )
     refine_ratio: float = setting(
         1.0,
+        label="Weight of the soft label",
         help="r: weight of the soft against the given label in the target",
         at_least=0,
         at_most=1,
     )
     start_epoch: int = setting(
-        90, help="first epoch that refines, counted from 1", unit="epochs", at_least=1
+        90,
+        label="First refined epoch",
+        help="first epoch that refines, counted from 1",
+        unit="epochs",
+        at_least=1,
     )
     clean_pass: str = setting(
         "training",
+        label="Mode of the clean pass",
         help="mode of the clean forward pass; training moves BatchNorm statistics a second time "
         "(as the authors' program does), inference leaves them alone",
         choices=("training", "inference"),

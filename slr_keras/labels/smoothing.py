@@ -23,7 +23,7 @@ class Smoothing(Labels):
     name = "smoothing"
 
     amount: float = setting(
-        0.1, help="a: probability spread over all classes", at_least=0, at_most=1
+        0.1, label="Smoothing", help="a: probability spread over all classes", at_least=0, at_most=1
     )
 
     def given(self, one_hot: Tensor) -> Tensor:

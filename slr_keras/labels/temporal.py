@@ -40,13 +40,25 @@ class TemporalEnsembling(Labels):
     pulls = True
     timed = True
 
-    momentum: float = setting(0.9, help="a: weight of the old mean", at_least=0, below=1)
-    weight: float = setting(300.0, help="largest weight of the pull", at_least=0)
+    momentum: float = setting(
+        0.9, label="Momentum of the mean", help="a: weight of the old mean", at_least=0, below=1
+    )
+    weight: float = setting(
+        300.0, label="Largest weight of the pull", help="largest weight of the pull", at_least=0
+    )
     start_epoch: int = setting(
-        90, help="first epoch that is averaged, counted from 1", unit="epochs", at_least=1
+        90,
+        label="First epoch with a pull",
+        help="first epoch that is averaged, counted from 1",
+        unit="epochs",
+        at_least=1,
     )
     full_epoch: int = setting(
-        150, help="epoch whose weight is the largest", unit="epochs", at_least=1
+        150,
+        label="Epoch of the full weight",
+        help="epoch whose weight is the largest",
+        unit="epochs",
+        at_least=1,
     )
 
     def validate(self) -> None:

@@ -27,7 +27,9 @@ class MART(Method):
     name = "mart"
     both = True
 
-    weight: float = setting(5.0, help="lambda: weight of the divergence", at_least=0)
+    weight: float = setting(
+        5.0, label="Weight of the divergence", help="lambda: weight of the divergence", at_least=0
+    )
 
     def loss(self, z: Outputs, target: Tensor, label: Tensor) -> Tensor:
         """The class' formula, (B,)."""

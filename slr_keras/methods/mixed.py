@@ -28,7 +28,11 @@ class Mixed(Method):
     both = True
 
     clean_share: float = setting(
-        0.5, help="a: share of the clean images' loss", at_least=0, at_most=1
+        0.5,
+        label="Share of clean images",
+        help="a: share of the clean images' loss",
+        at_least=0,
+        at_most=1,
     )
 
     def loss(self, z: Outputs, target: Tensor, label: Tensor) -> Tensor:

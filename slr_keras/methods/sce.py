@@ -25,8 +25,18 @@ class SCE(Method):
 
     name = "sce"
 
-    forward: float = setting(0.1, help="alpha: weight of the cross-entropy", at_least=0)
-    reverse: float = setting(1.0, help="beta: weight of the reverse cross-entropy", at_least=0)
+    forward: float = setting(
+        0.1,
+        label="Weight of the cross-entropy",
+        help="alpha: weight of the cross-entropy",
+        at_least=0,
+    )
+    reverse: float = setting(
+        1.0,
+        label="Weight of the reverse",
+        help="beta: weight of the reverse cross-entropy",
+        at_least=0,
+    )
 
     def loss(self, z: Outputs, target: Tensor, label: Tensor) -> Tensor:
         """The class' formula, (B,)."""

@@ -30,7 +30,12 @@ class TRADES(Method):
     both = True
     own_objective = True
 
-    beta: float = setting(6.0, help="weight of the divergence between x and x'", at_least=0)
+    beta: float = setting(
+        6.0,
+        label="Weight of the divergence",
+        help="weight of the divergence between x and x'",
+        at_least=0,
+    )
 
     def objective(self, logits: Logits, x: Tensor, y: Tensor) -> Objective:
         """``KL(f(x) || f(x'))`` as a function of x'."""

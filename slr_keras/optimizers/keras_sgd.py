@@ -17,7 +17,7 @@ class KerasSGD(OptimizerSettings):
     name = "keras_sgd"
 
     momentum: float = setting(0.9, help="weight of the old velocity", at_least=0, below=1)
-    nesterov: bool = setting(False, help="look-ahead form of momentum")
+    nesterov: bool = setting(False, label="Nesterov momentum", help="look-ahead form of momentum")
     weight_decay: float = setting(0.0, help="decoupled weight decay (Keras' own)", at_least=0)
 
     def build(self, learning_rate: Any) -> Any:

@@ -16,8 +16,10 @@ class SGDSettings(OptimizerSettings):
     name = "sgd"
 
     momentum: float = setting(0.9, help="weight of the old velocity", at_least=0, below=1)
-    l2: float = setting(5e-4, help="coupled L2 on every parameter, through momentum", at_least=0)
-    nesterov: bool = setting(False, help="look-ahead form of momentum")
+    l2: float = setting(
+        5e-4, label="L2 penalty", help="coupled L2 on every parameter, through momentum", at_least=0
+    )
+    nesterov: bool = setting(False, label="Nesterov momentum", help="look-ahead form of momentum")
 
     def build(self, learning_rate: Any) -> Any:
         """A ``slr_keras.optimizers.SGD``."""

@@ -16,8 +16,16 @@ class Cosine(Schedule):
 
     name = "cosine"
 
-    final: float = setting(0.0, help="f: share of the rate left at the end", at_least=0, at_most=1)
-    warmup: int = setting(0, help="epochs of linear warm-up from 0", unit="epochs", at_least=0)
+    final: float = setting(
+        0.0,
+        label="Share left at the end",
+        help="f: share of the rate left at the end",
+        at_least=0,
+        at_most=1,
+    )
+    warmup: int = setting(
+        0, label="Warm-up", help="epochs of linear warm-up from 0", unit="epochs", at_least=0
+    )
 
     def build(self, learning_rate: float, epochs: int, steps_per_epoch: int) -> Any:
         """Keras' ``CosineDecay`` over the steps of the run."""

@@ -15,7 +15,13 @@ class Cyclic(Schedule):
 
     name = "cyclic"
 
-    peak: float = setting(0.4, help="share of the run at which the rate peaks", above=0, below=1)
+    peak: float = setting(
+        0.4,
+        label="Share before the peak",
+        help="share of the run at which the rate peaks",
+        above=0,
+        below=1,
+    )
 
     def build(self, learning_rate: float, epochs: int, steps_per_epoch: int) -> Any:
         """A Keras schedule over the steps of the run."""

@@ -22,10 +22,13 @@ class Step(Schedule):
 
     milestones: tuple[float, ...] = setting(
         (0.5, 0.75),
+        label="Epochs at which it drops",
         help="epochs at whose start the rate drops, counted from 1, or shares of the run below 1",
         above=0,
     )
-    factor: float = setting(0.1, help="multiplier at each milestone", above=0, at_most=1)
+    factor: float = setting(
+        0.1, label="Factor of a drop", help="multiplier at each milestone", above=0, at_most=1
+    )
 
     def drops(self, epochs: int) -> tuple[int, ...]:
         """The milestones as epochs, counted from 1."""

@@ -38,10 +38,12 @@ _WORDS = {
 class Facts:
     """What is known of one setting beside its type and default.
 
+    ``label`` is what a person would call it; empty where its name says that already.
     ``picks`` says what a text may be chosen with: ``"folder"``, or ``"path"`` for a file or folder.
     """
 
     help: str
+    label: str = ""
     unit: str = ""
     at_least: float | None = None
     above: float | None = None
@@ -96,6 +98,12 @@ class Setting:
     def name(self) -> str:
         """The last part of the path."""
         return self.path.rpartition(".")[2]
+
+    @property
+    def label(self) -> str:
+        """What a person would call it: ``"Batch size"``."""
+        words = self.name.replace("_", " ")
+        return self.facts.label or f"{words[:1].upper()}{words[1:]}"
 
     @property
     def section(self) -> str:

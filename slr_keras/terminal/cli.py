@@ -116,12 +116,17 @@ def _help(items: list[schema.Setting]) -> str:
     if facts.variants:
         kinds = ", ".join(registry.variants(facts.variants))
         extra = " or a .keras file" if facts.variants == "models" else ""
-        return f"{facts.help}: {kinds}{extra} [{first.default}]"
+        return f"{_said(facts)}: {kinds}{extra} [{first.default}]"
     owners = [item.variant for item in items if item.variant]
     default = schema.show(first.default, facts)
     notes = [", ".join(facts.choices), facts.unit, facts.range, ", ".join(owners)]
     notes.append(f"default {'none' if default in ('', []) else _plain(default)}")
-    return f"{facts.help} [{'; '.join(note for note in notes if note)}]".replace("%", "%%")
+    return f"{_said(facts)} [{'; '.join(note for note in notes if note)}]".replace("%", "%%")
+
+
+def _said(facts: schema.Facts) -> str:
+    """What a person calls the setting, as the window has it, and what it does."""
+    return f"{facts.label}: {facts.help}" if facts.label else facts.help
 
 
 def _plain(default: Any) -> str:

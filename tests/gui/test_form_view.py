@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.form import Form
+from gui.models.form import ESSENTIAL, Form
 from gui.views.form import FormView
 from slr_keras import config
 from slr_keras.config import RunConfig, TrainSettings
@@ -26,6 +26,7 @@ from slr_keras.settings.schema import setting
 @pytest.fixture
 def view(qapp, wait_until):
     view = FormView(Form())
+    view.show_all()
     view.said = []
     view.message.connect(lambda text: view.said.append(text))
     view.resize(380, 800)
@@ -76,6 +77,7 @@ def test_a_new_field_gets_a_control(qapp):
         train: More = setting(More(), help="training")
 
     view = FormView(Form(Run))
+    view.show_all()
     new = row(view, "train.warm_restarts")
     assert (new.label.text(), new.control.text()) == ("Warm restarts", "3")
     assert "How often it starts warm." in new.control.toolTip()
@@ -236,3 +238,70 @@ def test_tab_goes_from_top_to_bottom(view):
             QTest.keyClick(view.focusWidget(), Qt.Key.Key_Tab)
         seen.append(view._of_control[view.focusWidget()].key)
     assert seen == ["attack.norm@fgsm", "attack.eps@fgsm", "attack.targeted@fgsm"]
+
+
+# -- essentials and changes -------------------------------------------------------------------
+
+
+def essential_keys(view):
+    return [r.row.setting.path for r in view.essentials.rows if r.isVisible()]
+
+
+def test_the_form_begins_with_what_makes_a_run(qapp):
+    view = FormView(Form())
+    view.show()
+    assert view.modes.tabText(view.modes.currentIndex()) == "Essentials"
+    assert set(essential_keys(view)) == set(ESSENTIAL)
+    assert not visible_keys(view)
+    view.close()
+
+
+def test_essentials_follow_the_chosen_attack_and_keep_their_order(view):
+    view.modes.setCurrentIndex(0)
+    view.form.set_text("attack.name", "fgsm")
+    column = [view.essentials._column.itemAt(n).widget() for n in range(len(ESSENTIAL))]
+    assert [r.row.setting.path for r in column] == list(ESSENTIAL)
+    assert all(r.isVisible() for r in column)
+    typed = next(r for r in column if r.row.setting.path == "attack.eps")
+    typed.control.selectAll()
+    QTest.keyClicks(typed.control, "4/255")
+    assert view.form.config.attack.eps == pytest.approx(4 / 255)
+
+
+def test_a_search_looks_through_all_settings(view):
+    view.modes.setCurrentIndex(0)
+    view.search.setText("nesterov")
+    assert visible_keys(view) == {"optimizer.nesterov@sgd"} and not essential_keys(view)
+    view.search.clear()
+    assert essential_keys(view) and not visible_keys(view)
+
+
+def test_changed_shows_what_the_preset_has_not(view):
+    view.form.load_preset("cifar10-1k-slr")
+    view.modes.setCurrentIndex(2)
+    assert not visible_keys(view) and "as the preset" in view.empty.text()
+    view.form.set_text("seed", "7")
+    assert visible_keys(view) == {"seed"}
+    view.form.set_text("seed", "0")
+    assert not visible_keys(view)
+
+
+def test_an_error_in_a_hidden_row_is_said_and_found(view):
+    view.modes.setCurrentIndex(0)
+    view.form.set_text("optimizer.momentum@sgd", "2")
+    assert "optimizer.momentum" in view.notes.text() and "All settings" in view.notes.text()
+    view.show_first_error()
+    assert row(view, "optimizer.momentum@sgd").control.hasFocus()
+
+
+def test_an_error_among_the_essentials_gets_the_focus_there(view):
+    view.modes.setCurrentIndex(0)
+    view.form.set_text("train.epochs", "0")
+    view.show_first_error()
+    focused = next(r for r in view.essentials.rows if r.row.setting.path == "train.epochs")
+    assert focused.control.hasFocus() and view.modes.currentIndex() == 0
+
+
+def test_a_preset_that_is_no_more_is_passed_over(view):
+    view.form.set_texts({"seed": "3"}, "gone")
+    assert view.form.rows["seed"].text == "3" and view.form.differs(view.form.rows["seed"])
