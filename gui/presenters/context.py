@@ -40,6 +40,7 @@ class Context(QObject):
         chart_runs: show these run folders in the charts of the Train screen, the first as main.
         compare_runs: show these run folders side by side on the Compare screen.
         evaluate_model: show the Evaluate screen for (run folder or ``.keras`` file, which).
+        show_labels: show the Labels screen for this run folder.
         runs_changed: :class:`~gui.models.run_store.Changes` that were found on disk.
         edit_config: fill the Train form with the settings of this run folder.
         message: a sentence for the bar at the window's foot.
@@ -49,6 +50,7 @@ class Context(QObject):
     attack_model = Signal(str, str)
     chart_runs = Signal(list)
     compare_runs = Signal(list)
+    show_labels = Signal(str)
     evaluate_model = Signal(str, str)
     runs_changed = Signal(object)
     edit_config = Signal(str)

@@ -134,6 +134,11 @@ class RunsPresenter(QObject):
             self._context.compare_runs.emit([record.key for record in records])
             self._context.go_to.emit("compare")
 
+    def labels(self, record: RunRecord) -> None:
+        """Show how a run's labels were softened."""
+        self._context.show_labels.emit(record.key)
+        self._context.go_to.emit("labels")
+
     def evaluate(self, record: RunRecord) -> None:
         """Open the Evaluate screen on a run's best weights, or on what there is of it."""
         which = weights(record)

@@ -40,6 +40,10 @@ MAIN = (
     *("runs.charts", "runs.compare", "runs.evaluate", "runs.attack"),
     *("runs.resume", "runs.settings"),
 )
+MORE = (
+    *("runs.labels", "", "runs.rename", "runs.notes", "runs.folder", "runs.copy_path", ""),
+    *("runs.trash", "runs.undo"),
+)
 FILTERS: dict[str, tuple[str, ...]] = {
     "All states": (),
     "Running or paused": ("running", "paused"),
@@ -197,6 +201,8 @@ class RunsScreen(Screen):
                    "Let a run go on that was stopped, paused or cut off."),
             Action("runs.settings", "Use settings", act(presenter.use_settings), "Run", "",
                    self._configured, "Fill the form with this run's settings."),
+            Action("runs.labels", "Labels", act(presenter.labels), "Run", "", one,
+                   "Show how this run's labels were softened, and which are suspected."),
             Action("runs.rename", "Rename", self._rename, "Run", "", one,
                    "Give the run another name; its folder keeps its own (F2)."),
             Action("runs.notes", "Edit notes", self._edit_notes, "Run", "", one,
@@ -305,8 +311,7 @@ class RunsScreen(Screen):
             menu.popup(self.table.viewport().mapToGlobal(at))
 
     def _fill_menu(self, menu: QMenu) -> None:
-        for name in ("runs.rename", "runs.notes", "runs.folder", "runs.copy_path", "",
-                     "runs.trash", "runs.undo"):  # fmt: skip
+        for name in MORE:
             menu.addAction(self._actions[name]) if name else menu.addSeparator()
 
     def _double_clicked(self) -> None:

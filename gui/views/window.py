@@ -38,6 +38,7 @@ SCREENS = (
     Place("train", "Train", "gui.views.train", "TrainScreen", plots=True),
     Place("evaluate", "Evaluate", "gui.views.evaluate", "EvaluateScreen", plots=True),
     Place("compare", "Compare", "gui.views.compare", "CompareScreen", plots=True),
+    Place("labels", "Labels", "gui.views.labels", "LabelsScreen", plots=True),
     Place("lab", "Attack lab", "gui.views.lab", "LabScreen", plots=True),
     Place("diagnostics", "Diagnostics", "gui.views.diagnostics", "DiagnosticsScreen"),
 )

@@ -79,9 +79,11 @@ class Analysis(Variant):
 
     Attributes:
         columns: names of its scalars and what they are, for the figure.
+        keeps_images: who looks at its arrays wants to see the images; they are kept once.
     """
 
     columns: ClassVar[dict[str, str]] = {}
+    keeps_images: ClassVar[bool] = False
 
     def measure(self, probe: Probe) -> tuple[dict[str, float | None], dict[str, Array]]:
         """The scalars, None where there is nothing to measure, and arrays for the run folder."""

@@ -16,10 +16,11 @@ class LabelHistory(Analysis):
 
     The rows of an epoch are in ``analysis/label_history/<epoch>.npz``, float16, with the samples'
     ``index``, ``given`` and ``true`` class: 2 K bytes a sample and evaluation. Nothing without a
-    bank.
+    bank. The images lie once beside them, in ``analysis/images.npz``.
     """
 
     name = "label_history"
+    keeps_images = True
     columns = {
         "given": "given class, right labels",
         "given_wrong": "given class, wrong labels",

@@ -47,6 +47,8 @@ class Observer:
         if not self.analyses:
             return
         probe = self._probe()
+        if any(analysis.keeps_images for analysis in self.analyses):
+            self._keep_images(probe)
         for analysis in self.analyses:
             scalars, arrays = analysis.measure(probe)
             if arrays:
@@ -59,6 +61,17 @@ class Observer:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         write_atomically(folder / f"{epoch:06}.npz", buffer.getvalue())
+
+    def _keep_images(self, probe: Probe) -> None:
+        """The training images that are looked at, 8 bits a value, and the names of the classes."""
+        path = self.run.folder["analysis"] / "images.npz"
+        if path.is_file():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        levels = np.rint(255 * np.asarray(probe.train.x)).astype("uint8")
+        buffer = io.BytesIO()
+        np.savez(buffer, images=levels, class_names=np.array(self.run.data.class_names, str))
+        write_atomically(path, buffer.getvalue())
 
     def _probe(self) -> Probe:
         data, net = self.run.data, self.run.model.trained_network()

@@ -136,6 +136,7 @@ class StandInContext(QObject):
     attack_model = Signal(str, str)
     chart_runs = Signal(list)
     compare_runs = Signal(list)
+    show_labels = Signal(str)
     evaluate_model = Signal(str, str)
     runs_changed = Signal(object)
     edit_config = Signal(str)

@@ -95,7 +95,15 @@ def action(window, name):
 
 
 def test_rail_leads_to_every_screen(window):
-    assert list(window.screens) == ["runs", "train", "evaluate", "compare", "lab", "diagnostics"]
+    assert list(window.screens) == [
+        "runs",
+        "train",
+        "evaluate",
+        "compare",
+        "labels",
+        "lab",
+        "diagnostics",
+    ]
     for name, screen in window.screens.items():
         window.rail.button(name).click()
         assert window.current is screen and window.rail.button(name).isChecked()

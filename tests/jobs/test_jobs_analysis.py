@@ -21,3 +21,7 @@ def test_a_run_records_and_its_report_shows(tmp_path, command, flags):
     text = (tmp_path / "r.html").read_text()
     for name in ("gradient_norm", "memorisation", "calibration"):
         assert f"{name}: " in text and f"{name} over 2 epochs" in text
+    with np.load(run / "analysis" / "images.npz") as kept:
+        names, images = kept["class_names"], kept["images"]
+    assert list(names) == [str(number) for number in range(10)]
+    assert images.shape == (40, 8, 8, 1) and images.dtype == np.uint8 and images.max() == 255
