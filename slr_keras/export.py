@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from slr_keras import backend
 from slr_keras.errors import RunError, UserError
 from slr_keras.protocol import events
+from slr_keras.run_folder import EXPORTS
 from slr_keras.terminal import cli
 from slr_keras.terminal.console import reporter
 
 if TYPE_CHECKING:
     from slr_keras.protocol.channel import Channel
-
-FORMATS = {"saved_model": "savedmodel", "keras": "exported.keras"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     parser = cli.make_parser("export", "Export the inference network of a run or a .keras file.")
     parser.add_argument("target", help="run folder or .keras file")
-    parser.add_argument("--format", choices=FORMATS, default="saved_model", help="[saved_model]")
+    parser.add_argument("--format", choices=EXPORTS, default="saved_model", help="[saved_model]")
     parser.add_argument("--which", choices=("best", "final"), help="epoch [best if there is one]")
     parser.add_argument("--out", metavar="PATH", help="where to [savedmodel/ in the run folder]")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
@@ -38,7 +37,7 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     options = parser.parse(words)
     tell = reporter("json", channel) if channel else lambda _: None
     source = _source(options.target, options.which)
-    name = FORMATS[options.format]
+    name = EXPORTS[options.format]
     out = pathlib.Path(options.out) if options.out else source.parent / name
     _check_place(out, options.format, options.overwrite)
     if options.format == "saved_model":
@@ -50,9 +49,30 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     tell(events.PhaseStarted("exporting"))
     difference = saving.export_network(saving.load_model(source), out, options.format)
     found = f"largest difference from the trained model {difference:.1e}, in a fresh process"
-    tell(events.TaskEnded(f"{out.name}: {found}", (str(out),)))
+    card = _write_card(source, out)
+    written = (str(out), str(card)) if card else (str(out),)
+    tell(events.TaskEnded(f"{out.name}: {found}", written))
     print(f"{out}: {found}")
+    if card:
+        print(f"model card {card}")
     return 0
+
+
+def _write_card(source: pathlib.Path, out: pathlib.Path) -> pathlib.Path | None:
+    """What is known of a run's model, beside or in what was written; None for a plain file."""
+    from slr_keras.analysis import card, record
+    from slr_keras.run_folder import write_atomically
+
+    if not (source.parent / "config.toml").is_file():
+        return None
+    try:
+        known = record.read(str(source.parent))
+    except UserError as error:
+        print(f"warning: no model card is written: {error}", file=sys.stderr)
+        return None
+    path = out / "README.md" if out.is_dir() else out.with_suffix(".md")
+    write_atomically(path, card.render(known, source.stem).encode())
+    return path
 
 
 def _check_place(out: pathlib.Path, kind: str, overwrite: bool) -> None:

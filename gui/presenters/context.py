@@ -40,6 +40,7 @@ class Context(QObject):
         chart_runs: show these run folders in the charts of the Train screen, the first as main.
         compare_runs: show these run folders side by side on the Compare screen.
         evaluate_model: show the Evaluate screen for (run folder or ``.keras`` file, which).
+        export_model: show the Export screen for the same.
         show_labels: show the Labels screen for this run folder.
         runs_changed: :class:`~gui.models.run_store.Changes` that were found on disk.
         edit_config: fill the Train form with the settings of this run folder.
@@ -52,6 +53,7 @@ class Context(QObject):
     compare_runs = Signal(list)
     show_labels = Signal(str)
     evaluate_model = Signal(str, str)
+    export_model = Signal(str, str)
     runs_changed = Signal(object)
     edit_config = Signal(str)
     message = Signal(str)

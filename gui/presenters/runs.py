@@ -134,6 +134,14 @@ class RunsPresenter(QObject):
             self._context.compare_runs.emit([record.key for record in records])
             self._context.go_to.emit("compare")
 
+    def export(self, record: RunRecord) -> None:
+        """Open the Export screen on a run's best weights, or on what there is of it."""
+        which = weights(record)
+        if which not in ("best", "final"):
+            self._say(f"{record.name} has no model to export yet: it is written at the end.")
+            return
+        self._context.export_model.emit(record.key, which)
+
     def labels(self, record: RunRecord) -> None:
         """Show how a run's labels were softened."""
         self._context.show_labels.emit(record.key)

@@ -13,6 +13,7 @@ _SHAPES = {
     '<path d="M9 12l2 2 4-4"/>',
     "compare": '<path d="M4 20V4"/><path d="M8 20v-7M12 20V8M16 20v-4M20 20V6"/>',
     "labels": '<path d="M3 12V4h8l9 9-8 8z"/><circle cx="7.5" cy="8.5" r="1"/>',
+    "export": '<path d="M12 15V3M7 8l5-5 5 5"/><path d="M4 14v6h16v-6"/>',
     "lab": '<circle cx="12" cy="12" r="7"/><path d="M12 2v5M12 17v5M2 12h5M17 12h5"/>',
     "diagnostics": '<path d="M3 12h4l3-8 4 16 3-8h4"/>',
     "search": '<circle cx="11" cy="11" r="6"/><path d="M20 20l-4.5-4.5"/>',

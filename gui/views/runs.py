@@ -41,7 +41,16 @@ MAIN = (
     *("runs.resume", "runs.settings"),
 )
 MORE = (
-    *("runs.labels", "", "runs.rename", "runs.notes", "runs.folder", "runs.copy_path", ""),
+    *(
+        "runs.labels",
+        "runs.export",
+        "",
+        "runs.rename",
+        "runs.notes",
+        "runs.folder",
+        "runs.copy_path",
+        "",
+    ),
     *("runs.trash", "runs.undo"),
 )
 FILTERS: dict[str, tuple[str, ...]] = {
@@ -201,6 +210,8 @@ class RunsScreen(Screen):
                    "Let a run go on that was stopped, paused or cut off."),
             Action("runs.settings", "Use settings", act(presenter.use_settings), "Run", "",
                    self._configured, "Fill the form with this run's settings."),
+            Action("runs.export", "Export", act(presenter.export), "Run", "", one,
+                   "Write this run's model for others, with a model card."),
             Action("runs.labels", "Labels", act(presenter.labels), "Run", "", one,
                    "Show how this run's labels were softened, and which are suspected."),
             Action("runs.rename", "Rename", self._rename, "Run", "", one,

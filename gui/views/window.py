@@ -40,6 +40,7 @@ SCREENS = (
     Place("compare", "Compare", "gui.views.compare", "CompareScreen", plots=True),
     Place("labels", "Labels", "gui.views.labels", "LabelsScreen", plots=True),
     Place("lab", "Attack lab", "gui.views.lab", "LabScreen", plots=True),
+    Place("export", "Export", "gui.views.export", "ExportScreen"),
     Place("diagnostics", "Diagnostics", "gui.views.diagnostics", "DiagnosticsScreen"),
 )
 NAMES = [place.name for place in SCREENS]

@@ -138,6 +138,7 @@ class StandInContext(QObject):
     compare_runs = Signal(list)
     show_labels = Signal(str)
     evaluate_model = Signal(str, str)
+    export_model = Signal(str, str)
     runs_changed = Signal(object)
     edit_config = Signal(str)
     message = Signal(str)

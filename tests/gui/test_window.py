@@ -102,6 +102,7 @@ def test_rail_leads_to_every_screen(window):
         "compare",
         "labels",
         "lab",
+        "export",
         "diagnostics",
     ]
     for name, screen in window.screens.items():

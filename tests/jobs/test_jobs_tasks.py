@@ -97,7 +97,8 @@ def test_an_export_says_what_it_wrote(run):
     window = Window()
     assert begin(export._command, window, run, "--format", "keras") == 0
     (ended,) = window.of(events.TaskEnded)
-    assert ended.paths == (str(run / "exported.keras"),) and "largest difference" in ended.message
+    assert ended.paths == (str(run / "exported.keras"), str(run / "exported.md"))
+    assert "largest difference" in ended.message
 
 
 def test_a_report_says_where_it_is(run):

@@ -1,0 +1,255 @@
+"""The Export screen: which model leaves, in which format, and the proof that it is the same."""
+
+from __future__ import annotations
+
+import pathlib
+from html import escape
+from typing import Any
+
+from PySide6.QtCore import QEvent, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTextBrowser,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui import theme
+from gui.actions import Action
+from gui.models.places import shown
+from gui.presenters.context import Context
+from gui.presenters.export import ExportPresenter
+from gui.views.no_wheel import guard
+from gui.views.screen import Screen
+from slr_keras.run_folder import EXPORTS
+
+FORMATS = {
+    "saved_model": "SavedModel (TensorFlow Serving, any TensorFlow program)",
+    "keras": ".keras (any Keras, without this package)",
+}
+WHAT = (
+    "The inference network alone leaves: no optimiser, no label bank. What was written is read "
+    "back by a fresh process and its outputs are compared; a model card with the figures of the "
+    "run goes with it."
+)
+NOTHING = "Nothing was exported in this session."
+
+
+class ExportScreen(Screen):
+    """Models leave here."""
+
+    name = "export"
+    title = "Export"
+
+    def __init__(self, context: Context):
+        super().__init__(context)
+        self.presenter = ExportPresenter(context, self)
+        self._files: list[str] = []
+        self._build()
+        self.presenter.changed.connect(self._show)
+        context.runs_changed.connect(lambda _: self._offer())
+        context.export_model.connect(self.export)
+        self._show()
+
+    # -- building -----------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        title = QLabel(self.title)
+        theme.role(title, "title")
+        what = QLabel(WHAT, wordWrap=True)
+        theme.role(what, "muted")
+        self.status = QLabel(wordWrap=True)
+        self.status.setAccessibleName("Status of the export")
+        self.go = QPushButton("Export")
+        theme.role(self.go, "primary")
+        self.go.clicked.connect(self._start)
+        self.results = QTextBrowser(openLinks=False)
+        self.results.setAccessibleName("What was exported")
+        self.results.anchorClicked.connect(self._open)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 12, 16, 12)
+        layout.setSpacing(8)
+        for widget in (title, what):
+            layout.addWidget(widget)
+        layout.addLayout(self._form())
+        row = QHBoxLayout()
+        row.addWidget(self.go)
+        row.addWidget(self.status, 1)
+        layout.addLayout(row)
+        layout.addWidget(self.results, 1)
+
+    def _form(self) -> QFormLayout:
+        self.model = _combo("Model to export")
+        self.model.setMinimumContentsLength(24)
+        self.model.currentIndexChanged.connect(lambda _: self._show())
+        self.which = _combo("Epoch whose weights are exported")
+        self.which.addItem("Best robust epoch", "best")
+        self.which.addItem("Last epoch", "final")
+        self.format = _combo("Format")
+        for name in EXPORTS:
+            self.format.addItem(FORMATS.get(name, name), name)
+        self.format.currentIndexChanged.connect(lambda _: self._show())
+        self.out = QLineEdit()
+        self.out.setAccessibleName("Where to")
+        self.overwrite = QCheckBox("Replace what is there")
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.FieldsStayAtSizeHint)
+        for text, field in (
+            ("&Model", _with_button(self.model, self._choose_file, "Choose a .keras file")),
+            ("&Epoch", self.which),
+            ("&Format", self.format),
+            ("&Where to", _with_button(self.out, self._choose_place, "Choose a folder")),
+        ):
+            form.addRow(text, field)
+        self.out.setMinimumWidth(420)
+        form.addRow("", self.overwrite)
+        return form
+
+    # -- both ways ----------------------------------------------------------------------------
+
+    @property
+    def source(self) -> str:
+        """The chosen run folder or file."""
+        return str(self.model.currentData() or "")
+
+    def _start(self) -> None:
+        self.presenter.start(
+            self.source,
+            str(self.which.currentData()),
+            str(self.format.currentData()),
+            self.out.text().strip(),
+            self.overwrite.isChecked(),
+        )
+
+    def _show(self) -> None:
+        trainer, is_file = self.presenter.trainer, self.source.endswith(".keras")
+        self.which.setEnabled(not is_file)
+        self.go.setEnabled(bool(self.source))
+        self.go.setText("Add to queue" if trainer.busy else "Export")
+        if self.source:
+            kind = str(self.format.currentData())
+            self.out.setPlaceholderText(shown(self.presenter.place(self.source, kind, "")))
+        last = trainer.last
+        if self.presenter.exports:
+            self.status.setText(trainer.status_text)
+        else:
+            ours = last is not None and last.job.task == "export"
+            self.status.setText(last.sentence if last is not None and ours else "")
+            theme.role(self.status, "bad" if ours and last.kind != "done" else "muted")
+        self.results.setHtml(self._html())
+
+    def _html(self) -> str:
+        colours = theme.colours()
+        if not self.presenter.done:
+            return f"<p style='color:{colours.muted}'>{NOTHING}</p>"
+        parts = []
+        for written in self.presenter.done:
+            links = "<br>".join(
+                f"<a href='{QUrl.fromLocalFile(path).toString()}'>{escape(shown(path))}</a>"
+                for path in written.paths
+            )
+            name = escape(pathlib.Path(written.source).name)
+            parts.append(
+                f"<p><b>{name}</b> <span style='color:{colours.good}'>✓ "
+                f"{escape(written.sentence)}</span><br>{links}</p>"
+            )
+        return "".join(parts)
+
+    def _open(self, url: QUrl) -> None:
+        path = pathlib.Path(url.toLocalFile())
+        place = path if path.is_dir() or path.suffix == ".md" else path.parent
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(place)))
+
+    def _choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Model", "", "Keras models (*.keras)")
+        if path:
+            self.export(path, "")
+
+    def _choose_place(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Where to")
+        if path:
+            self.out.setText(str(pathlib.Path(path) / EXPORTS[str(self.format.currentData())]))
+
+    def export(self, path: str, which: str) -> None:
+        """Choose a model and come to the front."""
+        if path.endswith(".keras") and path not in self._files:
+            self._files.append(path)
+        self.context.go_to.emit(self.name)
+        self._offer(shown_or_not=True)
+        self.model.setCurrentIndex(self.model.findData(path))
+        self.which.setCurrentIndex(max(0, self.which.findData(which)))
+        self._show()
+
+    def _offer(self, shown_or_not: bool = False) -> None:
+        if not (shown_or_not or self.isVisible()):
+            return
+        records = self.context.store.records.values()
+        found = [(r.name, r.key) for r in records if (r.path / "final.keras").is_file()]
+        found += [(pathlib.Path(path).name, path) for path in self._files]
+        before = self.source
+        self.model.blockSignals(True)
+        self.model.clear()
+        for text, path in found:
+            self.model.addItem(text, path)
+        self.model.setCurrentIndex(max(0, self.model.findData(before)) if found else -1)
+        self.model.blockSignals(False)
+        self._show()
+
+    # -- the window's part --------------------------------------------------------------------
+
+    def actions_table(self) -> list[Action]:
+        """What can be done here."""
+        can = lambda: self.isVisible() and self.go.isEnabled()  # noqa: E731
+        return [
+            Action("export.start", "Export the model", self._start, "Run", "", can,
+                   "Write the chosen model for others, and prove that it is the same."),
+        ]  # fmt: skip
+
+    def shown(self) -> None:
+        """Offer the runs that are there now."""
+        self._offer()
+
+    def state(self) -> dict[str, Any]:
+        """The format."""
+        return {"format": self.format.currentData()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of ``state``; passes over what it cannot use."""
+        self.format.setCurrentIndex(max(0, self.format.findData(state.get("format"))))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "results"):
+            self._show()
+
+
+def _combo(name: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setAccessibleName(name)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+    guard(combo)
+    return combo
+
+
+def _with_button(widget: QWidget, choose: object, text: str) -> QWidget:
+    cell, button = QWidget(), QToolButton()
+    button.setText("…")
+    button.setToolTip(text)
+    button.setAccessibleName(text)
+    button.clicked.connect(choose)
+    row = QHBoxLayout(cell)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addWidget(widget, 1)
+    row.addWidget(button)
+    cell.setFocusProxy(widget)
+    return cell
