@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -100,6 +100,8 @@ def _prepare(session: Session) -> bool:
     table = session.window.screens["runs"].findChild(QTableView)
     if table is not None:
         table.selectRow(0)
+    context.compare_runs.emit([record.key for record in _evaluated(context.store.records.values())])
+    context.evaluate_model.emit(str(chosen[0].path), "best")
     context.chart_runs.emit([str(record.path) for record in chosen])
     context.attack_model.emit(str(chosen[0].path), "best")
     return _attack(context.lab)
@@ -122,6 +124,12 @@ def _attack(lab: LabPresenter) -> bool:
 
 def _another_than(slot: Slot, shown: object) -> bool:
     return slot.result is not shown
+
+
+def _evaluated(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """The runs that were evaluated, AT first, which the others are compared with."""
+    found = [record for record in records if (record.path / "evaluation.json").exists()]
+    return sorted(found, key=lambda record: record.name)
 
 
 def _interesting(records: list[RunRecord]) -> list[RunRecord]:

@@ -43,6 +43,7 @@ class Context(QObject):
         export_model: show the Export screen for the same.
         show_labels: show the Labels screen for this run folder.
         runs_changed: :class:`~gui.models.run_store.Changes` that were found on disk.
+        runs_read: a scan has read all that there is.
         edit_config: fill the Train form with the settings of this run folder.
         message: a sentence for the bar at the window's foot.
     """
@@ -55,6 +56,7 @@ class Context(QObject):
     evaluate_model = Signal(str, str)
     export_model = Signal(str, str)
     runs_changed = Signal(object)
+    runs_read = Signal()
     edit_config = Signal(str)
     message = Signal(str)
 

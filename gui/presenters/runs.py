@@ -77,6 +77,8 @@ class RunsPresenter(QObject):
                 return
         self._say_gone(self._announce())
         self.scanned.emit()
+        if not changes.unfinished:
+            self._context.runs_read.emit()
 
     def _announce(self) -> list[RunRecord]:
         """Tell of what is there now and was not, and the other way round; returns what is gone.

@@ -258,10 +258,14 @@ class ClassChart(Chart):
         self.view.setMouseEnabled(x=True, y=False)
 
     def show_bars(
-        self, bars: Sequence[tuple[Shown, Sequence[float | None]]], names: Sequence[str], title: str
+        self,
+        bars: Sequence[tuple[Shown, Sequence[float | None]]],
+        names: Sequence[str],
+        title: str,
+        short: str = "Accuracy by class",
     ) -> None:
-        """Draw accuracies in percent; None where a class has no image."""
-        self.titles = (title, "Accuracy by class")
+        """Draw shares in percent, None where a class has no image; ``short`` where room is short."""
+        self.titles = (title, short)
         self._fit_title()
         for bar in self._bars:
             self.removeItem(bar)

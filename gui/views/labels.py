@@ -218,7 +218,8 @@ class LabelsScreen(Screen):
             (Shown("soft", "refined", c.robust), [100 * float(p) for p in rows[-1]]),
         ]
         names = [found.name(label) for label in range(rows.shape[-1])]
-        self.bars.show_bars(bars, names, "Given (blue) and refined distribution (orange)")
+        long = "Given (blue) and refined distribution (orange)"
+        self.bars.show_bars(bars, names, long, "Refined distribution")
 
     def _show_picture(self, found: History, sample: int) -> None:
         if sample >= len(found.images):

@@ -31,6 +31,7 @@ from gui.views.palette import Palette, Shortcuts
 from gui.views.rail import Place, Rail
 from gui.views.screen import Screen
 from gui.views.status import Status
+from gui.views.tour import Tour
 from slr_keras import __version__
 
 SCREENS = (
@@ -80,6 +81,7 @@ class Window(QMainWindow):
         self.rail = Rail(SCREENS)
         self.stack = QStackedWidget()
         self.messages = MessageBar()
+        self.tour = Tour(context.settings)
         self.status = Status(context)
         self._arrange()
         self.actions_table = self._own_actions()
@@ -93,6 +95,7 @@ class Window(QMainWindow):
         right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(0)
         right.addWidget(self.stack, 1)
+        right.addWidget(self.tour)
         right.addWidget(self.messages)
         body = QWidget()
         row = QHBoxLayout(body)
@@ -108,6 +111,8 @@ class Window(QMainWindow):
         self.rail.chosen.connect(self.show_screen)
         self.rail.search.connect(self.search_actions)
         context.go_to.connect(self.show_screen)
+        context.runs_read.connect(self._runs_read)
+        self.tour.go.connect(self.show_screen)
         context.attack_model.connect(lambda *_: self.show_screen("lab"))
         context.chart_runs.connect(lambda *_: self.show_screen("train"))
         context.compare_runs.connect(lambda *_: self.show_screen("compare"))
@@ -161,6 +166,12 @@ class Window(QMainWindow):
         self.rail.mark(name)
         self._share_keys()
         screen.shown()
+
+    def _runs_read(self) -> None:
+        """All runs are known for the first time."""
+        self.context.runs_read.disconnect(self._runs_read)
+        if not self.context.store.records:
+            self.tour.offer()
 
     def _title(self) -> None:
         trainer = self.context.trainer
@@ -246,6 +257,13 @@ class Window(QMainWindow):
 
     def _help_actions(self) -> list[Action]:
         return [
+            Action(
+                "help.tour",
+                "Guided tour",
+                self.tour.start,
+                menu="Help",
+                help="Train, watch, attack, compare, export: five steps.",
+            ),
             Action(
                 "help.shortcuts",
                 "Keyboard shortcuts",

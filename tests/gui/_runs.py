@@ -140,6 +140,7 @@ class StandInContext(QObject):
     evaluate_model = Signal(str, str)
     export_model = Signal(str, str)
     runs_changed = Signal(object)
+    runs_read = Signal()
     edit_config = Signal(str)
     message = Signal(str)
 

@@ -29,6 +29,7 @@ from gui.views.palette import Palette, Shortcuts
 from gui.views.window import NAMES, SCREENS, Window
 from gui.worker import ROOT
 from slr_keras.run_folder import RunFolder
+from tests.gui._runs import make_run
 from tests.gui.fake_programs import FAKE_LAB, FAKE_TRAINER, quick_config
 from tests.processes import begin, finished
 
@@ -481,3 +482,15 @@ def test_however_the_window_ends_the_run_is_saved_and_nothing_is_orphaned(
     assert time.monotonic() - begun < 15
     (config,) = (tmp_path / "runs").glob("*/config.toml")
     assert RunFolder.open(config.parent).status() == "stopped"
+
+
+def test_the_tour_is_offered_on_an_empty_folder_alone(open_session, tmp_path, wait_until, settings):
+    session = open_session()
+    wait_until(lambda: not session.window.tour.isHidden())
+    session.window.tour.next.click()
+    assert session.window.current.name == "train"
+    settings.remove("tour/seen")
+    make_run(tmp_path / "others" / "one")
+    other = open_session(tmp_path / "others")
+    wait_until(lambda: other.context.store.records)
+    assert other.window.tour.isHidden()
