@@ -264,7 +264,7 @@ class ClassChart(Chart):
         title: str,
         short: str = "Accuracy by class",
     ) -> None:
-        """Draw shares in percent, None where a class has no image; ``short`` where room is short."""
+        """Draw shares in percent, None where a class has no image; ``short`` if room is short."""
         self.titles = (title, short)
         self._fit_title()
         for bar in self._bars:

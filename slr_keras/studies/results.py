@@ -30,6 +30,7 @@ def collect(place: Place) -> Results:
         "study": study.name,
         "question": study.question,
         "arms": study.arms,
+        "references": references(study.arms),
         "attacks": study.attacks,
         "num_samples": study.num_samples,
         "missing": [run.name for run in study.runs if run not in done],
@@ -37,6 +38,23 @@ def collect(place: Place) -> Results:
         "version": __version__,
         "runs": [_of_run(place, run) for run in done],
     }
+
+
+def references(arms: list[str]) -> dict[str, str]:
+    """What each arm is compared with: the first one of the same point of the grid.
+
+    >>> references(["AT, noise 0.2", "SLR, noise 0.2", "AT, noise 0.4"])["SLR, noise 0.2"]
+    'AT, noise 0.2'
+    """
+    first: dict[str, str] = {}
+    for arm in arms:
+        first.setdefault(arm.partition(", ")[2], arm)
+    return {arm: first[arm.partition(", ")[2]] for arm in arms}
+
+
+def reference(results: Results, arm: str) -> str:
+    """What an arm is compared with: the first one, unless the results say another."""
+    return str(results.get("references", {}).get(arm, results["arms"][0]))
 
 
 def _of_run(place: Place, run: StudyRun) -> dict[str, Any]:

@@ -7,7 +7,14 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
-from slr_keras.studies.results import Results, accuracies, digests, images, strongest
+from slr_keras.studies.results import (
+    Results,
+    accuracies,
+    digests,
+    images,
+    reference,
+    strongest,
+)
 from slr_keras.studies.statistics import Difference, Spread, paired
 
 NONE = "–"
@@ -77,7 +84,9 @@ def header(results: Results) -> list[str]:
     columns = [f"{title(a)}, {w}" for w in models(results) for a in results["attacks"]]
     strong, which = title(strongest(results)), models(results)
     drop = [f"drop, {strong}"] if len(which) == 2 else []
-    against = f"{strong}, {which[0]}, against {results['arms'][0]} (95 %; p)"
+    compared = {reference(results, arm) for arm in results["arms"]}
+    names = {arm.partition(", ")[0] for arm in compared} if len(compared) > 1 else compared
+    against = f"{strong}, {which[0]}, against {' or '.join(sorted(names))} (95 %; p)"
     return ["arm", "seeds", *columns, *drop, against]
 
 
@@ -87,15 +96,15 @@ def rows(results: Results) -> list[list[str]]:
 
 
 def parts(results: Results) -> dict[str, Results]:
-    """For each arm the results that its row rests on: its runs and those of the first arm."""
+    """For each arm the results that its row rests on: its runs and those it is compared with."""
     runs: dict[str, list[Any]] = {arm: [] for arm in arms(results)}
     for run in results["runs"]:
         runs[run["arm"]].append(run)
-    first, facts = results["arms"][0], results | {"which": models(results)}
-    return {
-        arm: facts | {"runs": own if arm == first else [*runs.get(first, ()), *own]}
-        for arm, own in runs.items()
-    }
+    facts, found = results | {"which": models(results)}, {}
+    for arm, own in runs.items():
+        other = reference(results, arm)
+        found[arm] = facts | {"runs": own if arm == other else [*runs.get(other, ()), *own]}
+    return found
 
 
 def row(results: Results, arm: str) -> list[str]:
@@ -109,15 +118,15 @@ def row(results: Results, arm: str) -> list[str]:
     if len(which) == 2:
         best, final = (accuracies(results, arm, one, strong) for one in which)
         cells.append(spread(best[seed] - final[seed] for seed in best if seed in final))
-    found = against_first(results, arm)
+    found = against(results, arm)
     compared = difference(found) if found else NONE
     seeds = {run["seed"] for run in results["runs"] if run["arm"] == arm}
     return [arm, str(len(seeds)), *cells, compared]
 
 
-def against_first(results: Results, arm: str) -> Difference | None:
-    """An arm against the first one, best model under the strongest attack, on the same images."""
-    first, which, strong = results["arms"][0], models(results)[0], strongest(results)
+def against(results: Results, arm: str) -> Difference | None:
+    """An arm against its reference, best model under the strongest attack, on the same images."""
+    first, which, strong = reference(results, arm), models(results)[0], strongest(results)
     ours, theirs = (images(results, name, which, strong) for name in (arm, first))
     data, others = (digests(results, name, which) for name in (arm, first))
     seeds = [s for s in sorted(ours.keys() & theirs.keys()) if data[s] == others[s]]
