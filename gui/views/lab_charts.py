@@ -23,7 +23,7 @@ class Chart(pg.PlotWidget):
     """What the charts share: colours of the theme, no menu, no zoom by accident."""
 
     def __init__(self, name: str, parent: QWidget | None = None):
-        super().__init__(parent)
+        super().__init__(parent, enableMenu=False)
         self.setAccessibleName(name)
         self.setMenuEnabled(False)
         self.setMouseEnabled(False, False)

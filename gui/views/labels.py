@@ -310,7 +310,8 @@ class LabelsScreen(Screen):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "bars"):
             self._dress()
-            self._show()
+            self._draw()
+            self._show_sample()
 
     def _dress(self) -> None:
         for chart in (self.map, self.matrix, self.history, self.bars):

@@ -104,7 +104,7 @@ class Chart(pg.PlotWidget):
         axes: dict[str, Any] = {"bottom": bottom or EpochAxis("bottom")}
         axes |= {"left": PercentAxis("left")} if percent else {}
         axes |= {"right": PercentAxis("right")} if right_percent else {}
-        super().__init__(parent, axisItems=axes)
+        super().__init__(parent, axisItems=axes, enableMenu=False)
         self.titles, self.x_label = titles, "epoch"
         self.pen_scale = 1.0
         self._colours = theme.colours()
@@ -114,7 +114,6 @@ class Chart(pg.PlotWidget):
         self.setMinimumSize(120, 90)
         self.view: Any = self.plotItem.getViewBox()
         self.view.disableAutoRange()
-        self.view.setMenuEnabled(False)
         self.plotItem.hideButtons()
         self.plotItem.setMenuEnabled(False)
         self._set_margins(right_percent)
