@@ -101,6 +101,7 @@ def _prepare(session: Session) -> bool:
     if table is not None:
         table.selectRow(0)
     context.compare_runs.emit([record.key for record in _evaluated(context.store.records.values())])
+    session.window.screens["compare"].tabs.setCurrentIndex(1)
     context.evaluate_model.emit(str(chosen[0].path), "best")
     context.chart_runs.emit([str(record.path) for record in chosen])
     context.attack_model.emit(str(chosen[0].path), "best")

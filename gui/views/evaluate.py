@@ -202,10 +202,9 @@ class EvaluateScreen(Screen):
 
     def evaluate(self, path: str, which: str) -> None:
         """Choose a model and come to the front."""
-        self._offer()
-        self.form.choose(path, which or "best")
         self.presenter.show(path, which or "best")
         self.context.go_to.emit(self.name)
+        self._offer()
 
     def _attack(self, number: int) -> None:
         """Take a fallen image into the lab."""
@@ -217,7 +216,9 @@ class EvaluateScreen(Screen):
             return
         records = self.context.store.records.values()
         self.form.offer([r for r in records if r.epochs or r.summary])
-        if not self.presenter.target:
+        if self.presenter.target:
+            self.form.choose(self.presenter.target, self.presenter.which)
+        else:
             asked = self.form.asked()
             self.presenter.show(asked.target, asked.which)
 

@@ -198,6 +198,21 @@ def test_another_model_shows_its_own_figures(make, wait_until, tmp_path):
     assert texts(screen)
 
 
+def test_a_model_that_is_asked_for_while_the_screen_is_hidden_is_chosen(make, tmp_path):
+    for name in ("a", "z"):
+        make_run(tmp_path / "runs" / name)
+    screen = make()
+    screen.hide()
+    for name in ("z", "a", "one"):
+        path = str(tmp_path / "runs" / name)
+        screen.evaluate(path, "final")
+        screen.show()
+        screen.shown()
+        assert screen.form.asked().target == path == screen.presenter.target
+        assert screen.form.asked().which == "final"
+        screen.hide()
+
+
 def test_a_file_that_is_not_whole_is_a_sentence(make, tmp_path):
     (tmp_path / "runs").mkdir()
     screen = make()
