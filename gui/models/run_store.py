@@ -263,6 +263,13 @@ class RunStore:
         inside = path.is_relative_to(self.runs_dir)
         return path.relative_to(self.runs_dir).as_posix() if inside else path.name
 
+    def folders(self) -> dict[str, list[str]]:
+        """Folders with two runs or more, a study's for example: the runs' paths by its name."""
+        found: dict[str, list[str]] = {}
+        for key, record in self.records.items():
+            found.setdefault(self.folder_name(record.path.parent), []).append(key)
+        return {name: sorted(keys) for name, keys in sorted(found.items()) if len(keys) > 1}
+
     def set_name(self, path: str | os.PathLike[str], name: str) -> None:
         """Keep a display name beside the run (the folder keeps its own); "" takes it away.
 

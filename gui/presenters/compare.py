@@ -54,11 +54,8 @@ class ComparePresenter(QObject):
     # -- which runs ---------------------------------------------------------------------------
 
     def folders(self) -> dict[str, list[str]]:
-        """Folders with two runs or more, a study's for example: their runs' paths by their name."""
-        store, found = self._context.store, dict[str, list[str]]()
-        for key, record in store.records.items():
-            found.setdefault(store.folder_name(record.path.parent), []).append(key)
-        return {name: sorted(keys) for name, keys in sorted(found.items()) if len(keys) > 1}
+        """Studies and other folders: their runs' paths by their name."""
+        return self._context.store.folders()
 
     def show_runs(self, paths: Sequence[str]) -> None:
         """Compare these runs; those that are no more are passed over."""

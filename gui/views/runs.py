@@ -36,6 +36,7 @@ from gui.views.runs_table import RunsModel, RunsProxy, RunsTable
 from gui.views.screen import Screen
 
 ALL, EMPTY, NOTHING = range(3)  # pages in the place of the table
+EVERYWHERE = "All folders"
 MAIN = (
     *("runs.charts", "runs.compare", "runs.evaluate", "runs.attack"),
     *("runs.resume", "runs.settings"),
@@ -138,6 +139,13 @@ class RunsScreen(Screen):
         self.search.setClearButtonEnabled(True)
         self.search.setAccessibleName("Search runs")
         self.search.setToolTip(SEARCH_HELP)
+        self.folders = QComboBox()
+        self.folders.setAccessibleName("Show runs of this study or folder")
+        self.folders.setToolTip("The runs of one study, or of another folder with several runs")
+        self.folders.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.folders.addItem(EVERYWHERE)
+        self.folders.hide()
+        no_wheel.guard(self.folders)
         self.states = QComboBox()
         self.states.setAccessibleName("Show runs in this state")
         self.states.addItems(list(FILTERS))
@@ -153,7 +161,7 @@ class RunsScreen(Screen):
         self.columns.setMenu(menu)
         row = QHBoxLayout()
         row.addWidget(self.search, 1)
-        for widget in (self.states, self.differing, self.columns):
+        for widget in (self.folders, self.states, self.differing, self.columns):
             row.addWidget(widget)
         return row
 
@@ -177,6 +185,7 @@ class RunsScreen(Screen):
         self._searching.timeout.connect(self._search_changed)
         self.search.textChanged.connect(self._searching.start)
         self.states.currentIndexChanged.connect(self._search_changed)
+        self.folders.currentIndexChanged.connect(self._search_changed)
         self.differing.toggled.connect(self._columns_changed)
         self.presenter.changed.connect(self._apply)
         self.presenter.scanned.connect(self._scanned)
@@ -336,6 +345,8 @@ class RunsScreen(Screen):
 
     def _apply(self, changes: Changes) -> None:
         self.model.apply(changes)
+        if changes.added or changes.removed:
+            self._fill_folders()
         if self._restored and changes.added:
             self._select_restored()
         self._columns_changed()
@@ -376,15 +387,37 @@ class RunsScreen(Screen):
         else:
             self.pages.setCurrentIndex(ALL)
 
+    def _fill_folders(self) -> None:
+        """Studies come and go, and gain runs; the chosen one stays chosen."""
+        chosen, found = self.folders.currentText(), self.context.store.folders()
+        wanted = [(EVERYWHERE, None), *found.items()]
+        shown = [
+            (self.folders.itemText(n), self.folders.itemData(n))
+            for n in range(self.folders.count())
+        ]
+        if wanted == shown:
+            return
+        self.folders.blockSignals(True)
+        self.folders.clear()
+        for name, keys in wanted:
+            self.folders.addItem(name, keys)
+        self.folders.setCurrentIndex(max(0, self.folders.findText(chosen)))
+        self.folders.setVisible(len(found) > 1)
+        self.folders.blockSignals(False)
+        self._search_changed()
+
     def _search_changed(self) -> None:
         self._searching.stop()
-        self.proxy.ask(Query.parse(self.search.text()), FILTERS[self.states.currentText()])
+        keys = self.folders.currentData() or ()
+        states = FILTERS[self.states.currentText()]
+        self.proxy.ask(Query.parse(self.search.text()), states, keys)
         self._columns_changed()
         self._refresh()
 
     def _clear_filters(self) -> None:
         self.search.clear()
         self.states.setCurrentIndex(0)
+        self.folders.setCurrentIndex(0)
         self._search_changed()
 
     def _columns_changed(self) -> None:

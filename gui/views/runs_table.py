@@ -229,13 +229,15 @@ class RunsProxy(QSortFilterProxyModel):
         super().__init__(parent)
         self.query = Query()
         self.statuses: Collection[str] = ()
+        self.keys: Collection[str] = ()
         self.setSortRole(KEY_ROLE)
 
-    def ask(self, query: Query, statuses: Collection[str]) -> None:
-        """Show runs that match a query and are in one of the states (all where none is named)."""
-        if (query, tuple(statuses)) != (self.query, tuple(self.statuses)):
+    def ask(self, query: Query, statuses: Collection[str], keys: Collection[str] = ()) -> None:
+        """Show runs that match a query, of these states and keys (of all where none is named)."""
+        wanted = query, tuple(statuses), frozenset(keys)
+        if wanted != (self.query, self.statuses, self.keys):
             self.beginFilterChange()
-            self.query, self.statuses = query, tuple(statuses)
+            self.query, self.statuses, self.keys = wanted
             self.endFilterChange()
 
     def records(self) -> list[RunRecord]:
@@ -253,6 +255,8 @@ class RunsProxy(QSortFilterProxyModel):
         """Whether a run is shown."""
         record = self._runs().records[row]
         if self.statuses and record.status not in self.statuses:
+            return False
+        if self.keys and record.key not in self.keys:
             return False
         return self.query.matches(record)
 

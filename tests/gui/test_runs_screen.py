@@ -834,3 +834,26 @@ def test_epsilon_of_another_norm(runs):
     values = {"attack.eps": "127.5/255", "attack.norm": "l2"}
     record = types.SimpleNamespace(values=values)
     assert run_words.epsilon_text(record) == "0.5 (L2)"
+
+
+def test_a_study_is_shown_alone(make, runs):
+    for name in ("study/a", "study/b", "other/c", "other/d", "e"):
+        make_run(runs / name)
+    screen = make(runs)
+    offered = [screen.folders.itemText(n) for n in range(screen.folders.count())]
+    assert offered == ["All folders", "other", "study"] and screen.folders.isVisible()
+    screen.folders.setCurrentIndex(2)
+    assert {record.name for record in screen.proxy.records()} == {"study/a", "study/b"}
+    make_run(runs / "study" / "new")
+    screen.presenter.scan()
+    assert len(screen.proxy.records()) == 3 and screen.folders.currentText() == "study"
+    for name in ("a", "b"):
+        shutil.rmtree(runs / "study" / name)
+    screen.presenter.scan()
+    assert screen.folders.currentText() == "All folders" and len(screen.proxy.records()) == 4
+
+
+def test_a_single_folder_needs_no_choice(make, runs):
+    for name in ("a", "b"):
+        make_run(runs / name)
+    assert not make(runs).folders.isVisible()
