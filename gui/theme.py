@@ -6,8 +6,10 @@ Linux desktops know no colour scheme that a native style would follow.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
+from collections.abc import Iterator
 
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtGui import QColor, QPalette
@@ -72,6 +74,17 @@ _choice = "system"
 def colours() -> Colours:
     """The colours in use now."""
     return _current
+
+
+@contextlib.contextmanager
+def printed() -> Iterator[None]:
+    """Light colours inside, for what goes on paper; who draws there dresses anew after it."""
+    global _current
+    before, _current = _current, LIGHT
+    try:
+        yield
+    finally:
+        _current = before
 
 
 def choice() -> str:

@@ -199,7 +199,10 @@ class LabScreen(LabLayout):
     def write_figure(self, path: pathlib.Path) -> None:
         """Write the comparison and say how it went."""
         try:
-            lab_figure.save(self.lab.bench, path, self.factor.currentData())
+            charts = {"Path of the attack: margin in colour, loss grey": self.trajectory}
+            if any(slot.sweep is not None for slot in self.lab.bench.slots.values()):
+                charts["True class over epsilon"] = self.sweep_chart
+            lab_figure.save(self.lab.bench, path, self.factor.currentData(), charts)
         except OSError as error:
             self.context.message.emit(str(error))
         else:

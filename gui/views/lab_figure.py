@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
@@ -14,40 +15,67 @@ from gui.models import lab as bench_model
 from gui.models import pictures
 from gui.models.lab import Bench, Model, Result
 from gui.views.images import to_qimage
+from gui.views.lab_charts import Chart
 
 WIDTH, SIDE, GAP, HEAD, FOOT = 980, 210, 20, 46, 76
+CHARTS = 240  # height of what stands below the comparison
 SCALE = 2  # PNG pixels for each unit
 _INK, _GREY, _LINE = QColor("#1b1f27"), QColor("#646c7a"), QColor("#d5d9e0")
 
 
-def save(bench: Bench, path: pathlib.Path, factor: float | None) -> None:
-    """Write the comparison as PNG or SVG, on white whatever the theme.
+def save(
+    bench: Bench,
+    path: pathlib.Path,
+    factor: float | None,
+    charts: Mapping[str, Chart] | None = None,
+) -> None:
+    """Write the comparison as PNG or SVG, on white whatever the theme, with charts below it.
 
     Raises:
         OSError: the file cannot be written.
     """
+    shown = charts or {}
+    try:
+        with theme.printed():
+            for chart in shown.values():
+                chart.dress()
+            _write(bench, path, factor, shown)
+    finally:
+        for chart in shown.values():
+            chart.dress()
+
+
+def _write(
+    bench: Bench, path: pathlib.Path, factor: float | None, charts: Mapping[str, Chart]
+) -> None:
     slots = [slot for slot in bench_model.SLOTS if bench.is_current(slot)]
-    size = QSize(WIDTH, HEAD + GAP + len(slots) * (SIDE + FOOT))
+    foot = CHARTS if charts else 0
+    size = QSize(WIDTH, HEAD + GAP + len(slots) * (SIDE + FOOT) + foot)
     if path.suffix.lower() == ".svg":
         target = QSvgGenerator()
         target.setFileName(str(path))
         target.setSize(size)
         target.setViewBox(QRectF(0, 0, size.width(), size.height()))
         target.setTitle("Attack lab")
-        _paint(QPainter(target), bench, slots, size, factor)
+        _paint(QPainter(target), bench, slots, size, factor, charts)
         written = path.is_file() and path.stat().st_size > 0
     else:
         image = QImage(size * SCALE, QImage.Format.Format_RGB32)
         painter = QPainter(image)
         painter.scale(SCALE, SCALE)
-        _paint(painter, bench, slots, size, factor)
+        _paint(painter, bench, slots, size, factor, charts)
         written = image.save(str(path))
     if not written:
         raise OSError(f"{path} cannot be written. Choose another folder, or free some space.")
 
 
 def _paint(
-    painter: QPainter, bench: Bench, slots: list[str], size: QSize, factor: float | None
+    painter: QPainter,
+    bench: Bench,
+    slots: list[str],
+    size: QSize,
+    factor: float | None,
+    charts: Mapping[str, Chart],
 ) -> None:
     painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
     painter.fillRect(0, 0, size.width(), size.height(), QColor("#ffffff"))
@@ -58,7 +86,18 @@ def _paint(
         if model is not None and result is not None:
             _paint_row(painter, bench, slot, model, result, top, factor)
             top += SIDE + FOOT
+    _paint_charts(painter, charts, top)
     painter.end()
+
+
+def _paint_charts(painter: QPainter, charts: Mapping[str, Chart], top: float) -> None:
+    width = (WIDTH - GAP * (len(charts) + 1)) / max(1, len(charts))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for number, (title, chart) in enumerate(charts.items()):
+        left = GAP + number * (width + GAP)
+        _text(painter, QRectF(left, top, width, 20), title, 9.5, bold=True)
+        place = QRectF(left, top + 22, width, CHARTS - 22 - GAP)
+        chart.render(painter, place, chart.viewport().rect())
 
 
 def describe(bench: Bench) -> str:

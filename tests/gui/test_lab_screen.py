@@ -341,6 +341,7 @@ def test_the_figure_as_png_and_svg(screen, wait_until, tmp_path):
         "robust",
         "L∞, epsilon 24/255, 20 steps",
         "Perturbation: amplified 10.6 times",
+        "Path of the attack: margin in colour, loss grey",
     ):
         assert words in text
     assert screen.lab.bench.verdict("a") in text
