@@ -57,8 +57,8 @@ class EvaluateScreen(Screen):
         self._build()
         self.form.start.connect(lambda: self.presenter.start(self.form.asked()))
         self.form.chosen.connect(self.presenter.show)
-        self.presenter.changed.connect(self._show)
-        self.trainer.changed.connect(self._show_status)
+        self.presenter.changed.connect(self._changed)
+        self.trainer.changed.connect(lambda: self.isVisible() and self._show_status())
         self.gallery.attack.connect(self._attack)
         context.runs_changed.connect(lambda _: self._offer())
         context.evaluate_model.connect(self.evaluate)
@@ -144,10 +144,14 @@ class EvaluateScreen(Screen):
 
     # -- what is shown ------------------------------------------------------------------------
 
-    def _show(self) -> None:
+    def _changed(self) -> None:
         if self.presenter.report:
             page, self.presenter.report = self.presenter.report, ""
             QDesktopServices.openUrl(QUrl.fromLocalFile(page))
+        if self.isVisible():
+            self._show()
+
+    def _show(self) -> None:
         rows = self.presenter.rows()
         makers = [functools.partial(_cells, row) for row in rows]
         self.table.show_rows(HEADER if rows else (), makers)

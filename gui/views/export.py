@@ -55,7 +55,7 @@ class ExportScreen(Screen):
         self.presenter = ExportPresenter(context, self)
         self._files: list[str] = []
         self._build()
-        self.presenter.changed.connect(self._show)
+        self.presenter.changed.connect(self._show_if_visible)
         context.runs_changed.connect(lambda _: self._offer())
         context.export_model.connect(self.export)
         self._show()
@@ -129,6 +129,10 @@ class ExportScreen(Screen):
             self.out.text().strip(),
             self.overwrite.isChecked(),
         )
+
+    def _show_if_visible(self) -> None:
+        if self.isVisible():
+            self._show()
 
     def _show(self) -> None:
         trainer, is_file = self.presenter.trainer, self.source.endswith(".keras")
