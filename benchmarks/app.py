@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import random
 import signal
 import statistics
 import subprocess
@@ -169,6 +170,67 @@ def overlay(folder: pathlib.Path, _: float) -> None:
     _end(session)
 
 
+def compare(folder: pathlib.Path, _: float) -> None:
+    """20 runs of 1,000 epochs: what a frame takes while the curves are dragged; then 500 runs."""
+    from PySide6.QtCore import QCoreApplication
+
+    from tests.gui._runs import make_run
+
+    rng = random.Random(0)
+    for name, count, epochs in (("few", 20, 1000), ("many", 500, 30)):
+        for number in range(count):
+            curve = tuple(0.2 + 0.3 * rng.random() for _ in range(epochs))
+            epsilon = {"eps": f"{number + 1}/25500"}
+            make_run(folder / "runs" / name / str(number), curve, attack=epsilon)
+    session = _session(folder)
+    _spin(60, lambda: len(session.context.store.records) >= 520)
+    session.window.show_screen("compare")
+    screen = session.window.screens["compare"]
+    found = screen.presenter.folders()
+    screen.presenter.show_runs(found["few"])
+    _spin(0.5)
+    frames, begun = 60, time.perf_counter()
+    for number in range(frames):
+        screen.curves.setXRange(number, 500 + number, padding=0)
+        QCoreApplication.processEvents()
+    spent = 1000 * (time.perf_counter() - begun) / frames
+    _row("Compare, 20 runs of 1,000 epochs: a frame while dragged", spent, 33, "ms")
+    begun = time.perf_counter()
+    screen.presenter.show_runs(found["many"])
+    _spin(0)
+    _row("Compare, 500 runs: shown", time.perf_counter() - begun, 1, "s")
+    _end(session)
+
+
+def labels(folder: pathlib.Path, _: float) -> None:
+    """50,000 samples and 50 recorded epochs."""
+    import numpy as np
+
+    from gui.models.label_history import FOLDER, IMAGES
+    from tests.gui._runs import make_run
+
+    run, rng, count = folder / "runs" / "one", np.random.default_rng(0), 50_000
+    make_run(run)
+    (run / FOLDER).mkdir(parents=True)
+    rows = rng.dirichlet(np.ones(10), count).astype("float16")
+    given = rng.integers(0, 10, count)
+    facts = {"index": np.arange(count), "given": given, "true": given}
+    for epoch in range(1, 51):
+        path = run / FOLDER / f"{epoch:06}.npz"
+        np.savez_compressed(path, rows=np.roll(rows, epoch, 0), **facts)
+    images = rng.integers(0, 255, (count, 32, 32, 3)).astype("uint8")
+    np.savez(run / IMAGES, images=images, class_names=np.array(list("abcdefghij")))
+    session = _session(folder)
+    _spin(20, lambda: session.context.store.records)
+    begun = time.perf_counter()
+    session.window.show_screen("labels")
+    _spin(0)
+    shown = session.window.screens["labels"].table.texts.rowCount() == count
+    seconds = time.perf_counter() - begun
+    _row("Labels, 50,000 samples of 50 epochs: open", seconds if shown else 99, 2, "s")
+    _end(session)
+
+
 def _finished_run(path: pathlib.Path, epochs: int) -> None:
     command = [*FAKE, "--batch-seconds", "0", "--batches", "1", "--run-dir", str(path)]
     config = path.with_suffix(".toml")
@@ -280,6 +342,8 @@ PARTS: dict[str, Callable[[pathlib.Path, float], None]] = {
     "overlay": overlay,
     "worker_killed": worker_killed,
     "window_killed": window_killed,
+    "compare": compare,
+    "labels": labels,
     "soak": soak,
 }
 
