@@ -28,12 +28,14 @@ class StudyRun:
         arm: its arm, which a row of the table stands for.
         seed: of the run; runs that differ in nothing else belong together.
         config: all of its settings.
+        point: of the grid, in words; runs of other points are not compared with it.
     """
 
     name: str
     arm: str
     seed: int
     config: configs.RunConfig
+    point: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,11 +144,14 @@ def _runs(path: pathlib.Path, table: Mapping[str, Any], changes: Mapping[str, An
     for seed, point, arm in itertools.product(seeds, itertools.product(*axes), arms):
         if "name" not in arm:
             raise UserError(f"{path}: each [[arm]] needs a name")
-        label = ", ".join([arm["name"], *(f"{key} {value}" for key, value in point)])
+        where = ", ".join(f"{key} {value}" for key, value in point)
+        label = ", ".join(filter(None, [arm["name"], where]))
         own = {key: value for key, value in arm.items() if key != "name"}
         layers = [_nested(table.get("base", {})), _nested(own), _nested(dict(point)), changes]
         runs.append(
-            StudyRun(f"{slug(label)}-seed{seed}", label, seed, _load(path, label, layers, seed))
+            StudyRun(
+                f"{slug(label)}-seed{seed}", label, seed, _load(path, label, layers, seed), where
+            )
         )
     names = [run.name for run in runs]
     twice = {name for name in names if names.count(name) > 1}

@@ -30,7 +30,7 @@ def collect(place: Place) -> Results:
         "study": study.name,
         "question": study.question,
         "arms": study.arms,
-        "references": references(study.arms),
+        "references": references(study.runs),
         "attacks": study.attacks,
         "num_samples": study.num_samples,
         "missing": [run.name for run in study.runs if run not in done],
@@ -40,16 +40,10 @@ def collect(place: Place) -> Results:
     }
 
 
-def references(arms: list[str]) -> dict[str, str]:
-    """What each arm is compared with: the first one of the same point of the grid.
-
-    >>> references(["AT, noise 0.2", "SLR, noise 0.2", "AT, noise 0.4"])["SLR, noise 0.2"]
-    'AT, noise 0.2'
-    """
+def references(runs: Iterable[StudyRun]) -> dict[str, str]:
+    """What each arm is compared with: the first one of the same point of the grid."""
     first: dict[str, str] = {}
-    for arm in arms:
-        first.setdefault(arm.partition(", ")[2], arm)
-    return {arm: first[arm.partition(", ")[2]] for arm in arms}
+    return {run.arm: first.setdefault(run.point, run.arm) for run in runs}
 
 
 def reference(results: Results, arm: str) -> str:

@@ -26,8 +26,8 @@ def test_an_arm_without_a_label_bank_has_no_line(measured):
 
 def test_an_arm_is_compared_at_its_own_point_of_the_grid():
     from slr_keras.evaluation.bits import bits_of
+    from slr_keras.studies import plan, tables
     from slr_keras.studies import results as collected
-    from slr_keras.studies import tables
 
     def run(arm, right):
         row = {"accuracy": float(np.mean(right)), "interval": [0, 1], "samples": 8}
@@ -42,7 +42,8 @@ def test_an_arm_is_compared_at_its_own_point_of_the_grid():
         "SLR, noise 1": [1] * 4 + [0] * 4,
     }
     arms = list(rights)
-    found = {"arms": arms, "attacks": ["pgd-20"], "references": collected.references(arms)}
+    runs = [plan.StudyRun(arm, arm, 0, None, arm.partition(", ")[2]) for arm in arms]
+    found = {"arms": arms, "attacks": ["pgd-20"], "references": collected.references(runs)}
     found["runs"] = [run(arm, right) for arm, right in rights.items()]
     last = [row[-1].partition(" ")[0] for row in tables.rows(found)]
     assert last == ["–", "-12.5", "–", "+50.0"]

@@ -115,3 +115,10 @@ def test_commands_without_running_them(file, tmp_path, capsys):
         study.main([str(file()), "--only", "nothing", "--status"])
     with pytest.raises(UserError, match="no run in .* is done yet"):
         study.main([str(file()), "--out", str(out), "--only-table"])
+
+
+def test_a_comma_in_the_name_of_an_arm_is_no_point_of_the_grid():
+    runs = plan.read(plan.find("precision")).runs
+    assert {run.point for run in runs} == {""} and any(", " in run.arm for run in runs)
+    noisy = plan.read(plan.find("noise")).runs
+    assert "data.label_noise 0.4" in {run.point.rpartition(", ")[2] for run in noisy}
