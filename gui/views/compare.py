@@ -30,9 +30,10 @@ from gui.models.evaluated import CLEAN
 from gui.models.run_words import count
 from gui.presenters.compare import ComparePresenter
 from gui.presenters.context import Context
-from gui.views import figure, no_wheel
+from gui.views import figure
 from gui.views.compare_charts import ClassChart, CurvesChart, PlaneChart, Shown, hue
 from gui.views.legend import Entry, Legend
+from gui.views.parts import combo, fill
 from gui.views.plots import Chart
 from gui.views.screen import Screen
 from gui.views.text_table import TextTable
@@ -113,10 +114,10 @@ class CompareScreen(Screen):
         theme.role(title, "title")
         self.count = QLabel()
         theme.role(self.count, "muted")
-        self.folders = _combo("Study or folder whose runs are compared")
+        self.folders = combo("Study or folder whose runs are compared")
         self.folders.setPlaceholderText(CHOOSE)
         self.folders.activated.connect(self._folder_chosen)
-        self.against = _combo("Compare with this one")
+        self.against = combo("Compare with this one")
         self.against.activated.connect(
             lambda row: self.presenter.against(self.against.itemData(row))
         )
@@ -136,14 +137,16 @@ class CompareScreen(Screen):
         return row
 
     def _curves(self) -> QWidget:
-        self.quantity = _combo("Quantity", QUANTITIES)
-        self.axis = _combo("Over", {name: text.partition(",")[0] for name, text in AXES.items()})
+        self.quantity = combo("Quantity", _pairs(QUANTITIES))
+        self.axis = combo(
+            "Over", _pairs({name: text.partition(",")[0] for name, text in AXES.items()})
+        )
         self.curves = CurvesChart()
         self.curves.menu_wanted.connect(self._chart_menu)
         return self._page(self.curves, ("Show", self.quantity), ("over", self.axis))
 
     def _plane(self) -> QWidget:
-        self.under = _combo("Robust accuracy under")
+        self.under = combo("Robust accuracy under")
         self.plane = PlaneChart()
         self.plane.menu_wanted.connect(self._chart_menu)
         return self._page(self.plane, ("Robust accuracy under", self.under))
@@ -161,7 +164,7 @@ class CompareScreen(Screen):
         return page
 
     def _classes(self) -> QWidget:
-        self.class_attack = _combo("Accuracy under")
+        self.class_attack = combo("Accuracy under")
         self.classes = ClassChart()
         self.classes.menu_wanted.connect(self._chart_menu)
         return self._page(self.classes, ("Accuracy in each class under", self.class_attack))
@@ -176,12 +179,12 @@ class CompareScreen(Screen):
         layout.setContentsMargins(0, 8, 0, 0)
         if choices:
             row = QHBoxLayout()
-            for text, combo in choices:
+            for text, box in choices:
                 label = QLabel(text)
-                label.setBuddy(combo)
+                label.setBuddy(box)
                 row.addWidget(label)
-                row.addWidget(combo)
-                combo.currentIndexChanged.connect(lambda _: self._draw())
+                row.addWidget(box)
+                box.currentIndexChanged.connect(lambda _: self._draw())
             row.addStretch(1)
             layout.addLayout(row)
         layout.addWidget(body, 1)
@@ -209,10 +212,10 @@ class CompareScreen(Screen):
         for widget in (self._against, self.against):
             widget.setVisible(len(arms) > 1)
         self.export.setEnabled(bool(runs))
-        _fill(self.against, {arm.key: arm.label for arm in arms})
+        fill(self.against, _pairs({arm.key: arm.label for arm in arms}))
         attacks = comparison.attacks_of(arms, self.presenter.evaluated)
-        _fill(self.under, {name: tables.title(name) for name in [VALIDATION, *attacks]})
-        _fill(self.class_attack, {name: tables.title(name) for name in [CLEAN, *attacks]})
+        fill(self.under, _pairs({name: tables.title(name) for name in [VALIDATION, *attacks]}))
+        fill(self.class_attack, _pairs({name: tables.title(name) for name in [CLEAN, *attacks]}))
         entries = [
             Entry(
                 arm.key, self._text(arm), self._hue(arm), shown=arm.key not in self.presenter.hidden
@@ -414,8 +417,8 @@ class CompareScreen(Screen):
         if isinstance(tab, int) and 0 <= tab < self.tabs.count():
             self.tabs.setCurrentIndex(tab)
         for name in ("quantity", "axis"):
-            combo = getattr(self, name)
-            combo.setCurrentIndex(max(0, combo.findData(state.get(name))))
+            box = getattr(self, name)
+            box.setCurrentIndex(max(0, box.findData(state.get(name))))
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
@@ -434,21 +437,6 @@ class CompareScreen(Screen):
             self._refresh()
 
 
-def _combo(name: str, choices: dict[str, str] | None = None) -> QComboBox:
-    combo = QComboBox()
-    combo.setAccessibleName(name)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-    no_wheel.guard(combo)
-    _fill(combo, choices or {})
-    return combo
-
-
-def _fill(combo: QComboBox, choices: dict[str, str]) -> None:
-    """Offer these; what was chosen stays chosen if it is still there."""
-    before = combo.currentData()
-    combo.blockSignals(True)
-    combo.clear()
-    for name, text in choices.items():
-        combo.addItem(text, name)
-    combo.setCurrentIndex(max(0, combo.findData(before)) if choices else -1)
-    combo.blockSignals(False)
+def _pairs(choices: dict[str, str]) -> list[tuple[str, object]]:
+    """(text, name) of choices by their names."""
+    return [(text, name) for name, text in choices.items()]

@@ -10,14 +10,12 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
     QPushButton,
     QSpinBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +24,7 @@ from gui import theme
 from gui.models.asked import CURVE, KINDS, VERSIONS, Evaluation
 from gui.models.run_store import RunRecord
 from gui.views.no_wheel import guard
+from gui.views.parts import fill, with_button
 from slr_keras import config as configs
 from slr_keras.evaluation import specs
 
@@ -75,7 +74,7 @@ class EvaluateForm(QWidget):
 
     def _rows(self) -> list[tuple[str, QWidget]]:
         return [
-            ("&Model", self._with_button(self.model, self._choose_file, "Choose a .keras file")),
+            ("&Model", with_button(self.model, self._choose_file, "Choose a .keras file")),
             ("&Epoch", self.which),
             ("&Data set", self.data),
             ("&Images", self.samples),
@@ -136,19 +135,6 @@ class EvaluateForm(QWidget):
         self.keep = QCheckBox("Keep adversarial images, for the gallery")
         self.keep.setChecked(True)
 
-    def _with_button(self, widget: QWidget, choose: object, text: str) -> QWidget:
-        cell, button = QWidget(), QToolButton()
-        button.setText("…")
-        button.setToolTip(text)
-        button.setAccessibleName(text)
-        button.clicked.connect(choose)
-        row = QHBoxLayout(cell)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(widget, 1)
-        row.addWidget(button)
-        cell.setFocusProxy(widget)
-        return cell
-
     # -- both ways ----------------------------------------------------------------------------
 
     def offer(self, records: list[RunRecord]) -> None:
@@ -156,8 +142,8 @@ class EvaluateForm(QWidget):
         self._records = records
         sources = [(record.name, record.key) for record in records]
         sources += [(pathlib.Path(path).name, path) for path in self._files]
-        _fill(self.model, sources)
-        _fill(self.transfer, [(NOBODY, ""), *sources])
+        fill(self.model, sources)
+        fill(self.transfer, [(NOBODY, ""), *sources])
         self._show()
 
     def choose(self, path: str, which: str) -> None:
@@ -222,20 +208,8 @@ def _state(checked: bool) -> Qt.CheckState:
 
 
 def _combo(name: str) -> QComboBox:
-    combo = QComboBox()
-    combo.setAccessibleName(name)
-    combo.setMinimumContentsLength(14)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    return combo
-
-
-def _fill(combo: QComboBox, sources: list[tuple[str, str]]) -> None:
-    if [(combo.itemText(n), combo.itemData(n)) for n in range(combo.count())] == sources:
-        return
-    before = combo.currentData()
-    combo.blockSignals(True)
-    combo.clear()
-    for text, path in sources:
-        combo.addItem(text, path)
-    combo.setCurrentIndex(max(0, combo.findData(before)) if sources else -1)
-    combo.blockSignals(False)
+    made = QComboBox()
+    made.setAccessibleName(name)
+    made.setMinimumContentsLength(14)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return made

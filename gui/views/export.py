@@ -10,7 +10,6 @@ from PySide6.QtCore import QEvent, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
@@ -18,9 +17,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QTextBrowser,
-    QToolButton,
     QVBoxLayout,
-    QWidget,
 )
 
 from gui import theme
@@ -28,7 +25,7 @@ from gui.actions import Action
 from gui.models.places import shown
 from gui.presenters.context import Context
 from gui.presenters.export import ExportPresenter
-from gui.views.no_wheel import guard
+from gui.views.parts import combo, fill, with_button
 from gui.views.screen import Screen
 from slr_keras.run_folder import EXPORTS
 
@@ -88,13 +85,13 @@ class ExportScreen(Screen):
         layout.addWidget(self.results, 1)
 
     def _form(self) -> QFormLayout:
-        self.model = _combo("Model to export")
+        self.model = combo("Model to export")
         self.model.setMinimumContentsLength(24)
         self.model.currentIndexChanged.connect(lambda _: self._show())
-        self.which = _combo("Epoch whose weights are exported")
+        self.which = combo("Epoch whose weights are exported")
         self.which.addItem("Best robust epoch", "best")
         self.which.addItem("Last epoch", "final")
-        self.format = _combo("Format")
+        self.format = combo("Format")
         for name in EXPORTS:
             self.format.addItem(FORMATS.get(name, name), name)
         self.format.currentIndexChanged.connect(lambda _: self._show())
@@ -104,10 +101,10 @@ class ExportScreen(Screen):
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.FieldsStayAtSizeHint)
         for text, field in (
-            ("&Model", _with_button(self.model, self._choose_file, "Choose a .keras file")),
+            ("&Model", with_button(self.model, self._choose_file, "Choose a .keras file")),
             ("&Epoch", self.which),
             ("&Format", self.format),
-            ("&Where to", _with_button(self.out, self._choose_place, "Choose a folder")),
+            ("&Where to", with_button(self.out, self._choose_place, "Choose a folder")),
         ):
             form.addRow(text, field)
         self.out.setMinimumWidth(420)
@@ -199,13 +196,7 @@ class ExportScreen(Screen):
         records = self.context.store.records.values()
         found = [(r.name, r.key) for r in records if (r.path / "final.keras").is_file()]
         found += [(pathlib.Path(path).name, path) for path in self._files]
-        before = self.source
-        self.model.blockSignals(True)
-        self.model.clear()
-        for text, path in found:
-            self.model.addItem(text, path)
-        self.model.setCurrentIndex(max(0, self.model.findData(before)) if found else -1)
-        self.model.blockSignals(False)
+        fill(self.model, found)
         self._show()
 
     # -- the window's part --------------------------------------------------------------------
@@ -235,25 +226,3 @@ class ExportScreen(Screen):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "results"):
             self._show()
-
-
-def _combo(name: str) -> QComboBox:
-    combo = QComboBox()
-    combo.setAccessibleName(name)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-    guard(combo)
-    return combo
-
-
-def _with_button(widget: QWidget, choose: object, text: str) -> QWidget:
-    cell, button = QWidget(), QToolButton()
-    button.setText("…")
-    button.setToolTip(text)
-    button.setAccessibleName(text)
-    button.clicked.connect(choose)
-    row = QHBoxLayout(cell)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.addWidget(widget, 1)
-    row.addWidget(button)
-    cell.setFocusProxy(widget)
-    return cell

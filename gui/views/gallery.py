@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtGui import QIcon, QPixmap
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QListView,
@@ -21,7 +20,8 @@ from PySide6.QtWidgets import (
 from gui import theme
 from gui.models import gallery, pictures
 from gui.models.run_words import count
-from gui.views.no_wheel import guard
+from gui.views.images import to_qimage
+from gui.views.parts import combo, fill
 
 SIDE = 96
 NONE = (
@@ -43,8 +43,8 @@ class Gallery(QWidget):
         super().__init__()
         self.fallen = gallery.NOTHING
         self._names: Sequence[str] = ()
-        self.which = _combo("Attack that fooled the image")
-        self.label = _combo("True class")
+        self.which = combo("Attack that fooled the image")
+        self.label = combo("True class")
         self.count = QLabel()
         theme.role(self.count, "muted")
         self.open = QPushButton("Attack in lab")
@@ -60,14 +60,14 @@ class Gallery(QWidget):
         self.list.setSpacing(6)
         self.list.itemActivated.connect(lambda _: self._open())
         self.list.currentRowChanged.connect(lambda row: self.open.setEnabled(row >= 0))
-        for combo in (self.which, self.label):
-            combo.currentIndexChanged.connect(lambda _: self._draw())
+        for box in (self.which, self.label):
+            box.currentIndexChanged.connect(lambda _: self._draw())
         row = QHBoxLayout()
-        for text, combo in (("Fooled by", self.which), ("class", self.label)):
+        for text, box in (("Fooled by", self.which), ("class", self.label)):
             label = QLabel(text)
-            label.setBuddy(combo)
+            label.setBuddy(box)
             row.addWidget(label)
-            row.addWidget(combo)
+            row.addWidget(box)
         row.addWidget(self.count, 1)
         row.addWidget(self.open)
         layout = QVBoxLayout(self)
@@ -81,9 +81,9 @@ class Gallery(QWidget):
         if fallen is self.fallen and list(names) == list(self._names) and self.which.count():
             return
         self.fallen, self._names = fallen, names
-        _fill(self.which, [("any attack", ""), *((name, name) for name in fallen.names)])
+        fill(self.which, [("any attack", ""), *((name, name) for name in fallen.names)])
         classes = sorted({int(label) for label in fallen.labels})
-        _fill(self.label, [("any", -1), *((self._class(label), label) for label in classes)])
+        fill(self.label, [("any", -1), *((self._class(label), label) for label in classes)])
         self._draw()
 
     def _class(self, label: int) -> str:
@@ -115,24 +115,6 @@ class Gallery(QWidget):
 
 def _picture(image: object) -> QIcon:
     """Pixels as squares, as large as the place for them."""
-    levels = pictures.to_bytes(image)  # type: ignore[arg-type]
-    height, width, _ = levels.shape
-    made = QImage(levels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    made = to_qimage(pictures.to_bytes(image))  # type: ignore[arg-type]
     mode = Qt.AspectRatioMode.KeepAspectRatio
     return QIcon(QPixmap.fromImage(made.scaled(SIDE, SIDE, mode)))
-
-
-def _combo(name: str) -> QComboBox:
-    combo = QComboBox()
-    combo.setAccessibleName(name)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-    guard(combo)
-    return combo
-
-
-def _fill(combo: QComboBox, choices: Sequence[tuple[str, object]]) -> None:
-    combo.blockSignals(True)
-    combo.clear()
-    for text, data in choices:
-        combo.addItem(text, data)
-    combo.blockSignals(False)

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -33,7 +32,8 @@ from gui.models.run_words import percent
 from gui.presenters.context import Context
 from gui.presenters.labels import LabelsPresenter
 from gui.views.compare_charts import ClassChart, CurvesChart, Shown
-from gui.views.no_wheel import guard
+from gui.views.images import to_qimage
+from gui.views.parts import combo
 from gui.views.plots import Chart
 from gui.views.screen import Screen
 from gui.views.text_table import TextTable
@@ -99,11 +99,8 @@ class LabelsScreen(Screen):
     def _head(self) -> QHBoxLayout:
         title = QLabel(self.title)
         theme.role(title, "title")
-        self.run = QComboBox()
-        self.run.setAccessibleName("Run whose labels are shown")
-        self.run.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.run = combo("Run whose labels are shown")
         self.run.activated.connect(lambda row: self.presenter.show(self.run.itemData(row)))
-        guard(self.run)
         self.mark = QPushButton("Mark")
         self.mark.setToolTip("Mark the chosen sample, or take the mark away (double click)")
         self.mark.clicked.connect(self._mark)
@@ -225,9 +222,7 @@ class LabelsScreen(Screen):
         if sample >= len(found.images):
             self.picture.setText("no picture kept")
             return
-        levels = pictures.to_bytes(found.images[sample] / np.float32(255))
-        height, width, _ = levels.shape
-        image = QImage(levels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+        image = to_qimage(pictures.to_bytes(found.images[sample] / np.float32(255)))
         mode = Qt.AspectRatioMode.KeepAspectRatio
         self.picture.setPixmap(QPixmap.fromImage(image.scaled(SIDE, SIDE, mode)))
 

@@ -1,0 +1,48 @@
+"""Small parts that several screens are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
+
+from gui.views.no_wheel import guard
+
+
+def combo(name: str, choices: Iterable[tuple[str, object]] = ()) -> QComboBox:
+    """A box of choices, as wide as they need, that no passing wheel changes."""
+    made = QComboBox()
+    made.setAccessibleName(name)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+    guard(made)
+    fill(made, choices)
+    return made
+
+
+def fill(box: QComboBox, choices: Iterable[tuple[str, object]]) -> None:
+    """Offer these (text, data), silently; what was chosen stays chosen if it is still there."""
+    wanted = list(choices)
+    if [(box.itemText(n), box.itemData(n)) for n in range(box.count())] == wanted:
+        return
+    before = box.currentData()
+    box.blockSignals(True)
+    box.clear()
+    for text, data in wanted:
+        box.addItem(text, data)
+    box.setCurrentIndex(max(0, box.findData(before)) if wanted else -1)
+    box.blockSignals(False)
+
+
+def with_button(widget: QWidget, choose: Callable[[], object], text: str) -> QWidget:
+    """A control with a button at its right that opens a file dialog."""
+    cell, button = QWidget(), QToolButton()
+    button.setText("…")
+    button.setToolTip(text)
+    button.setAccessibleName(text)
+    button.clicked.connect(lambda: choose())
+    row = QHBoxLayout(cell)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addWidget(widget, 1)
+    row.addWidget(button)
+    cell.setFocusProxy(widget)
+    return cell
