@@ -36,7 +36,9 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="say each thing that it does")
     options = parser.parse_args()
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
     with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # it types names of files too
         monkey = Monkey(pathlib.Path(folder), options.seed, options.verbose)
         monkey.play(60 * options.minutes)
         return monkey.end()
