@@ -47,7 +47,8 @@ class ExportPresenter(QObject):
         """Where an export goes: what was chosen, else beside the model."""
         home = pathlib.Path(source)
         folder = home.parent if home.suffix == ".keras" else home
-        return pathlib.Path(out).expanduser() if out else folder / EXPORTS[kind]
+        place = pathlib.Path(out).expanduser() if out else folder / EXPORTS[kind]
+        return place.absolute()  # the worker stands in another folder than the user
 
     def start(self, source: str, which: str, kind: str, out: str, overwrite: bool) -> bool:
         """Export, now or when its turn comes; says why not if it cannot."""

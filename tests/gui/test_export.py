@@ -59,6 +59,13 @@ def test_what_is_there_is_not_replaced_unasked(screen, tmp_path):
     assert "--overwrite" in screen.presenter.trainer.current.arguments
 
 
+def test_a_relative_place_is_the_users(screen, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    screen.out.setText("here")
+    screen.go.click()
+    assert str(tmp_path / "here") in screen.presenter.trainer.current.arguments
+
+
 def test_a_keras_file(screen, tmp_path):
     file = tmp_path / "net.keras"
     file.touch()
