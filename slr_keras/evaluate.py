@@ -23,6 +23,7 @@ from slr_keras.evaluation.specs import (
     CLEAN,
     TRANSFER,
     USUAL,
+    VERSIONS,
     Ball,
     Step,
     make_attack,
@@ -91,7 +92,7 @@ def _parser() -> cli.Parser:
         help="clean, fgsm, pgd-20 (20 steps), apgd-ce, apgd-t, fab-t, square-1000 (queries), "
         "cw-linf, autoattack, ... [clean fgsm pgd-20]",
     )
-    add("--version", choices=("standard", "plus", "rand"), help="of autoattack [standard]")
+    add("--version", choices=VERSIONS, help="of autoattack [standard]")
     add("--num-samples", type=int, metavar="N", help="images; the first N of the split [all]")
     add("--which", choices=("best", "final"), help="epoch [best if there is one]")
     add("--split", choices=("test", "val", "train"), default="test", help="[test]")

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from slr_keras.errors import UserError
 from slr_keras.evaluation import specs
-from slr_keras.evaluation.specs import AUTOATTACK, CLEAN, USUAL, Ball
+from slr_keras.evaluation.specs import AUTOATTACK, CLEAN, USUAL, VERSIONS, Ball
 
-VERSIONS = ("standard", "plus", "rand")
 CURVE = "0:16/255:9"
 IMAGES = "adversarial.npz"
 KINDS = {  # words for a person: names of the command

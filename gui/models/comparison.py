@@ -14,9 +14,9 @@ from gui.models import run_words as words
 from gui.models.curves import RunCurves
 from gui.models.evaluated import CLEAN, Evaluated, EvaluatedRuns
 from gui.models.run_store import RunRecord
+from slr_keras.evaluation.specs import WORST, is_part
 from slr_keras.studies import results, tables
 
-WORST = "worst case"
 VALIDATION = "validation, while training"
 AXES = {
     "epoch": "epoch",
@@ -220,7 +220,7 @@ def as_results(arms: Sequence[Arm], evaluated: EvaluatedRuns) -> results.Results
 
 def _is_whole(attack: str) -> bool:
     """Not a part of a suite, as ``autoattack: apgd-ce``, nor the worst of all rows."""
-    return ": " not in attack and attack != WORST
+    return not is_part(attack) and attack != WORST
 
 
 def _of_run(

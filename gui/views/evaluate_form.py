@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui import theme
-from gui.models.asked import CURVE, KINDS, VERSIONS, Evaluation
+from gui.models.asked import CURVE, KINDS, Evaluation
 from gui.models.run_store import RunRecord
 from gui.views.no_wheel import guard
 from gui.views.parts import fill, with_button
@@ -107,7 +107,7 @@ class EvaluateForm(QWidget):
         self.kind.addItems(list(KINDS))
         self.kind.currentIndexChanged.connect(lambda _: self._show())
         self.version = _combo("Version of AutoAttack")
-        self.version.addItems(list(VERSIONS))
+        self.version.addItems(list(specs.VERSIONS))
         self.attacks = QListWidget()
         self.attacks.setAccessibleName("Attacks, to choose from")
         for name, words in specs.described().items():

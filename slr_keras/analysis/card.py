@@ -12,11 +12,10 @@ from slr_keras import __version__
 from slr_keras.analysis import words
 from slr_keras.analysis.record import Record
 from slr_keras.evaluation.intervals import wilson
-from slr_keras.evaluation.specs import CLEAN
+from slr_keras.evaluation.specs import CLEAN, is_part
 
 PAPER = "https://arxiv.org/abs/2403.09101"
 PLACES = ("run_dir", "overwrite", "dir")
-SPLIT = ": "  # in the name of a row that is part of a suite
 
 
 def render(record: Record, which: str) -> str:
@@ -38,7 +37,7 @@ def _rows(record: Record, which: str) -> list[dict[str, Any]]:
     """Attack, accuracy, interval, images: of this model's evaluation, else of the run's end."""
     found = record.evaluation
     if found and found.get("which") == which and found["results"]:
-        whole = [row for row in found["results"] if SPLIT not in row["attack"]]
+        whole = [row for row in found["results"] if not is_part(row["attack"])]
         return [{**row, "samples": row.get("samples") or found["samples"]} for row in whole]
     summary = record.summary or {}
     if which not in summary:

@@ -13,9 +13,9 @@ from slr_keras.analysis import figures, words
 from slr_keras.analysis.measure import Measured
 from slr_keras.analysis.record import NOWHERE, Record, changed_settings, flat
 from slr_keras.evaluation.intervals import newcombe, wilson
+from slr_keras.evaluation.specs import WORST
 from slr_keras.settings import registry, schema
 
-WORST = "worst case"
 FIRST_ATTACKS, FIRST_SAMPLES = ("clean", "pgd-20", "autoattack"), 1000
 MOST_CLASSES = 20  # up to here a confusion matrix is a table, beyond a picture
 

@@ -14,6 +14,8 @@ from slr_keras.settings.schema import PIXELS, Facts
 
 CLEAN = "clean"
 AUTOATTACK = "autoattack"
+VERSIONS = ("standard", "plus", "rand")  # of AutoAttack
+WORST = "worst case"  # the row of what no attack fooled
 TRANSFER = "mi-fgsm"  # made for it
 USUAL = (CLEAN, "fgsm", "pgd-20")  # where nothing else is asked for
 NAMES: dict[str, tuple[str, dict[str, Any]]] = {  # names beside those of the registry
@@ -88,6 +90,11 @@ def known_names() -> list[str]:
     attacks = registry.variants("attacks").items()
     own = {name for name, cls in attacks if not cls.training_only}
     return sorted({CLEAN, AUTOATTACK, *own, *NAMES})
+
+
+def is_part(row: str) -> bool:
+    """Whether a row is one of a suite's parts: ``autoattack: apgd-ce``."""
+    return ": " in row
 
 
 def described() -> dict[str, str]:

@@ -19,6 +19,7 @@ from slr_keras.evaluation.intervals import wilson
 from slr_keras.evaluation.measurement import Measurement, Progress
 from slr_keras.evaluation.specs import (
     TRANSFER,
+    WORST,
     Ball,
     Source,
     Step,
@@ -28,8 +29,6 @@ from slr_keras.evaluation.specs import (
 )
 from slr_keras.evaluation.transfer import check_source
 from slr_keras.settings import registry
-
-WORST = "worst case"
 
 
 @dataclasses.dataclass(frozen=True)
