@@ -326,13 +326,16 @@ def soak(folder: pathlib.Path, seconds: float) -> None:
     session.context.trainer.enqueue(_config(1_000_000))
     _spin(20, lambda: session.context.trainer.state == "running")
     _spin(min(20.0, max(3.0, seconds / 5)))  # caches fill
-    memory = psutil.Process().memory_info
-    before = memory().rss
-    _spin(seconds)
-    growth = (memory().rss - before) / 2**20
+    sizes = []
+    for _ in range(3):  # before, in the middle, at the end
+        sizes.append(psutil.Process().memory_info().rss / 2**20)
+        if len(sizes) < 3:
+            _spin(seconds / 2)
     alive = session.context.trainer.state == "running"
-    name = f"soak of {seconds:,.0f} s from {before / 2**20:.0f} MB: growth"
-    _row(name, growth if alive else 9e9, max(10.0, seconds / 300), "MB")
+    name = f"soak of {seconds:,.0f} s from {sizes[0]:.0f} MB"
+    growth = [later - earlier for earlier, later in zip(sizes, sizes[1:], strict=False)]
+    _row(f"{name}: growth in the first half", growth[0] if alive else 9e9, 10, "MB")
+    _row(f"{name}: in the second half", growth[1] if alive else 9e9, max(1, 3600 / seconds), "MB")
     _end(session)
 
 
