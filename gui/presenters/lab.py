@@ -25,6 +25,9 @@ from gui.models.lab import (
     attack_names,
     sweep_radii,
 )
+from gui.presenters.many import ManyImages
+from gui.presenters.requests import Key as AnyKey
+from gui.presenters.requests import Request
 from gui.worker import Death, Worker
 from slr_keras.protocol import commands, events, lab_events
 
@@ -38,23 +41,11 @@ SENTENCES = {
     "compiling": "Compiling the attack…",
     "picking": "Reading an image…",
     "attacking": "Attacking…",
+    "attacking_many": "Attacking many images…",
     "sweeping": "Sweeping epsilon…",
     "silent": "The lab does not answer.",
     "crashed": "The lab stopped.",
 }
-
-
-@dataclasses.dataclass
-class Request:
-    """Something the lab was asked for and has not answered yet."""
-
-    id: int
-    kind: str
-    slot: Slot | None = None
-    key: Key | None = None
-    path: str = ""
-    sent: float = dataclasses.field(default_factory=time.monotonic)
-    cancelled: bool = False
 
 
 class LabPresenter(QObject):
@@ -76,6 +67,7 @@ class LabPresenter(QObject):
         super().__init__(parent)
         self.command = list(command)
         self.bench = Bench()
+        self.many = ManyImages(self)
         self.death: Death | None = None
         self.device = ""
         self.sweeping = False
@@ -234,32 +226,33 @@ class LabPresenter(QObject):
     def change(self, name: str, value: Any) -> str:
         """Set one setting of the attack; returns why it cannot be, empty if it is."""
         problem = self.bench.change(name, value)
-        self._settings_changed()
+        self.settings_changed()
         return problem
 
     def choose_attack(self, name: str) -> None:
         """Change to another attack."""
         self.bench.choose_attack(name)
-        self._settings_changed()
+        self.settings_changed()
 
     def set_target(self, label: int | None) -> None:
         """The class to reach; None to move away from the true one."""
         self.bench.target = label
-        self._settings_changed()
+        self.settings_changed()
 
     def set_seed(self, seed: int) -> None:
         """The seed of the random starts."""
         self.bench.seed = seed
-        self._settings_changed()
+        self.settings_changed()
 
     def as_in_training(self) -> None:
         """Take the settings of A's training attack."""
         model = self.bench.slots["a"].model
         if model is not None and model.attack:
             self.bench.use_attack(model.attack)
-            self._settings_changed()
+            self.settings_changed()
 
-    def _settings_changed(self) -> None:
+    def settings_changed(self) -> None:
+        """Ask for what the bench lacks with the settings as they are now."""
         self._refused.clear()
         for slot in self.bench.slots.values():
             slot.problem = "" if slot.model else slot.problem
@@ -278,14 +271,16 @@ class LabPresenter(QObject):
             slot.sweep = SweepResult(key.without_eps())
             radii = sweep_radii(attack["norm"], attack["eps"])
             command = commands.Sweep(0, slot.wire, attack, radii, key.label, self.bench.seed)
-            self._request(command, "sweep", slot, key.without_eps())
+            self.request(command, "sweep", slot, key.without_eps())
         self.changed.emit()
 
     def cancel(self) -> None:
         """Give up everything that is on its way but loading."""
         for request in [*self._requests.values()]:
-            if request.kind in ("attack", "sweep", "pick"):
+            if request.kind != "load":
                 self.worker.send(commands.Cancel(target=request.id))
+                if request.kind == "many":
+                    self.many.refused(request, "Given up.")
                 if request.kind == "attack" and request.key is not None and request.slot:
                     self._refused[request.slot.wire] = request.key
                 self._forget(request.id)
@@ -310,9 +305,14 @@ class LabPresenter(QObject):
 
     # -- requests -----------------------------------------------------------------------------
 
-    def _request(
-        self, command: commands.Command, kind: str, slot: Slot | None = None, key: Key | None = None
+    def request(
+        self,
+        command: commands.Command,
+        kind: str,
+        slot: Slot | None = None,
+        key: AnyKey | None = None,
     ) -> None:
+        """Send a command and remember that its answer is awaited."""
         number = self.worker.send(command)
         if number:
             path = getattr(command, "path", "")
@@ -322,13 +322,13 @@ class LabPresenter(QObject):
     def _send_load(self, name: str, source: Source) -> None:
         slot = self.bench.slots[name]
         slot.loading = True
-        self._request(commands.Load(0, slot.wire, source.path, source.which), "load", slot)
+        self.request(commands.Load(0, slot.wire, source.path, source.which), "load", slot)
 
     def _send_pick(self, command: commands.PickImage) -> None:
         self._last_pick = command
         self._drop("pick")
         self.bench.image_problem = ""
-        self._request(command, "pick")
+        self.request(command, "pick")
         self.changed.emit()
 
     def _forget(self, number: int) -> Request | None:
@@ -345,34 +345,37 @@ class LabPresenter(QObject):
                 self.worker.send(commands.Cancel(target=request.id))
             self._forget(request.id)
 
-    def _waiting(self, kind: str, slot: Slot | None = None) -> Request | None:
+    def waiting(self, kind: str, slot: Slot | None = None) -> Request | None:
+        """The request of a kind that is on its way."""
         found = (r for r in self._requests.values() if r.kind == kind and r.slot is slot)
         return next(found, None)
 
     def _cancel_outdated_sweeps(self) -> None:
         for name in SLOTS:
             slot = self.bench.slots[name]
-            request = self._waiting("sweep", slot)
+            request = self.waiting("sweep", slot)
             if request is not None and not self.bench.sweep_is_current(name):
                 self.worker.send(commands.Cancel(target=request.id))
                 self._forget(request.id)
 
     def _advance(self) -> None:
         """Ask for the attacks that the bench lacks."""
-        if not self.usable or self._waiting("pick"):
-            return
+        if self.usable and self.many.on:
+            return self.many.advance()
+        if not self.usable or self.waiting("pick"):
+            return None
         for name in SLOTS:
             slot, key = self.bench.slots[name], self.bench.key(name)
-            running = self._waiting("attack", slot)
+            running = self.waiting("attack", slot)
             if running is not None:
-                self._hurry(running, key)
+                self.hurry(running, key)
             elif key and not self.bench.is_current(name) and self._refused.get(slot.wire) != key:
                 command = commands.RunAttack(
                     0, slot.wire, self.bench.attack(), key.label, self.bench.seed
                 )
-                self._request(command, "attack", slot, key)
+                self.request(command, "attack", slot, key)
 
-    def _hurry(self, running: Request, key: Key | None) -> None:
+    def hurry(self, running: Request, key: AnyKey | None) -> None:
         """Cancel an attack whose settings are outdated, once it has had its time."""
         if running.key == key or running.cancelled:
             return
@@ -431,7 +434,7 @@ class LabPresenter(QObject):
         """See to an image that the first model can take."""
         model, image = self.bench.slots[name].model, self.bench.image
         first = "a" if self.bench.slots["a"].model else "b"
-        if model is None or name != first or self._waiting("pick"):
+        if model is None or name != first or self.waiting("pick"):
             return
         if image is None and model.test_images:
             self.pick("index", 0)
@@ -482,10 +485,20 @@ class LabPresenter(QObject):
             request.slot.sweep.complete = True
             request.slot.sweep.warnings = event.warnings
 
+    def _many_image(self, event: lab_events.ManyImage) -> None:
+        request = self._requests.get(event.id)
+        if request is not None:
+            self.many.image(event, request)
+
+    def _many_done(self, event: lab_events.ManyDone) -> None:
+        request = self._forget(event.id)
+        if request is not None:
+            self.many.done(request)
+
     def _superseded(self, event: lab_events.Superseded) -> None:
         request = self._forget(event.id)
         if request is not None and request.kind == "load" and request.slot is not None:
-            request.slot.loading = self._waiting("load", request.slot) is not None
+            request.slot.loading = self.waiting("load", request.slot) is not None
 
     def _on_refused(self, event: lab_events.Refused) -> None:
         request = self._forget(event.id)
@@ -493,6 +506,8 @@ class LabPresenter(QObject):
             return
         if request.kind == "pick":
             self.bench.image_problem = event.message
+        elif request.kind == "many":
+            self.many.refused(request, event.message)
         elif request.slot is not None:
             self._slot_refused(request, request.slot, event.message)
 
@@ -519,6 +534,8 @@ class LabPresenter(QObject):
         lab_events.AttackDone: _attack_done,
         lab_events.SweepPoint: _sweep_point,
         lab_events.SweepDone: _sweep_done,
+        lab_events.ManyImage: _many_image,
+        lab_events.ManyDone: _many_done,
         lab_events.Superseded: _superseded,
         lab_events.Refused: _on_refused,
     }
@@ -537,6 +554,7 @@ class LabPresenter(QObject):
             "target": self.bench.target,
             "index": image.index if image else None,
             "file": image.path if image else "",
+            "many": [self.many.on, self.many.count, self.many.drawing],
         }
 
     def recall(self, values: dict[str, Any]) -> None:
@@ -551,7 +569,8 @@ class LabPresenter(QObject):
                     self.bench.change(key, attack[key])
         self.bench.seed = int(values.get("seed", self.bench.seed))
         self.bench.target = values.get("target", self.bench.target)
-        self._settings_changed()
+        self.many.recall(values.get("many"))
+        self.settings_changed()
         for slot, (path, which) in dict(values.get("sources") or {}).items():
             if slot in SLOTS and pathlib.Path(path).exists():
                 self.load(slot, Source(str(path), str(which)))

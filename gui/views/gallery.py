@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QPixmap
 from PySide6.QtWidgets import (
@@ -50,14 +51,7 @@ class Gallery(QWidget):
         self.open = QPushButton("Attack in lab")
         self.open.setToolTip("Take the chosen image into the attack lab (Return)")
         self.open.clicked.connect(self._open)
-        self.list = QListWidget()
-        self.list.setAccessibleName("Images that fell")
-        self.list.setViewMode(QListView.ViewMode.IconMode)
-        self.list.setResizeMode(QListView.ResizeMode.Adjust)
-        self.list.setMovement(QListView.Movement.Static)
-        self.list.setUniformItemSizes(True)
-        self.list.setIconSize(QSize(SIDE, SIDE))
-        self.list.setSpacing(6)
+        self.list = picture_list("Images that fell", SIDE)
         self.list.itemActivated.connect(lambda _: self._open())
         self.list.currentRowChanged.connect(lambda row: self.open.setEnabled(row >= 0))
         for box in (self.which, self.label):
@@ -97,7 +91,8 @@ class Gallery(QWidget):
         )
         for number in chosen[: gallery.MOST]:
             words = self._class(int(self.fallen.labels[number]))
-            item = QListWidgetItem(_picture(self.fallen.images[number]), words)
+            image = pictures.to_bytes(self.fallen.images[number])
+            item = QListWidgetItem(QIcon(enlarged(image, SIDE)), words)
             item.setData(Qt.ItemDataRole.UserRole, number)
             item.setToolTip(f"Image {number}, {words}, fooled by {self.fallen.attacks[number]}")
             self.list.addItem(item)
@@ -113,8 +108,20 @@ class Gallery(QWidget):
             self.attack.emit(item.data(Qt.ItemDataRole.UserRole))
 
 
-def _picture(image: object) -> QIcon:
-    """Pixels as squares, as large as the place for them."""
-    made = to_qimage(pictures.to_bytes(image))  # type: ignore[arg-type]
+def picture_list(name: str, side: int) -> QListWidget:
+    """A list of small pictures with a word below each, in rows as wide as the place."""
+    made = QListWidget()
+    made.setAccessibleName(name)
+    made.setViewMode(QListView.ViewMode.IconMode)
+    made.setResizeMode(QListView.ResizeMode.Adjust)
+    made.setMovement(QListView.Movement.Static)
+    made.setUniformItemSizes(True)
+    made.setIconSize(QSize(side, side))
+    made.setSpacing(6)
+    return made
+
+
+def enlarged(picture: np.ndarray, side: int) -> QPixmap:
+    """A picture (H, W, 3) uint8 with pixels as squares, as large as the place for it."""
     mode = Qt.AspectRatioMode.KeepAspectRatio
-    return QIcon(QPixmap.fromImage(made.scaled(SIDE, SIDE, mode)))
+    return QPixmap.fromImage(to_qimage(picture).scaled(side, side, mode))

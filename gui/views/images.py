@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QWheelEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -25,6 +26,8 @@ MODES = {
     "difference": "Difference",
 }
 DIMMED = 0.45
+MOST_ZOOM = 16.0
+_ZOOMS = {Qt.Key.Key_Plus: 2.0, Qt.Key.Key_Minus: 0.5, Qt.Key.Key_0: 0.0}
 _ARROWS = {
     Qt.Key.Key_Left: (0, -1),
     Qt.Key.Key_Right: (0, 1),
@@ -48,6 +51,9 @@ def to_qimage(picture: np.ndarray) -> QImage:
 class ImageView(QWidget):
     """One image, as large as fits, nearest neighbour; views in ``alike`` magnify alike.
 
+    The wheel and the keys + and - zoom to the pointer, dragging moves what is seen, a double click
+    or 0 shows all of it again.
+
     Signals:
         pointed: row and column under the pointer or chosen by the arrow keys; (-1, -1) for none.
     """
@@ -66,6 +72,8 @@ class ImageView(QWidget):
         self._dimmed = False
         self._pointer = (-1, -1)
         self.alike: list[ImageView] = [self]
+        self._zoom, self._centre = 1.0, (0.5, 0.5)  # times larger than fits; the middle, as shares
+        self._dragged: QPointF | None = None
 
     def sizeHint(self) -> QSize:
         """A square that shows 32 pixels well."""
@@ -110,9 +118,37 @@ class ImageView(QWidget):
         factor = min(min(v.width() / width, v.height() / height) for v in self.alike)
         if factor * ratio >= 2:  # pixels of the same size, on the screen's own pixels
             factor = int(factor * ratio) / ratio
-        size = QPointF(width * factor, height * factor)
-        left, top = int((self.width() - size.x()) / 2), int((self.height() - size.y()) / 2)
-        return QRectF(left, top, size.x(), size.y())
+        size = QPointF(width * factor * self._zoom, height * factor * self._zoom)
+        left = _placed(size.x(), self.width(), self._centre[0])
+        return QRectF(left, _placed(size.y(), self.height(), self._centre[1]), size.x(), size.y())
+
+    @property
+    def zoom(self) -> float:
+        """How many times larger than fits."""
+        return self._zoom
+
+    def zoom_to(self, zoom: float, at: QPointF | None = None) -> None:
+        """Magnify all alike; what is at ``at`` stays there."""
+        zoom = min(max(zoom, 1.0), MOST_ZOOM)
+        target = self.target()
+        at = at or QPointF(self.width() / 2, self.height() / 2)
+        if target.isEmpty():
+            return
+        grown = zoom / self._zoom
+        middle = QPointF(self.width() / 2, self.height() / 2)
+        x = (middle.x() - at.x() + (at.x() - target.left()) * grown) / (target.width() * grown)
+        y = (middle.y() - at.y() + (at.y() - target.top()) * grown) / (target.height() * grown)
+        self._look(zoom, x, y)
+
+    def _look(self, zoom: float, x: float, y: float) -> None:
+        """The middle at (x, y), as shares of the image, no further than its border."""
+        target = self.target()
+        size = [side / self._zoom * zoom for side in (target.width(), target.height())]
+        room = [min(place / side, 1.0) / 2 for place, side in zip(_sides(self), size, strict=True)]
+        centre = tuple(min(max(v, r), 1 - r) for v, r in zip((x, y), room, strict=True))
+        for view in self.alike:
+            view._zoom, view._centre = zoom, (centre[0], centre[1])
+            view.update()
 
     def pixel_at(self, position: QPointF) -> tuple[int, int]:
         """Row and column at a place of the widget; (-1, -1) outside of the image."""
@@ -165,8 +201,33 @@ class ImageView(QWidget):
             painter.setPen(QPen(QColor(colour), 1.5))
             painter.drawRect(box.adjusted(-grow, -grow, grow, grow))
 
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom to the pointer."""
+        self.zoom_to(self._zoom * 2 ** (event.angleDelta().y() / 240), event.position())
+        event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """All of it again."""
+        self.zoom_to(1.0)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take what is seen, to move it."""
+        if self._zoom > 1 and event.button() == Qt.MouseButton.LeftButton:
+            self._dragged = event.position()
+        super().mousePressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go."""
+        self._dragged = None
+        super().mouseReleaseEvent(event)
+
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Report the pixel under the pointer."""
+        """Report the pixel under the pointer; move what is seen while it is held."""
+        if self._dragged is not None:
+            by, target = event.position() - self._dragged, self.target()
+            self._dragged = event.position()
+            x, y = self._centre
+            self._look(self._zoom, x - by.x() / target.width(), y - by.y() / target.height())
         self.pointed.emit(*self.pixel_at(event.position()))
 
     def leaveEvent(self, event: QEvent) -> None:
@@ -174,7 +235,10 @@ class ImageView(QWidget):
         self.pointed.emit(-1, -1)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows go from pixel to pixel, Escape leaves."""
+        """Arrows go from pixel to pixel, Escape leaves; plus, minus and 0 zoom."""
+        if event.key() in _ZOOMS:
+            times = _ZOOMS[Qt.Key(event.key())]
+            return self.zoom_to(self._zoom * times, self._pointed_place())
         step = _ARROWS.get(Qt.Key(event.key()))
         if self._image is None or (step is None and event.key() != Qt.Key.Key_Escape):
             return super().keyPressEvent(event)
@@ -186,6 +250,14 @@ class ImageView(QWidget):
         self.pointed.emit(row, column)
         return None
 
+    def _pointed_place(self) -> QPointF | None:
+        """The middle of the marked pixel."""
+        target, (row, column) = self.target(), self._pointer
+        if row < 0 or self._image is None:
+            return None
+        wide, high = target.width() / self._image.width(), target.height() / self._image.height()
+        return QPointF(target.left() + (column + 0.5) * wide, target.top() + (row + 0.5) * high)
+
     def focusInEvent(self, event: QEvent) -> None:
         """Show the focus."""
         self.update()
@@ -193,6 +265,17 @@ class ImageView(QWidget):
     def focusOutEvent(self, event: QEvent) -> None:
         """Show that it is gone."""
         self.update()
+
+
+def _placed(size: float, place: int, middle: float) -> float:
+    """Where an image begins: in the middle if it fits, else with ``middle`` of it there."""
+    if size <= place:
+        return int((place - size) / 2)
+    return min(0.0, max(place - size, place / 2 - middle * size))
+
+
+def _sides(widget: QWidget) -> tuple[int, int]:
+    return widget.width(), widget.height()
 
 
 class CompareView(ImageView):
@@ -272,6 +355,7 @@ class CompareView(ImageView):
         """Take the divider."""
         if self.mode == "swipe":
             self._move_divider(event.position())
+            return
         super().mousePressEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

@@ -56,7 +56,9 @@ class LabScreen(LabLayout):
             picker.open_wanted.connect(lambda slot=slot: self.open_model(slot))
             picker.source.opening.connect(self._list_runs)
         self.swap.clicked.connect(lab.swap)
-        self.source.picked.connect(lambda origin, index: lab.pick(origin, index))
+        self.source.picked.connect(self._pick)
+        self.look_at_many.clicked.connect(lambda on: lab.many.look(on))
+        self.many.wanted.connect(lambda index: self._pick("index", index))
         self.source.open_wanted.connect(self.open_image)
         self.attack.attack_chosen.connect(lab.choose_attack)
         self.attack.changed.connect(self._change)
@@ -126,11 +128,21 @@ class LabScreen(LabLayout):
         if path:
             self.lab.load("a", best_source(path))
 
+    def _pick(self, origin: str, index: int = 0) -> None:
+        """Take a test image and look at it alone."""
+        self.lab.many.look(False)
+        self.lab.pick(origin, index)
+
+    def many_or_one(self) -> None:
+        """Look at many images, or at one again."""
+        self.lab.many.look(not self.lab.many.on)
+
     def open_image(self) -> None:
         """Choose an image file."""
         kinds = " ".join(f"*{suffix}" for suffix in IMAGE_FILES)
         path, _ = QFileDialog.getOpenFileName(self, "Open an image", "", f"Images ({kinds})")
         if path:
+            self.lab.many.look(False)
             self.lab.pick("file", path=path)
 
     def _change(self, name: str, value: object) -> None:
@@ -176,7 +188,7 @@ class LabScreen(LabLayout):
         return pictures.pixel_text(row, column, image.pixels, shown)
 
     def _hint(self) -> str:
-        return "Point at a pixel, or use the arrow keys on an image, to read its values."
+        return "Point at a pixel, or use the arrow keys, to read its values; the wheel zooms."
 
     def _results(self) -> dict[str, Result]:
         bench = self.lab.bench
@@ -252,6 +264,7 @@ class LabScreen(LabLayout):
             self.lab.load("a", Source(str(path), "final"))
         else:
             self.lab.start()
+            self.lab.many.look(False)
             self.lab.pick("file", path=str(path))
 
     # -- what is shown ------------------------------------------------------------------------
@@ -269,6 +282,7 @@ class LabScreen(LabLayout):
             return
         self.source.show_bench(bench, lab.usable)
         self.attack.show_bench(bench)
+        self._show_many()
         trained = bench.slots["a"].model
         self.as_trained.setVisible(bool(trained and trained.attack))
         notes = bench.notes()
@@ -283,6 +297,16 @@ class LabScreen(LabLayout):
         self._show_scrubber()
         if not self.pixel.text():
             self.pixel.setText(self._hint())
+
+    def _show_many(self) -> None:
+        """One image or many; what is of one image alone steps back meanwhile."""
+        on = self.lab.many.on
+        self.look_at_many.setChecked(on)
+        self.middle.setCurrentIndex(int(on))
+        for widget in (self.amplify, self.factor, self.mode_buttons["swipe"], self.sweep):
+            widget.setVisible(not on)
+        if on:
+            self.many.show_bench(self.rows["a"].adversarial.mode)
 
     def _show_empty(self) -> None:
         self.empty_newest.setVisible(bool(self._newest()))
@@ -302,7 +326,7 @@ class LabScreen(LabLayout):
         self.trouble_log.setVisible(bool(lines))
         bench = lab.bench
         current = any(bench.is_current(slot) for slot in SLOTS)
-        self.save.setEnabled(current)
+        self.save.setEnabled(current and not lab.many.on)
         self.copy.setEnabled(bench.slots["a"].model is not None and bench.image is not None)
         self.sweep.setEnabled(lab.can_sweep and not lab.sweeping)
         self.swap.setEnabled(any(bench.slots[slot].source for slot in SLOTS))
@@ -419,8 +443,11 @@ class LabScreen(LabLayout):
             return lab.bench.slots["a"].model is not None and lab.bench.image is not None
 
         rows = [
-            ("random", "Take a random image", lambda: lab.pick("random"), "Ctrl+Shift+R", test_set),
-            ("wrong", "Take the next wrong image", lambda: lab.pick("wrong"), "Ctrl+Shift+W",
+            ("random", "Take a random image", lambda: self._pick("random"), "Ctrl+Shift+R",
+             test_set),
+            ("wrong", "Take the next wrong image", lambda: self._pick("wrong"), "Ctrl+Shift+W",
+             test_set),
+            ("many", "Attack many images, or one again", self.many_or_one, "Ctrl+Shift+M",
              test_set),
             ("open_image", "Open an image…", self.open_image, "Ctrl+Shift+O", lambda: lab.usable),
             ("open_model", "Open a model as A…", lambda: self.open_model("a"), "", None),

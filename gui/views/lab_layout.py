@@ -28,6 +28,7 @@ from gui.models.lab import SLOTS
 from gui.views import no_wheel
 from gui.views.images import MODES
 from gui.views.lab_charts import SweepChart, TrajectoryChart
+from gui.views.lab_many import ManyView
 from gui.views.lab_settings import AttackPanel
 from gui.views.lab_slot import Panel, SlotRow
 from gui.views.lab_sources import ImageSource, ModelPicker
@@ -74,6 +75,7 @@ class LabLayout(Screen):
         self.warnings = QLabel()
         self.warnings.setWordWrap(True)
         theme.role(self.warnings, "warn")
+        self.many = ManyView(self.context.lab)
         self._make_bar()
         self._make_charts()
         self._make_status()
@@ -103,6 +105,10 @@ class LabLayout(Screen):
         for factor in pictures.FACTORS:
             self.factor.addItem(f"{factor} times", float(factor))
         no_wheel.guard(self.factor)
+        self.look_at_many = QToolButton()
+        self.look_at_many.setText("Many images")
+        self.look_at_many.setCheckable(True)
+        self.look_at_many.setToolTip("Attack 9 to 25 test images at once (Ctrl+Shift+M).")
         self.pixel = QLabel()
         self.pixel.setMinimumWidth(1)
         theme.role(self.pixel, "muted")
@@ -260,17 +266,28 @@ class LabLayout(Screen):
         bar.setSpacing(4)
         for button in self.mode_buttons.values():
             bar.addWidget(button)
+        bar.addSpacing(12)
+        bar.addWidget(self.look_at_many)
         bar.addStretch()
-        bar.addWidget(QLabel("Amplify"))
+        self.amplify = QLabel("Amplify")
+        bar.addWidget(self.amplify)
         bar.addWidget(self.factor)
+        one = QWidget()
+        column = QVBoxLayout(one)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        for row in self.rows.values():
+            column.addWidget(row, 5)
+        column.addWidget(self.warnings)
+        column.addWidget(self.pixel)
+        column.addLayout(self._charts(), 3)
+        self.middle = QStackedWidget()
+        self.middle.addWidget(one)
+        self.middle.addWidget(self.many)
         centre = QVBoxLayout()
         centre.setSpacing(8)
         centre.addLayout(bar)
-        for row in self.rows.values():
-            centre.addWidget(row, 5)
-        centre.addWidget(self.warnings)
-        centre.addWidget(self.pixel)
-        centre.addLayout(self._charts(), 3)
+        centre.addWidget(self.middle, 1)
         return centre
 
     def _charts(self) -> QHBoxLayout:

@@ -172,6 +172,31 @@ class Bench:
             return (_probabilities(both[0]), _probabilities(both[1])), []
         return (None, None), [f"Transfer to {other.title} is left out: {takes}."]
 
+    def many(self, command: ask.AttackMany) -> Steps:
+        """The attack on each of many test images, an answer each."""
+        model, attack = self._model(command.slot), restored(command.attack)
+        for picture in [images.numbered(model, index) for index in _places(command)]:
+            label = _label(model, picture, command.label)
+            path = yield from follow(
+                model.engine, attack, picture.image, label, command.seed, lambda point: None
+            )
+            clean, final = model.engine.logits(picture.image[None])[0], path.logits[-1]
+            self.channel.send(
+                tell.ManyImage(
+                    id=command.id,
+                    slot=command.slot,
+                    index=int(picture.index or 0),
+                    label=int(picture.label or 0),
+                    image=pack(picture.image),
+                    adversarial=pack(path.final),
+                    clean_class=int(np.argmax(clean)),
+                    adversarial_class=int(np.argmax(final)),
+                    verdict=_verdict(attack, label, picture, clean, final),
+                )
+            )
+            yield
+        self.channel.send(tell.ManyDone(command.id, command.slot))
+
     def sweep(self, command: ask.Sweep) -> Steps:
         """The attack at each radius, a point each."""
         model, picture = self._subject(command.slot)
@@ -210,6 +235,13 @@ def restored(settings: dict[str, Any]) -> Attack:
         raise UserError("The attack has no name. Choose an attack.")
     attack: Attack = registry.restore("attacks", settings)
     return attack
+
+
+def _places(command: ask.AttackMany) -> list[int]:
+    """The test images asked for."""
+    if not isinstance(command.indices, (tuple, list)) or not command.indices:
+        raise UserError("expected one test image or more to attack, received none.")
+    return list(command.indices)
 
 
 def _at_radii(command: ask.Sweep) -> list[Attack]:

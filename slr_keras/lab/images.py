@@ -43,14 +43,20 @@ def pick(command: PickImage, model: Model | None) -> Picture:
     if command.origin == "wrong":
         return _wrong(model, test)
     index = int(np.random.default_rng().integers(len(test.y)))
-    return _numbered(test, index if command.origin == "random" else command.index, command)
+    return numbered(model, index if command.origin == "random" else command.index, command.origin)
 
 
-def _numbered(test: TestSet, index: int, command: PickImage) -> Picture:
+def numbered(model: Model, index: int, origin: str = "index") -> Picture:
+    """The test image with this number.
+
+    Raises:
+        UserError: there is none.
+    """
+    test = model.test_set()
     if not isinstance(index, int) or not 0 <= index < len(test.y):
         raise UserError(f"expected a test image from 0 to {len(test.y) - 1}, received {index}.")
     title = f"{test.name}, test image {index}"
-    return Picture(test.image(index), int(test.y[index]), command.origin, index, title)
+    return Picture(test.image(index), int(test.y[index]), origin, index, title)
 
 
 def _wrong(model: Model, test: TestSet) -> Picture:

@@ -1,7 +1,8 @@
 """The lab's loop: takes commands between the steps of what it computes.
 
-An attack and a sweep are generators that yield after each step, so that a newer request is seen
-at once. Attacks go before sweeps; images and models are handled when they come. What was asked of
+Attacks and sweeps are generators that yield after each step, so that a newer request is seen at
+once. One image goes before many, and these before sweeps; images and models are handled when they
+come. What was asked of
 an image or a model that is no longer there is dropped with ``Superseded``.
 """
 
@@ -23,6 +24,8 @@ from slr_keras.protocol.channel import Channel
 from slr_keras.protocol.events import Acknowledged, Failed
 from slr_keras.terminal import cli
 
+Asked = ask.RunAttack | ask.AttackMany | ask.Sweep  # what takes a while
+STATES = {ask.RunAttack: "attacking", ask.AttackMany: "attacking_many", ask.Sweep: "sweeping"}
 COMPILING = 60.0  # seconds without a sign of life that importing or compiling may take
 
 
@@ -30,13 +33,13 @@ COMPILING = 60.0  # seconds without a sign of life that importing or compiling m
 class Job:
     """Something under way: the request and what is left of it."""
 
-    command: ask.RunAttack | ask.Sweep
+    command: Asked
     steps: Generator[None, None, None]
 
     @property
     def state(self) -> str:
         """For ``LabState``."""
-        return "attacking" if isinstance(self.command, ask.RunAttack) else "sweeping"
+        return STATES[type(self.command)]
 
 
 def serve(channel: Channel) -> int:
@@ -108,7 +111,7 @@ class Server:
 
     def _take(self, command: ask.Command) -> None:
         with self._answering(command):
-            if isinstance(command, (ask.RunAttack, ask.Sweep)):
+            if isinstance(command, Asked):
                 self._begin(command)
             elif isinstance(command, ask.Cancel):
                 self._drop(lambda job: job.command.id == command.target)
@@ -117,7 +120,7 @@ class Server:
             elif isinstance(command, ask.PickImage):
                 self._say("picking")
                 self.bench.pick(command)
-                self._drop(lambda job: True)
+                self._drop(lambda job: not isinstance(job.command, ask.AttackMany))
             else:
                 raise UserError(f"The lab cannot do {command.name!r}.")
 
@@ -138,13 +141,14 @@ class Server:
 
     # -- doing --------------------------------------------------------------------------------
 
-    def _begin(self, command: ask.RunAttack | ask.Sweep) -> None:
-        """Replace what the slot is asked for; attacks go before sweeps."""
+    def _begin(self, command: Asked) -> None:
+        """Replace what the slot is asked for, in the order of :data:`STATES`."""
         kind, slot = type(command), command.slot
         self._drop(lambda job: type(job.command) is kind and job.command.slot == slot)
-        steps = self.bench.attack if kind is ask.RunAttack else self.bench.sweep
-        self.jobs.append(Job(command, steps(command)))
-        self.jobs.sort(key=lambda job: job.state)
+        bench = self.bench
+        steps = {ask.RunAttack: bench.attack, ask.AttackMany: bench.many, ask.Sweep: bench.sweep}
+        self.jobs.append(Job(command, steps[kind](command)))
+        self.jobs.sort(key=lambda job: [*STATES].index(type(job.command)))
 
     def _drop(self, fits: Any) -> None:
         for job in [job for job in self.jobs if fits(job)]:

@@ -126,6 +126,23 @@ class RunAttack(Command):
 
 
 @dataclasses.dataclass(frozen=True)
+class AttackMany(Command):
+    """Attack test images one after the other on the model of ``slot``, each by itself.
+
+    ``indices`` are their places in the test set of the slot's model. ``label`` is the class to
+    reach if the attack is targeted; None to move away from each image's own. With the same
+    ``seed`` each image comes out as with :class:`RunAttack`.
+    """
+
+    name = "attack_many"
+    slot: str = "a"
+    attack: dict[str, Any] = dataclasses.field(default_factory=dict)
+    indices: tuple[int, ...] = ()
+    label: int | None = None
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Sweep(Command):
     """The attack at each radius of ``eps`` (ascending, numbers in pixels of [0, 1])."""
 

@@ -34,7 +34,7 @@ def unpack(packed: dict[str, Any]) -> np.ndarray:
 @dataclasses.dataclass(frozen=True)
 class LabState(Event):
     """What the lab does from now on: ``importing``, ``ready``, ``loading``, ``compiling``,
-    ``picking``, ``attacking`` or ``sweeping``."""
+    ``picking``, ``attacking``, ``attacking_many`` or ``sweeping``."""
 
     name = "lab_state"
     state: str
@@ -157,6 +157,35 @@ class AttackDone(Event):
     transfer_clean: tuple[float, ...] | None = None
     transfer_adversarial: tuple[float, ...] | None = None
     warnings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ManyImage(Event):
+    """One of many images: test image ``index``, clean and attacked, packed (H, W, C).
+
+    ``verdict`` as in :class:`AttackDone`; ``clean_class`` and ``adversarial_class`` are what the
+    model says of the two.
+    """
+
+    name = "many_image"
+    id: int
+    slot: str
+    index: int
+    label: int
+    image: dict[str, Any]
+    adversarial: dict[str, Any]
+    clean_class: int
+    adversarial_class: int
+    verdict: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ManyDone(Event):
+    """All of the many images were attacked."""
+
+    name = "many_done"
+    id: int
+    slot: str
 
 
 @dataclasses.dataclass(frozen=True)

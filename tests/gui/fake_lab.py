@@ -157,8 +157,8 @@ class FakeLab:
         with self.inbox.mutex:
             waiting = [c for c in self.inbox.queue if c is not None]
         cancelled = any(isinstance(c, commands.Cancel) and c.target == command.id for c in waiting)
-        newer = any(isinstance(c, commands.RunAttack) and c.slot == command.slot for c in waiting)
-        return cancelled or (isinstance(command, commands.RunAttack) and newer)
+        newer = any(type(c) is type(command) and c.slot == command.slot for c in waiting)
+        return cancelled or newer
 
     def _carry_out(self, command: Any) -> None:
         self._trouble(command.name)
@@ -315,6 +315,31 @@ class FakeLab:
                 **transfer,
             )
         )
+        return None
+
+    def on_attack_many(self, command: commands.AttackMany) -> None:
+        model = self.slots[command.slot]
+        for index in command.indices:
+            if self._outdated(command):
+                return self.send(lab_events.Superseded(command.id))
+            image, true = self.images[1000 + index], int(self.labels[1000 + index])
+            label = true if command.label is None else command.label
+            found = attack(model, image, command.attack, label, command.seed)
+            self.send(
+                lab_events.ManyImage(
+                    id=command.id,
+                    slot=command.slot,
+                    index=index,
+                    label=true,
+                    image=pack(image),
+                    adversarial=pack(found["adversarial"]),
+                    clean_class=int(np.argmax(found["clean_probabilities"])),
+                    adversarial_class=int(np.argmax(found["adversarial_probabilities"])),
+                    verdict=found["verdict"],
+                )
+            )
+            time.sleep(self.options.latency / 10)
+        self.send(lab_events.ManyDone(command.id, command.slot))
         return None
 
     def on_sweep(self, command: commands.Sweep) -> None:

@@ -350,6 +350,35 @@ def test_no_transfer_to_a_model_of_other_classes_or_shape(picked, tmp_path, shap
     assert any(w.startswith("Transfer to other.keras is left out") for w in done.warnings)
 
 
+# -- many images ------------------------------------------------------------------------------
+
+
+def test_each_of_many_images_comes_out_as_the_attack_alone(lab):
+    attack, places = PGD(eps=EPS, step_size=6 / 255, steps=5), (3, 0, 7)
+    command = commands.AttackMany(attack=registry.describe(attack), indices=places, seed=4)
+    *answers, done = lab.ask(command)
+    test = lab.model().test
+    assert [answer.index for answer in answers] == list(places)
+    assert isinstance(done, tell.ManyDone) and done.id == answers[0].id
+    for answer in answers:
+        label = int(test.y[answer.index])
+        x_adv = attack(lab.model().engine.net, array(answer.image)[None], [label], seed=4)
+        assert answer.label == label
+        np.testing.assert_array_equal(array(answer.image), test.image(answer.index))
+        same(array(answer.adversarial), x_adv[0])
+        logits = lab.model().engine.logits(np.stack([test.image(answer.index), x_adv[0]]))
+        assert [answer.clean_class, answer.adversarial_class] == list(logits.argmax(-1))
+        right, fooled = logits.argmax(-1) == label
+        told = "wrong_on_clean" if not right else "resists" if fooled else "fooled"
+        assert answer.verdict == told
+
+
+@pytest.mark.parametrize("places", [(), (0, 10**6)])
+def test_many_images_that_are_not_there_are_refused_before_work(lab, places):
+    answer = lab.one(commands.AttackMany(attack=PGD_20, indices=places))
+    assert isinstance(answer, tell.Refused) and "xpected" in answer.message
+
+
 # -- sweeps -----------------------------------------------------------------------------------
 
 

@@ -154,6 +154,22 @@ def test_an_attack_goes_before_a_sweep_and_the_sweep_goes_on(lab):
     assert [p.margin for p in points] == [p.margin for p in alone]
 
 
+def test_picking_an_image_lets_many_go_on_and_a_newer_request_replaces_them(lab):
+    many = commands.AttackMany(attack=PGD_9, indices=(0, 1, 2))
+
+    def pick_then_again(event):
+        if isinstance(event, tell.ManyImage) and event.index == 0 and not taken:
+            taken.append(lab.put(commands.PickImage(origin="index", index=5)))
+        if isinstance(event, tell.ManyImage) and event.index == 1 and len(taken) == 1:
+            taken.append(lab.put(many))
+
+    taken = []
+    said = lab.ask(many, on_event=pick_then_again)
+    names = [event.name for event in said if not isinstance(event, tell.AttackProgress)]
+    begun = ["many_image", "image_picked", "many_image", "superseded"]
+    assert names == [*begun, *3 * ["many_image"], "many_done"]
+
+
 def test_a_newer_sweep_replaces_an_older_one(lab):
     put = []
 
