@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from slr_keras import networks
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks.pgd import PGD
 from slr_keras.errors import UserError, did_you_mean
@@ -72,8 +73,8 @@ def _attack(options: argparse.Namespace) -> int:
     from slr_keras.data._image_files import read_image
 
     net = saving.load_model(run.file if run else options.target)
-    image, notes = read_image(options.image, net.input_shape[1:], options.target)
-    classes = int(net.output_shape[-1])
+    image, notes = read_image(options.image, networks.input_shape(net)[1:], options.target)
+    classes = networks.num_classes(net)
     names = _class_names(run, classes)
     result = _search(net, image, fitted(attack, classes), options, names)
     for note in notes:

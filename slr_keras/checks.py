@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from slr_keras import networks
 from slr_keras.backend import keras, ops
 from slr_keras.errors import DataError, ModelError
 
@@ -36,11 +37,7 @@ def check_pixels(x: Any) -> None:
 
 def check_images(x: Any, input_shape: tuple[int | None, ...]) -> None:
     """:func:`check_pixels`, and :class:`DataError` unless images (N, H, W, C) fit a network."""
-    sizes = tuple(x.shape)[1:]
-    fits = len(sizes) == 3 and all(
-        wanted in (None, size) for wanted, size in zip(input_shape[1:], sizes, strict=True)
-    )
-    if not fits:
+    if not networks.fits(tuple(input_shape[1:]), tuple(x.shape)[1:]):
         wanted = ", ".join("any" if size is None else str(size) for size in input_shape[1:])
         raise DataError(f"expected images (N, {wanted}), received {tuple(x.shape)}")
     if len(x) == 0:
@@ -80,15 +77,8 @@ def check_classifier(net: Any) -> None:
     """Raise :class:`ModelError` unless ``net`` is built and gives logits (B, K >= 2)."""
     if not isinstance(net, keras.Model):
         raise ModelError(f"expected a keras.Model, received {type(net).__name__}")
-    shape = getattr(net, "input_shape", None) if net.built else None
-    if not isinstance(shape, tuple) or len(shape) != 4:
-        raise ModelError(
-            f"expected a built network with one image input (B, H, W, C), received {shape}. "
-            "Give it an Input or call it on a batch first."
-        )
-    out = net.output_shape
-    if not isinstance(out, tuple) or len(out) != 2 or not isinstance(out[1], int) or out[1] < 2:
-        raise ModelError(f"expected logits (B, K) of K >= 2 classes, received {out}")
+    shape = networks.input_shape(net)
+    networks.num_classes(net)
     sizes = [32 if size is None else size for size in shape[1:]]
     x = np.random.default_rng(0).random((4, *sizes), "float32")
     z = ops.convert_to_numpy(ops.cast(net(x), "float32"))

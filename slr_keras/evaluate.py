@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slr_keras import __version__
+from slr_keras import __version__, networks
 from slr_keras.attacks._base import Attack
 from slr_keras.errors import UserError
 from slr_keras.evaluation.specs import (
@@ -219,7 +219,7 @@ def _evaluate(options: argparse.Namespace, channel: Channel | None) -> int:
     x, y = _split(loaded, options)
     x = data.read_images(x, target.config.data)
     check_fit(net, loaded, options.target)
-    classes = int(net.output_shape[-1])
+    classes = networks.num_classes(net)
     table, curve = plan.table(classes), plan.curve(classes)
     if classes < 4 and table != plan.table(10):
         text = f"with {classes} classes attacks have fewer targets and the cross-entropy for DLR"
@@ -325,7 +325,7 @@ def _split(loaded: Any, options: argparse.Namespace) -> tuple[Any, Any]:
 
 def check_fit(net: Any, loaded: Any, where: str) -> None:
     """Raise :class:`UserError` unless images and classes fit the network."""
-    shape, classes = tuple(net.input_shape[1:]), net.output_shape[-1]
+    shape, classes = tuple(networks.input_shape(net)[1:]), networks.num_classes(net)
     fits = len(shape) == len(loaded.input_shape) and all(
         a in (None, b) for a, b in zip(shape, loaded.input_shape, strict=True)
     )

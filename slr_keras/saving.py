@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import backend
+from slr_keras import backend, networks
 from slr_keras.backend import keras, ops
 from slr_keras.batch_norm import BatchNorm
 from slr_keras.checks import check_classifier
@@ -30,14 +30,18 @@ Tensor = Any
 
 
 def plain_network(net: Any) -> Any:
-    """A copy of a network in which every layer is Keras' own; same weights, same logits."""
+    """A copy of a network in which every layer is Keras' own; same weights, same logits.
+
+    A subclassed network is returned as it is: its layers are made by the code of its class.
+    """
 
     def clone(layer: Any) -> Any:
         if type(layer) is not BatchNorm:
             return layer.__class__.from_config(layer.get_config())
         return keras.layers.BatchNormalization.from_config(layer.get_config())
 
-    if not any(type(layer) is BatchNorm for layer in net.layers):
+    ours = any(type(layer) is BatchNorm for layer in net.layers)
+    if not ours or not networks.is_graph(net):
         return net
     copy = keras.models.clone_model(net, clone_function=clone)
     copy.set_weights(net.get_weights())
@@ -122,7 +126,8 @@ def export_saved_model(net: Any, path: str | pathlib.Path) -> None:
 
     archive = keras.export.ExportArchive()
     archive.track(plain)
-    signature = keras.InputSpec(shape=(None, *net.input_shape[1:]), dtype="float32", name="image")
+    shape = networks.input_shape(net)
+    signature = keras.InputSpec(shape=shape, dtype="float32", name="image")
     archive.add_endpoint(name="serve", fn=serve, input_signature=[signature])
     archive.write_out(str(path), verbose=False)
 
@@ -203,7 +208,7 @@ def verify_export(net: Any, path: pathlib.Path, kind: str) -> float:
             may differ more from another backend; from TensorFlow's reading of the network it
             differs by less than that, which the process that wrote it has seen to.
     """
-    shape = [32 if size is None else size for size in net.input_shape[1:]]
+    shape = [32 if size is None else size for size in networks.input_shape(net)[1:]]
     x = np.random.default_rng(0).random((16, *shape), dtype="float32")
     run = backend.compiled(lambda image: net(image, training=False), (x.shape, "float32"))
     with backend.full_precision():

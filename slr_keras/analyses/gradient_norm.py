@@ -64,9 +64,10 @@ def last_input(net: Any, x: Array, size: int = 250) -> Array | None:
     """What comes into the last layer, (n, D); None where that is no dense layer with a bias."""
     import numpy as np
 
+    from slr_keras import networks
     from slr_keras.backend import keras, ops
 
-    layer: Any = net.layers[-1] if getattr(net, "layers", None) else None
+    layer: Any = net.layers[-1] if networks.is_graph(net) and net.layers else None
     if type(layer) is not keras.layers.Dense or not layer.use_bias:
         return None
     before = keras.Model(net.inputs[0], layer.input)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from slr_keras import networks
 from slr_keras.attacks._norms import NORMS
 from slr_keras.attacks._staged import Staged
 from slr_keras.errors import UserError, did_you_mean
@@ -81,7 +82,7 @@ def autoattack(
     if norm not in NORMS:
         raise UserError(f"unknown norm: {norm!r}.{did_you_mean(norm, NORMS)}")
     x, y = suite.usable(net, x, y)
-    classes = int(net.output_shape[-1])
+    classes = networks.num_classes(net)
     chosen = dict(attacks) if attacks is not None else attacks_of(version, norm, eps, classes)
     steps = [Step(name, attack, AUTOATTACK) for name, attack in chosen.items()]
     for step in steps:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import backend
+from slr_keras import backend, networks
 from slr_keras.backend import ops
 from slr_keras.data import as_float
 
@@ -41,7 +41,7 @@ class Judge:
         self.net, self.batch_size = net, batch_size
         self._call = backend.compiled(
             lambda x: ops.cast(net(x, training=False), "float32"),
-            ((None, *net.input_shape[1:]), "float32"),
+            ((None, *networks.input_shape(net)[1:]), "float32"),
         )
 
     def logits(self, x: np.ndarray) -> np.ndarray:

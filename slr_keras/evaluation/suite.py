@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import data
+from slr_keras import data, networks
 from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
 from slr_keras.errors import UserError
 from slr_keras.evaluation import checks as own_checks
@@ -110,7 +110,7 @@ def evaluate(
     """
     net = getattr(model, "net", model)
     x, y = usable(net, x, y)
-    classes = int(net.output_shape[-1])
+    classes = networks.num_classes(net)
     ball = Ball(norm, eps, step_size)
     steps = make_steps(attacks, ball, version, classes)
     if source is not None:
@@ -132,8 +132,8 @@ def usable(net: Any, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Images and class numbers as arrays; raises :class:`UserError` if they do not fit."""
     check_classifier(net)
     x = np.asarray(x)
-    check_images(data.as_float(x[:1]) if x.dtype == np.uint8 else x, net.input_shape)
-    check_labels(y, len(x), int(net.output_shape[-1]))
+    check_images(data.as_float(x[:1]) if x.dtype == np.uint8 else x, networks.input_shape(net))
+    check_labels(y, len(x), networks.num_classes(net))
     return x, np.asarray(class_numbers(np.asarray(y)))
 
 
@@ -144,7 +144,7 @@ def transfer_step(spec: str, ball: Ball, source: Any, name: str, net: Any, x: np
         UserError: no such attack, or a source that does not fit.
     """
     check_source(source, net, x)
-    attack = fitted(make_attack(spec, ball), int(net.output_shape[-1]))
+    attack = fitted(make_attack(spec, ball), networks.num_classes(net))
     return Step(f"transfer: {spec}", attack, source=Source(name, network_digest(source), source))
 
 
@@ -207,7 +207,7 @@ def _row(
     measured: Measurement, name: str, settings: dict[str, Any], right: np.ndarray, seconds: float
 ) -> Row:
     hits, count, y = int(right.sum()), len(right), measured.y
-    among = (right[y == k] for k in range(int(measured.net.output_shape[-1])))
+    among = (right[y == k] for k in range(networks.num_classes(measured.net)))
     shares = [float(part.mean()) if len(part) else None for part in among]
     interval = wilson(hits, count)
     seconds, bits = round(seconds, 2), bits_of(right)
@@ -227,7 +227,7 @@ def per_class(measured: Measurement, count: int | None = None) -> list[dict[str,
     """For each class: images, clean accuracy, and accuracy after the first ``count`` steps."""
     worst, y = worst_case(measured, count), measured.y
     rows: list[dict[str, Any]] = []
-    for k in range(int(measured.net.output_shape[-1])):
+    for k in range(networks.num_classes(measured.net)):
         mine = y == k
         shares = [
             float(right[mine].mean()) if mine.any() else None for right in (measured.clean, worst)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from slr_keras import networks
 from slr_keras.attacks._base import Attack
 from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
 from slr_keras.data import as_float
@@ -73,17 +74,17 @@ def transfer(
 def _checked(nets: list[Any], x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     x, (source, net) = as_float(np.asarray(x)), nets
     check_classifier(net)
-    check_images(x, net.input_shape)
+    check_images(x, networks.input_shape(net))
     check_source(source, net, x)
-    check_labels(y, len(x), int(net.output_shape[-1]))
+    check_labels(y, len(x), networks.num_classes(net))
     return x, np.asarray(class_numbers(np.asarray(y)))
 
 
 def check_source(source: Any, net: Any, x: np.ndarray) -> None:
     """Raise :class:`UserError` unless images ``x`` can be attacked on ``source`` for ``net``."""
     check_classifier(source)
-    check_images(as_float(x[:1]), source.input_shape)
-    counts = [int(model.output_shape[-1]) for model in (source, net)]
+    check_images(as_float(x[:1]), networks.input_shape(source))
+    counts = [networks.num_classes(model) for model in (source, net)]
     if counts[0] != counts[1]:
         raise DataError(
             f"expected models of the same classes, received {counts[0]} (source) and {counts[1]}"

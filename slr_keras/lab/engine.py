@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import backend
+from slr_keras import backend, networks
 from slr_keras.attacks._arrays import Runner
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks._numbers import seeded, signature, tensors
@@ -50,12 +50,12 @@ class Engine:
     @property
     def input_shape(self) -> tuple[int | None, ...]:
         """(H, W, C); None where the network takes any size."""
-        return tuple(self.net.input_shape[1:])
+        return tuple(networks.input_shape(self.net)[1:])
 
     @property
     def num_classes(self) -> int:
         """K."""
-        return int(self.net.output_shape[-1])
+        return networks.num_classes(self.net)
 
     @property
     def images(self) -> tuple[Any, str]:
@@ -214,8 +214,11 @@ def digest_of(weights: Sequence[np.ndarray]) -> str:
 def architecture_of(net: Any) -> str:
     """The same text for networks of the same layers, whatever number Keras gave their names.
 
-    A network that cannot be written down gets a text of its own.
+    A network that cannot be written down gets a text of its own, and so does a subclassed one,
+    whose layers are known to its code alone.
     """
+    if not networks.is_graph(net):
+        return f"#{uuid.uuid4()}"
     try:
         text = json.dumps(net.get_config(), sort_keys=True, default=str)
     except Exception:  # a layer of the user's without get_config

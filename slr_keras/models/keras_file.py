@@ -6,6 +6,7 @@ import dataclasses
 import pathlib
 from typing import Any, ClassVar
 
+from slr_keras import networks
 from slr_keras.errors import ModelError
 from slr_keras.models._base import Architecture
 
@@ -28,7 +29,7 @@ class KerasFile(Architecture):
         from slr_keras import saving
 
         net = saving.load_model(pathlib.Path(self.path))
-        shape, classes = tuple(net.input_shape[1:]), net.output_shape[-1]
+        shape, classes = networks.input_shape(net)[1:], networks.num_classes(net)
         fits = all(a in (None, b) for a, b in zip(shape, input_shape, strict=False))
         if len(shape) != len(input_shape) or not fits:
             raise ModelError(f"{self.path}: expected input {input_shape}, the model takes {shape}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import backend, losses, saving
+from slr_keras import backend, losses, networks, saving
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks._numbers import seeded
 from slr_keras.attacks._objective import Objective
@@ -52,7 +52,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
     reports the method's loss with hard labels and both accuracies.
 
     Args:
-        net: built Keras model from images (B, H, W, C) in [0, 1] to logits (B, K).
+        net: Keras model from images (B, H, W, C) in [0, 1] to logits (B, K): functional, sequential
+            or subclassed.
         num_samples: size N of the training set, needed by methods that refine labels.
         method: one of ``slr_keras.methods``: the outer loss, and what the attack raises.
         labels: one of ``slr_keras.labels``: what the loss compares with. Default: the given labels
@@ -72,6 +73,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             evaluated, saved and exported, see
             :class:`~slr_keras.training.epoch_mean.EpochMean`; 0: none.
         awp: adversarial weight perturbation, see :class:`~slr_keras.training.awp.AWP`.
+        input_shape: (H, W, C), to build a network that is not built yet; a built one knows it.
         seed: fixes the attack's random starts.
 
     Attributes:
@@ -112,9 +114,12 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         awp: AWP | None = None,
         swa_start_epoch: int = 0,
         seed: int = 0,
+        input_shape: tuple[int | None, ...] | None = None,
         **options: Any,
     ):
         super().__init__(**options)
+        if input_shape is not None:
+            networks.build(net, tuple(input_shape))
         check_classifier(net)
         self.net, self.num_samples = net, num_samples
         self.method, self.attack = method or SLR(), attack or PGD()
@@ -123,7 +128,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.method.check_attack(self.attack, self.labels)
         self.evaluation_attack = evaluation_attack or self.attack
         for one in (self.attack, self.evaluation_attack):
-            one.check_classes(int(net.output_shape[-1]))
+            one.check_classes(networks.num_classes(net))
         if self.attack.targeted or self.evaluation_attack.targeted:
             raise UserError("attack.targeted: training and evaluation need an untargeted attack")
         self.attack_dtype, self.seed = attack_dtype, seed
@@ -143,7 +148,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.attack_seed, self.evaluation_seed = seeded(seed), seeded(seed + 1)
         self._enter(1)
         self.trackers = [keras.metrics.Mean(name) for name in METRICS]
-        self.build(net.input_shape)
+        self.build(networks.input_shape(net))
 
     @property
     def _scheme_name(self) -> str:
@@ -158,7 +163,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             )
         return LabelBank(
             self.num_samples,
-            self.net.output_shape[-1],
+            networks.num_classes(self.net),
             self.label_bank_dtype,
             self.label_bank_top_k,
             self.label_bank_place,
@@ -190,7 +195,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
 
     def _place(self, images: np.ndarray) -> ImageBank:
         images = as_images("images", images)
-        check_images(as_float(images[:1]), self.net.input_shape)
+        check_images(as_float(images[:1]), networks.input_shape(self.net))
         self._check_count(images)
         return ImageBank(images)
 
@@ -466,8 +471,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             self._check_arrays(data[0], data[1])
 
     def _check_arrays(self, x: Any, y: Any) -> None:
-        check_images(x, self.net.input_shape)
-        check_labels(y, len(x), self.net.output_shape[-1])
+        check_images(x, networks.input_shape(self.net))
+        check_labels(y, len(x), networks.num_classes(self.net))
 
     def _check_count(self, x: Any) -> None:
         if self.num_samples is not None and len(x) != self.num_samples:
@@ -492,6 +497,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         """What rebuilds the model; see ``from_config``."""
         return super().get_config() | {
             "net": keras.saving.serialize_keras_object(self.net),
+            "input_shape": networks.input_shape(self.net)[1:],
             "num_samples": self.num_samples,
             "method": registry.describe(self.method),
             "labels": registry.describe(self.given_labels),
