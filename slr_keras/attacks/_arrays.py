@@ -12,7 +12,7 @@ from slr_keras.attacks._numbers import seeded, signature, tensors
 from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._packing import Stop
 from slr_keras.backend import keras, ops
-from slr_keras.checks import check_pixels, class_numbers
+from slr_keras.checks import as_labels, check_pixels
 from slr_keras.errors import DataError
 from slr_keras.inference import InferenceNetwork
 
@@ -92,4 +92,4 @@ def _checked(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     if len(x) != len(y) or len(x) == 0:
         raise DataError(f"expected as many labels as images, received {len(y)} and {len(x)}")
     check_pixels(x)
-    return x.astype("float32"), np.asarray(class_numbers(y))
+    return x.astype("float32"), as_labels("labels", y)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from slr_keras import checks
 from slr_keras.data._source import Splits
 from slr_keras.data._stream import Streamed
 from slr_keras.errors import DataError
@@ -111,24 +112,8 @@ def _from_floats(name: str, x: np.ndarray) -> np.ndarray:
 
 
 def as_labels(name: str, value: Any) -> np.ndarray:
-    """int32 (N,), not negative; see :func:`checked`."""
-    y = _array(name, value)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1:
-        hint = "; for one-hot labels use y.argmax(1)" if y.ndim == 2 else ""
-        raise DataError(f"{name}: expected labels of shape (N,), received {y.shape}{hint}")
-    if y.dtype.kind not in "ui":
-        raise DataError(
-            f"{name}: expected whole-number labels, received dtype {y.dtype}; "
-            'use y.astype("int32") if each is a class number'
-        )
-    if len(y) and (y.min() < 0 or y.max() > np.iinfo(np.int32).max):
-        raise DataError(
-            f"{name}: expected labels that count from 0, received {y.min()}..{y.max()}; "
-            "renumber the classes 0, 1, 2, ..."
-        )
-    return y.astype(np.int32, copy=False)
+    """int32 (N,), not negative; see :func:`slr_keras.checks.as_labels`."""
+    return checks.as_labels(name, _array(name, value))
 
 
 def _check_shapes(arrays: dict[str, np.ndarray]) -> None:

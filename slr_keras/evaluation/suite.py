@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from slr_keras import data, networks
-from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
+from slr_keras.checks import check_classifier, check_images, check_labels
 from slr_keras.errors import UserError
 from slr_keras.evaluation import checks as own_checks
 from slr_keras.evaluation.bits import bits_of
@@ -133,8 +133,7 @@ def usable(net: Any, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     check_classifier(net)
     x = np.asarray(x)
     check_images(data.as_float(x[:1]) if x.dtype == np.uint8 else x, networks.input_shape(net))
-    check_labels(y, len(x), networks.num_classes(net))
-    return x, np.asarray(class_numbers(np.asarray(y)))
+    return x, check_labels(y, len(x), networks.num_classes(net))
 
 
 def transfer_step(spec: str, ball: Ball, source: Any, name: str, net: Any, x: np.ndarray) -> Step:

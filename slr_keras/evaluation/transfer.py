@@ -9,7 +9,7 @@ import numpy as np
 
 from slr_keras import networks
 from slr_keras.attacks._base import Attack
-from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
+from slr_keras.checks import check_classifier, check_images, check_labels
 from slr_keras.data import as_float
 from slr_keras.errors import DataError, UserError
 from slr_keras.evaluation.judge import Judge
@@ -76,8 +76,7 @@ def _checked(nets: list[Any], x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     check_classifier(net)
     check_images(x, networks.input_shape(net))
     check_source(source, net, x)
-    check_labels(y, len(x), networks.num_classes(net))
-    return x, np.asarray(class_numbers(np.asarray(y)))
+    return x, check_labels(y, len(x), networks.num_classes(net))
 
 
 def check_source(source: Any, net: Any, x: np.ndarray) -> None:

@@ -31,7 +31,10 @@ class Labels(Variant):
     timed: ClassVar[bool] = False
 
     def given(self, one_hot: Tensor) -> Tensor:
-        """The target without refinement, and what rows begin with, (B, K)."""
+        """The target without refinement, and what rows begin with, (B, K).
+
+        ``one_hot`` are the given labels; soft ones come as they are.
+        """
         return one_hot
 
     def refining(self, epoch: int) -> bool:

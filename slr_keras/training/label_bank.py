@@ -1,6 +1,6 @@
 """The label bank: one soft label per training sample, kept as a weight.
 
-``T`` has shape (N, K); row i starts as the one-hot label of sample i. Being a non-trainable
+``T`` has shape (N, K); row i starts as the given label of sample i. Being a non-trainable
 weight it is saved, restored, distributed and compiled with everything else, and costs
 ``N * K * 4`` bytes (half in float16). With ``top_k`` only the k largest entries of a row are kept,
 in ``N * k * 8`` bytes (6 in float16), and the classes that are not kept share what is left to 1.
@@ -27,7 +27,7 @@ CHUNK = 2**22  # entries looked at together, so that nothing here needs a second
 class LabelBank(keras.layers.Layer):  # type: ignore[misc]
     """Soft labels of the whole training set.
 
-    Rows that were never written are zero inside and read as the given one-hot label, so no
+    Rows that were never written are zero inside and read as the given label, so no
     pass over the data is needed before training.
 
     Args:
@@ -94,34 +94,39 @@ class LabelBank(keras.layers.Layer):  # type: ignore[misc]
         return sum(int(np.prod(w.shape)) * (2 if w.dtype == "float16" else 4) for w in weights)
 
     def fill(self, labels: Any) -> None:
-        """Set rows to the one-hot of their label, ``labels`` of shape (N,).
+        """Set rows to the given labels: class numbers (N,), or soft labels (N, K).
 
         Only rows that were never written, and those whose label is another than at the last
         ``fill``. (Which labels those were is not saved: a bank read from a file keeps its rows.)
         """
-        if len(labels) != self.num_samples:
+        given, before = np.array(labels), self.given
+        if len(given) != self.num_samples:
             raise DataError(
-                f"expected {self.num_samples} training labels (num_samples), received {len(labels)}"
+                f"expected {self.num_samples} training labels (num_samples), received {len(given)}"
             )
-        numbers, before = np.array(labels, "int32"), self.given
+        if before is not None and before.ndim != given.ndim:  # hard labels became soft, or back
+            before = np.full_like(given, -1)
         for part in self._parts():
             stale = ops.convert_to_numpy(backend.read_rows(self.values, part)).sum(axis=-1) == 0
             if before is not None:
-                stale |= numbers[part] != before[part]
-            self._give(part[stale], numbers[part[stale]])
-        self.given = numbers
+                changed = given[part] != before[part]
+                stale |= changed if changed.ndim == 1 else changed.any(axis=-1)
+            self._give(part[stale], given[part[stale]])
+        self.given = given
 
     def _give(self, index: np.ndarray, labels: np.ndarray) -> None:
-        """Set rows to the one-hot of their labels."""
+        """Set rows to their labels."""
         if not len(index):
             return
-        rows = np.zeros((len(index), self.values.shape[-1]), self.values.dtype)
-        rows[np.arange(len(index)), 0 if self.top_k else labels] = 1
-        backend.write_rows(self.values, index, rows)
-        if self.top_k:
-            classes = np.zeros(rows.shape, "float32")
-            classes[:, 0] = labels
-            backend.write_rows(self.classes, index, classes)
+        soft = labels.ndim == 2
+        rows = labels if soft else np.eye(self.num_classes, dtype="float32")[labels]
+        if not self.top_k:
+            return backend.write_rows(self.values, index, rows.astype(self.values.dtype))
+        kept = np.argsort(-rows, axis=-1, kind="stable")[:, : self.top_k]
+        values = np.take_along_axis(rows, kept, axis=-1)
+        backend.write_rows(self.values, index, values.astype(self.values.dtype))
+        backend.write_rows(self.classes, index, kept.astype("float32"))
+        return None
 
     def _parts(self) -> Iterator[np.ndarray]:
         """The numbers of all rows, as many at a time as are looked at together."""

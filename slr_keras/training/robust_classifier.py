@@ -15,7 +15,13 @@ from slr_keras.attacks._numbers import seeded
 from slr_keras.attacks._objective import Objective
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
-from slr_keras.checks import check_classifier, check_images, check_labels, class_numbers
+from slr_keras.checks import (
+    check_classifier,
+    check_images,
+    check_labels,
+    class_numbers,
+    given_rows,
+)
 from slr_keras.data import as_float
 from slr_keras.data._checks import as_images
 from slr_keras.errors import DataError, UserError
@@ -44,12 +50,14 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
 
     ``compile``, ``fit``, ``evaluate``, ``predict``, ``save`` and callbacks work as Keras
     documents them. ``fit`` on arrays adds each sample's index by itself; a data set must
-    yield ``({"image": x, "index": i}, label)`` when the method refines labels.
+    yield ``({"image": x, "index": i}, label)`` when the method refines labels. Labels are class
+    numbers or rows (N, K) that sum to 1: soft rows are what the loss compares with and what the
+    label bank begins with; attack and accuracies take the row's largest class.
 
     Training reports ``loss``, ``accuracy`` (clean) and ``robust_accuracy`` of the batches as
     they were trained on. Where the method makes no clean pass, ``accuracy`` is that of the
     first quarter of each batch in inference mode. ``evaluate`` runs in inference mode and
-    reports the method's loss with hard labels and both accuracies.
+    reports the method's loss with the given labels and both accuracies.
 
     Args:
         net: Keras model from images (B, H, W, C) in [0, 1] to logits (B, K): functional, sequential
@@ -315,7 +323,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
         image, label = self._training_images(x), class_numbers(y)
         epoch = None if self.epoch_now is None else ops.convert_to_tensor(self.epoch_now)
-        batch = step.Batch(image, label, self._index(x), weight, trained=image, epoch=epoch)
+        rows, sample = given_rows(y), self._index(x)
+        batch = step.Batch(image, label, sample, weight, trained=image, epoch=epoch, rows=rows)
         if self.refining and self.teacher is not None:
             batch = batch._replace(taught=self.teacher.logits(self.net, image))
         return self._attacked(batch) if self.method.adversarial else batch
@@ -414,7 +423,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         logits = self.inference.snapshot() if self.weight_average is None else self.logits
         attacked = self.evaluation_attack.run(Objective(logits, label), image, self.evaluation_seed)
         clean, robust = self.logits(image), self.logits(attacked)
-        given = losses.one_hot(label, clean.shape[-1])
+        given = losses.one_hot(label, clean.shape[-1]) if given_rows(y) is None else given_rows(y)
         seen = Outputs(robust if self.method.adversarial else clean, clean)
         return self._update(
             ops.shape(label)[0],
@@ -433,10 +442,10 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         other images call ``model.label_bank.reset()``.
         """
         if _is_array(x) and y is not None:
-            self._check_arrays(x, y)
+            y = self._checked(x, y)
             self._check_count(x)
             if self.label_bank is not None:
-                self.label_bank.fill(class_numbers(np.asarray(y)))
+                self.label_bank.fill(y)
             x = {"image": x, "index": np.arange(len(x), dtype="int32")}
         if isinstance(self.weight_average, EpochMean):
             self._fitted_on = _read_again(x, options.get("steps_per_epoch"))
@@ -463,16 +472,17 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         ``sample_weight`` weighs the loss, as in ``fit``; accuracies count every image once.
         """
         if _is_array(x) and y is not None and not options.get("_use_cached_eval_dataset"):
-            self._check_arrays(x, y)
+            y = self._checked(x, y)
         return super().evaluate(x, y, *args, **options)
 
     def _check_validation(self, data: Any) -> None:
         if isinstance(data, (list, tuple)) and len(data) > 1 and _is_array(data[0]):
-            self._check_arrays(data[0], data[1])
+            self._checked(data[0], data[1])
 
-    def _check_arrays(self, x: Any, y: Any) -> None:
+    def _checked(self, x: Any, y: Any) -> np.ndarray:
+        """Class numbers (N,), or soft labels (N, K), of arrays that fit the network."""
         check_images(x, networks.input_shape(self.net))
-        check_labels(y, len(x), networks.num_classes(self.net))
+        return check_labels(y, len(x), networks.num_classes(self.net), soft=True)
 
     def _check_count(self, x: Any) -> None:
         if self.num_samples is not None and len(x) != self.num_samples:

@@ -22,6 +22,7 @@ Tensor = Any
 class Batch(NamedTuple):
     """One batch on its way through the step.
 
+    ``label`` are class numbers (B,), ``rows`` the given labels (B, K) where they are soft.
     ``sample`` are indices into the training set, ``trained`` the images the loss sees, ``taught``
     a teacher's logits on the clean images. ``probe`` says which clean images of the batch's first
     quarter are classified correctly, where the step makes no clean pass of its own. ``epoch``
@@ -36,6 +37,12 @@ class Batch(NamedTuple):
     probe: Tensor | None = None
     taught: Tensor | None = None
     epoch: Tensor | None = None
+    rows: Tensor | None = None
+
+    def given(self, labels: Labels, num_classes: int) -> Tensor:
+        """The target without refinement, and what rows of the bank begin with, (B, K)."""
+        hard = losses.one_hot(self.label, num_classes) if self.rows is None else self.rows
+        return labels.given(hard)
 
 
 class Target(NamedTuple):
@@ -58,7 +65,7 @@ def adversarial(
     x, y = batch.image, batch.label
     objective = method.objective(logits, x, y)
     if bank is not None and labels.pulls:
-        given = labels.given(losses.one_hot(y, bank.num_classes))
+        given = batch.given(labels, bank.num_classes)
         objective = labels.objective(objective, bank.read(batch.sample, given), batch.epoch)
     return attack.run(objective, x, seed)
 
@@ -78,7 +85,7 @@ def forward(net: Any, method: Method, labels: Labels, batch: Batch, refining: bo
 
 def target(labels: Labels, bank: Any, batch: Batch, z: Outputs, refining: bool) -> Target:
     """3. refine T_i (before the loss reads it) and 4. mix it with the given label y_i."""
-    given = labels.given(losses.one_hot(batch.label, z.trained.shape[-1]))
+    given = batch.given(labels, z.trained.shape[-1])
     if not refining:
         return Target(given)
     soft = batch.taught

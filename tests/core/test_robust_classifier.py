@@ -52,10 +52,10 @@ def weights_equal(a, b):
         np.testing.assert_array_equal(one, other)
 
 
-def copying():
+def copying(**options):
     """A classifier that hardly learns and whose label of a sample becomes its own prediction."""
     method = SLR(momentum=0.0, clean_weight=1.0, start_epoch=1, clean_pass="inference")
-    return classifier(method, optimizer=SGD(1e-12, 0.0), attack=FGSM(eps=0.0))
+    return classifier(method, optimizer=SGD(1e-12, 0.0), attack=FGSM(eps=0.0), **options)
 
 
 # -- indices -------------------------------------------------------------------------------------
@@ -234,6 +234,27 @@ def test_labels_in_every_usual_form(digits, form):
     other.fit(x, given, batch_size=48, shuffle=False, verbose=0)
     weights_equal(plain, other)
     assert plain.evaluate(x, y, verbose=0) == other.evaluate(x, given, verbose=0)
+
+
+@pytest.mark.parametrize("top_k", [0, 4])
+def test_soft_labels_begin_the_bank_and_the_loss(digits, top_k):
+    x, y = digits
+    rng = np.random.default_rng(5)
+    p = (0.7 * np.eye(K)[y] + 0.3 * rng.dirichlet(np.ones(K), N)).astype("float32")
+    model = copying(label_bank_top_k=top_k)
+    model.fit(x, p, epochs=0, verbose=0)
+    bank = np.array(model.label_bank.labels)
+    kept = -np.sort(-p, -1)[:, :4] if top_k else p
+    np.testing.assert_allclose(-np.sort(-bank, -1)[:, : kept.shape[1]], kept, atol=1e-6)
+    hard = classifier(net=linear_net(), attack=FGSM(eps=0.0), eager=True)
+    logs = hard.evaluate(x, p, batch_size=N, verbose=0, return_dict=True)
+    z = hard.predict(x, verbose=0)
+    wanted = -(p * np.log(softmax(z))).sum(-1).mean()
+    assert logs["loss"] == pytest.approx(wanted, rel=1e-5)
+    steps = hard.train_on_batch(x, p, return_dict=True)["loss"]
+    assert steps == pytest.approx(wanted, rel=1e-5)
+    with pytest.raises(DataError, match="argmax"):
+        hard.attack(hard, x, p)
 
 
 def moved(digits, **options):
@@ -503,6 +524,9 @@ BAD_LABELS = [
     (lambda y: np.eye(7)[y % 7], r"expected one-hot rows of 10 classes, received shape \(96, 7\)"),
     (lambda y: np.zeros((96, 2, 2)), r"expected labels \(N,\), .* received shape \(96, 2, 2\)"),
     (lambda y: np.where(y > 3, np.nan, y), "expected whole class numbers, received nan"),
+    (lambda y: np.full((96, 10), 0.2), r"rows >= 0 that sum to 1, received \(0.2, .*\) among 96"),
+    (lambda y: np.full((96, 10), np.nan), "rows >= 0 that sum to 1, received .nan"),
+    (lambda y: np.eye(10)[y] * 3 - 0.2, "rows >= 0 that sum to 1, received"),
 ]
 
 

@@ -79,12 +79,14 @@ def test_one_bad_pixel_is_found():
 
 
 BAD_LABELS = [
-    (np.eye(3), r"shape \(N,\), received \(3, 3\); for one-hot labels use y.argmax\(1\)"),
-    (np.zeros((2, 1, 1), int), r"received \(2, 1, 1\)"),
-    (np.int64(3), r"received \(\)"),
-    (np.zeros(3), "received dtype float64; use y.astype"),
-    (np.array([True, False]), "received dtype bool"),
-    (np.array(["cat", "dog"]), "received dtype <U3"),
+    (np.zeros((2, 1, 1), int), r"received shape \(2, 1, 1\)"),
+    (np.int64(3), r"received shape \(\)"),
+    (np.array([0.5, 1]), "whole class numbers, received 0.5"),
+    (np.array([0, np.nan]), "whole class numbers, received nan"),
+    (np.array(["cat", "dog"]), "received <U3"),
+    (np.array([[0.4, 0.6], [0, 1]]), r"one-hot rows, received \(0.4, 0.6\).*y.argmax"),
+    (np.array([[1, 1], [0, 1]]), r"one-hot rows, received \(1, 1\)"),
+    (np.array([[0, 0], [0, 1]]), r"one-hot rows, received \(0, 0\)"),
     (np.array([0, -1, 2]), "count from 0, received -1..2"),
     (np.array([0, 2**40]), "count from 0, received 0..1099511627776"),
     (np.array([0, None]), "received Python objects"),
@@ -95,6 +97,22 @@ BAD_LABELS = [
 def test_refused_labels(y, message):
     with pytest.raises(DataError, match=f"^y_train: .*{message}"):
         as_labels("y_train", y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        Y,
+        Y[:, None],
+        Y.astype("float64"),
+        np.eye(Y.max() + 1)[Y],
+        np.eye(Y.max() + 1, dtype=bool)[Y],
+    ],
+)
+def test_labels_in_every_usual_form(y):
+    labels = as_labels("y_train", y)
+    assert labels.dtype == np.int32
+    np.testing.assert_array_equal(labels, Y)
 
 
 BAD_SPLITS = [
