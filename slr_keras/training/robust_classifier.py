@@ -31,11 +31,12 @@ from slr_keras.labels.hard import Hard
 from slr_keras.methods._base import Method, Outputs
 from slr_keras.methods.slr import SLR
 from slr_keras.settings import registry, schema
-from slr_keras.training import step
+from slr_keras.training import index_check, step
 from slr_keras.training.awp import AWP
 from slr_keras.training.epoch_mean import EpochMean, batched
 from slr_keras.training.image_bank import ImageBank
 from slr_keras.training.label_bank import LabelBank
+from slr_keras.training.user_metrics import OURS, UserMetrics
 from slr_keras.training.weight_average import WeightAverage
 
 Tensor = Any
@@ -155,7 +156,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         self.image_bank = None if images is None else self._place(images)
         self.attack_seed, self.evaluation_seed = seeded(seed), seeded(seed + 1)
         self._enter(1)
-        self.trackers = [keras.metrics.Mean(name) for name in METRICS]
+        self.trackers = [keras.metrics.Mean(name) for name in OURS]
+        self.user_metrics = UserMetrics()
         self.build(networks.input_shape(net))
 
     @property
@@ -232,25 +234,51 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             return self.net
         return self.weight_average.network(self.net)
 
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **options: Any) -> None:
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
         """As Keras' ``compile``, without ``loss`` (the method has its own).
 
-        ``jit_compile`` is on with JAX alone unless asked for: XLA is several times slower on CPU.
+        Each of ``metrics`` is computed on clean logits and, named ``robust_...``, on robust ones;
+        in training, methods without a clean pass show them a quarter of the clean images.
+
+        ``jit_compile="auto"`` is on with JAX alone: XLA is several times slower on CPU.
+
+        Raises:
+            UserError: a loss, or metrics that are none.
         """
-        if loss is not None:
+        if loss is not None or loss_weights is not None:
             raise UserError("compile(loss=...): the method brings its loss; leave it out")
-        options.setdefault("jit_compile", backend.JIT_COMPILE)
-        super().compile(optimizer=optimizer, **options)
+        self.user_metrics = UserMetrics(metrics, weighted_metrics)
+        super().compile(
+            optimizer=optimizer,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=backend.JIT_COMPILE if jit_compile == "auto" else jit_compile,
+            auto_scale_loss=auto_scale_loss,
+        )
 
     def get_compile_config(self) -> dict[str, Any] | None:
-        """The optimiser, for ``save``; None before ``compile``."""
+        """Optimiser and metrics, for ``save``; None before ``compile``."""
         if not self.compiled:
             return None
-        return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
+        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        return {"optimizer": optimizer, **self.user_metrics.config()}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """The inverse of ``get_compile_config``."""
-        self.compile(optimizer=keras.saving.deserialize_keras_object(config["optimizer"]))
+        optimizer = keras.saving.deserialize_keras_object(config["optimizer"])
+        given = UserMetrics.from_config(config).given
+        self.compile(optimizer, None, None, given["metrics"], given["weighted_metrics"])
         self.optimizer.build(self.trainable_variables)
 
     def save_own_variables(self, store: Any) -> None:
@@ -267,8 +295,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
 
     @property
     def metrics(self) -> list[Any]:
-        """Loss, clean and robust accuracy."""
-        return list(self.trackers)
+        """Loss, clean and robust accuracy, and those of ``compile``."""
+        return [*self.trackers, *self.user_metrics]
 
     def begin_epoch(self, epoch: int) -> None:
         """Enter an epoch, counted from 1. ``fit`` calls this; own loops must.
@@ -335,7 +363,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         parts = self.attack, self.method, self.labels, bank
         trained = step.adversarial(*parts, logits, batch, self.attack_seed)
         seen = self.method.both or (self.refining and self.labels.refines)
-        probe = None if seen else self._probe(logits, batch.image, batch.label)
+        probe = None if seen else self._probe(logits, batch.image)
         return batch._replace(trained=ops.stop_gradient(trained), probe=probe)
 
     def _training_images(self, x: Any) -> Tensor:
@@ -354,9 +382,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         return None
 
     @staticmethod
-    def _probe(logits: Any, image: Tensor, label: Tensor) -> Tensor:
+    def _probe(logits: Any, image: Tensor) -> Tensor:
         few = (ops.shape(image)[0] + PROBE_SHARE - 1) // PROBE_SHARE
-        return losses.correct(logits(image[:few]), label[:few])
+        return logits(image[:few])
 
     def train_batch(self, data: Any, gradients: Callable[..., Any]) -> dict[str, Tensor]:
         """One optimisation step; ``gradients`` is how the backend differentiates a loss."""
@@ -397,40 +425,39 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
 
     def record(self, batch: step.Batch, loss: Tensor, outputs: Outputs) -> dict[str, Tensor]:
         """Running means of the epoch."""
-        count = ops.shape(batch.label)[0]
-        seen = losses.correct(outputs.trained, batch.label)
-        clean = batch.probe if outputs.clean is None else losses.correct(outputs.clean, batch.label)
         if not self.method.adversarial:
-            return self._update(count, loss, clean=seen)
-        return self._update(count, loss, clean=clean, robust=seen)
+            return self._update(batch, loss, clean=outputs.trained)
+        clean = batch.probe if outputs.clean is None else outputs.clean
+        return self._update(batch, loss, clean=clean, robust=outputs.trained)
 
     def _update(
-        self, count: Tensor, loss: Tensor, clean: Tensor, robust: Tensor | None = None
+        self, batch: step.Batch, loss: Tensor, clean: Tensor, robust: Tensor | None = None
     ) -> dict[str, Tensor]:
-        tracked = dict(zip(METRICS, self.trackers, strict=True))
-        tracked["loss"].update_state(loss, sample_weight=count)
-        tracked["accuracy"].update_state(clean)
+        """Take a batch in, of whose clean logits there may be the first alone."""
+        label = batch.label
+        tracked = dict(zip(OURS, self.trackers, strict=True))
+        tracked["loss"].update_state(loss, sample_weight=ops.shape(label)[0])
+        tracked["accuracy"].update_state(losses.correct(clean, label[: ops.shape(clean)[0]]))
         if robust is None:
             del tracked["robust_accuracy"]
         else:
-            tracked["robust_accuracy"].update_state(robust)
-        return {name: metric.result() for name, metric in tracked.items()}
+            tracked["robust_accuracy"].update_state(losses.correct(robust, label))
+        given = label if batch.rows is None else batch.rows
+        own = self.user_metrics.update(given, clean, robust, batch.weight)
+        return {name: metric.result() for name, metric in tracked.items()} | own
 
     def evaluate_batch(self, data: Any) -> dict[str, Tensor]:
         """Clean and robust accuracy of a batch, in inference mode: the backend's ``test_step``."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        image, label = ops.cast(_image(x), "float32"), class_numbers(y)
+        image, label, rows = ops.cast(_image(x), "float32"), class_numbers(y), given_rows(y)
         logits = self.inference.snapshot() if self.weight_average is None else self.logits
         attacked = self.evaluation_attack.run(Objective(logits, label), image, self.evaluation_seed)
         clean, robust = self.logits(image), self.logits(attacked)
-        given = losses.one_hot(label, clean.shape[-1]) if given_rows(y) is None else given_rows(y)
+        batch = step.Batch(image, label, None, weight, trained=attacked, rows=rows)
         seen = Outputs(robust if self.method.adversarial else clean, clean)
-        return self._update(
-            ops.shape(label)[0],
-            _weighted_mean(self.method.loss(seen, given, label), weight),
-            clean=losses.correct(clean, label),
-            robust=losses.correct(robust, label),
-        )
+        given = batch.given(Hard(), clean.shape[-1])
+        loss = _weighted_mean(self.method.loss(seen, given, label), weight)
+        return self._update(batch, loss, clean, robust)
 
     # -- the Keras interface --------------------------------------------------------------------
 
@@ -442,10 +469,10 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         other images call ``model.label_bank.reset()``.
         """
         if _is_array(x) and y is not None:
-            y = self._checked(x, y)
+            labels, y = self._checked(x, y)
             self._check_count(x)
             if self.label_bank is not None:
-                self.label_bank.fill(y)
+                self.label_bank.fill(labels)
             x = {"image": x, "index": np.arange(len(x), dtype="int32")}
         if isinstance(self.weight_average, EpochMean):
             self._fitted_on = _read_again(x, options.get("steps_per_epoch"))
@@ -455,7 +482,21 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
             args = (*args[:position], self._with_clock(args[position]), *args[position + 1 :])
         else:
             options["callbacks"] = self._with_clock(options.get("callbacks"))
-        return super().fit(x, y, *args, **options)
+        rows = self.label_bank.num_samples if self.label_bank is not None else self.num_samples
+        x = x if rows is None else index_check.checked(x, rows)
+        try:
+            return super().fit(x, y, *args, **options)
+        except Exception as error:
+            said = index_check.from_framework(error)
+            if said is None:
+                raise
+            raise said from None
+
+    def train_on_batch(self, x: Any, *args: Any, **options: Any) -> Any:
+        """As Keras' ``train_on_batch``."""
+        if self.label_bank is not None:
+            index_check.check(x, self.label_bank.num_samples)
+        return super().train_on_batch(x, *args, **options)
 
     def _with_clock(self, callbacks: Any) -> Any:
         if isinstance(callbacks, keras.callbacks.CallbackList):
@@ -472,17 +513,20 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         ``sample_weight`` weighs the loss, as in ``fit``; accuracies count every image once.
         """
         if _is_array(x) and y is not None and not options.get("_use_cached_eval_dataset"):
-            y = self._checked(x, y)
+            _, y = self._checked(x, y)
         return super().evaluate(x, y, *args, **options)
 
     def _check_validation(self, data: Any) -> None:
         if isinstance(data, (list, tuple)) and len(data) > 1 and _is_array(data[0]):
             self._checked(data[0], data[1])
 
-    def _checked(self, x: Any, y: Any) -> np.ndarray:
-        """Class numbers (N,), or soft labels (N, K), of arrays that fit the network."""
+    def _checked(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Class numbers (N,), or soft labels (N, K), of arrays that fit the network, and the labels
+        for Keras: numbers, or rows if those were given, since metrics may want them."""
         check_images(x, networks.input_shape(self.net))
-        return check_labels(y, len(x), networks.num_classes(self.net), soft=True)
+        labels = check_labels(y, len(x), networks.num_classes(self.net), soft=True)
+        rows = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        return labels, np.asarray(y).astype("float32") if rows else labels
 
     def _check_count(self, x: Any) -> None:
         if self.num_samples is not None and len(x) != self.num_samples:
@@ -538,7 +582,6 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
         return cls(**config)
 
 
-METRICS = ("loss", "accuracy", "robust_accuracy")
 _FIT_ARGUMENTS = ("x", "y", "batch_size", "epochs", "verbose", "callbacks")
 
 

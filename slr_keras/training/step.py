@@ -24,8 +24,8 @@ class Batch(NamedTuple):
 
     ``label`` are class numbers (B,), ``rows`` the given labels (B, K) where they are soft.
     ``sample`` are indices into the training set, ``trained`` the images the loss sees, ``taught``
-    a teacher's logits on the clean images. ``probe`` says which clean images of the batch's first
-    quarter are classified correctly, where the step makes no clean pass of its own. ``epoch``
+    a teacher's logits on the clean images. ``probe`` are the logits of the clean images of the
+    batch's first quarter, where the step makes no clean pass of its own. ``epoch``
     counts from 1; None where nothing depends on it.
     """
 
