@@ -22,7 +22,6 @@ from slr_keras.errors import RunError, UserError
 from slr_keras.protocol import events
 
 COLUMNS = [field.name for field in dataclasses.fields(events.EpochEnded)]
-EXPORTS = {"saved_model": "savedmodel", "keras": "exported.keras"}  # by format: where to
 TAIL = 16_384  # bytes of events.jsonl that tell how a run stands
 SETTLE = 0.05  # seconds after which, of two that begin at once, the last to write knows it
 CLOCK = 5.0  # seconds by which a process's start may seem to move when the clock is set

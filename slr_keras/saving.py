@@ -1,4 +1,4 @@
-"""Networks in and out: ``.keras`` files that plain Keras reads, and SavedModels.
+"""Networks in and out: ``.keras`` files that plain Keras reads, SavedModels, ONNX and others.
 
 What is written holds only Keras' own layers (our BatchNorm computes the same in inference
 mode), so ``keras.models.load_model`` reads it without this package.
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from slr_keras.backend import keras, ops
 from slr_keras.batch_norm import BatchNorm
 from slr_keras.checks import check_classifier
 from slr_keras.errors import ExportError, ModelError
+from slr_keras.export_formats import FORMATS
 from slr_keras.inference import in_float32
 
 TOLERANCE = 1e-5
@@ -117,7 +119,7 @@ def export_saved_model(net: Any, path: str | pathlib.Path) -> None:
     TensorFlow writes it, from the network's ``.keras`` file.
     """
     if _abroad():
-        return _export_with_tensorflow(net, path)
+        return _export_with_tensorflow(net, path, "saved_model")
     plain = plain_network(net)
 
     def serve(image: Tensor) -> dict[str, Tensor]:
@@ -126,10 +128,29 @@ def export_saved_model(net: Any, path: str | pathlib.Path) -> None:
 
     archive = keras.export.ExportArchive()
     archive.track(plain)
-    shape = networks.input_shape(net)
-    signature = keras.InputSpec(shape=shape, dtype="float32", name="image")
-    archive.add_endpoint(name="serve", fn=serve, input_signature=[signature])
+    archive.add_endpoint(name="serve", fn=serve, input_signature=[_signature(net)])
     archive.write_out(str(path), verbose=False)
+
+
+def _export_by_keras(net: Any, path: pathlib.Path, kind: str) -> None:
+    """What Keras writes in another format: from float32 ``image`` (B, H, W, C) to logits (B, K)."""
+    if _abroad():
+        return _export_with_tensorflow(net, path, kind)
+    image = keras.Input(networks.input_shape(net)[1:], name="image")
+    whole = keras.Model(image, ops.cast(plain_network(net)(image, training=False), "float32"))
+    form = FORMATS[kind]
+    target = path
+    if form.marker:
+        path.mkdir()
+        target = path / form.marker
+    options = {"verbose": False, "input_signature": [_signature(net)]}
+    with warnings.catch_warnings():  # of tf2onnx, about NumPy
+        warnings.simplefilter("ignore", FutureWarning)
+        whole.export(str(target), format=form.keras, **options)
+
+
+def _signature(net: Any) -> Any:
+    return keras.InputSpec(shape=networks.input_shape(net), dtype="float32", name="image")
 
 
 def _abroad() -> bool:
@@ -139,24 +160,24 @@ def _abroad() -> bool:
 
 _EXPORT = """
 import pathlib, sys
-package, source, path = sys.argv[1:]
+package, source, path, kind = sys.argv[1:]
 sys.path.insert(0, package)
 import keras
 from slr_keras import saving
 from slr_keras.inference import in_float32
 net = keras.models.load_model(source, compile=False, safe_mode=False)  # written a moment ago
-saving.export_saved_model(net, path)
+saving.write(net, pathlib.Path(path), kind)
 if not in_float32(net):
-    saving.verify_export(net, pathlib.Path(path), "saved_model")
+    saving.verify_export(net, pathlib.Path(path), kind)
 """
 
 
-def _export_with_tensorflow(net: Any, path: str | pathlib.Path) -> None:
+def _export_with_tensorflow(net: Any, path: str | pathlib.Path, kind: str) -> None:
     package = pathlib.Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder) / "network.keras"
         save_network(net, source)
-        done = _fresh_process(_EXPORT, package, source, path, KERAS_BACKEND="tensorflow")
+        done = _fresh_process(_EXPORT, package, source, path, kind, KERAS_BACKEND="tensorflow")
     if done.returncode:
         raise RuntimeError(_last_line(done.stderr))
 
@@ -177,30 +198,63 @@ def _last_line(text: str) -> str:
 
 
 _COMPARE = """
-import sys, numpy as np
+import os, sys, numpy as np
 kind, model, data = sys.argv[1:]
 x = np.load(data)["x"]
-if kind == "saved_model":
+
+def saved_model():
     import tensorflow as tf
     serve = tf.saved_model.load(model).signatures["serving_default"]
-    out = {key: value.numpy() for key, value in serve(image=tf.constant(x)).items()}
-else:
+    return {key: value.numpy() for key, value in serve(image=tf.constant(x)).items()}
+
+def keras():
     import keras
-    logits = keras.models.load_model(model, compile=False).predict(x, verbose=0).astype("float32")
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    out = {"logits": logits, "probabilities": shifted / shifted.sum(-1, keepdims=True)}
+    return keras.models.load_model(model, compile=False).predict(x, verbose=0).astype("float32")
+
+def onnx():
+    import onnxruntime
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
+
+def litert():
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        from tensorflow.lite.python.interpreter import Interpreter
+    lite = Interpreter(model)
+    image, logits = lite.get_input_details()[0]["index"], lite.get_output_details()[0]["index"]
+    lite.resize_tensor_input(image, x.shape)
+    lite.allocate_tensors()
+    lite.set_tensor(image, x)
+    lite.invoke()
+    return lite.get_tensor(logits)
+
+def openvino():
+    import openvino
+    hint = {"INFERENCE_PRECISION_HINT": "f32"}
+    network = openvino.Core().compile_model(os.path.join(model, "model.xml"), "CPU", hint)
+    return network(x)[0]
+
+out = {"saved_model": saved_model, "keras": keras, "onnx": onnx, "litert": litert,
+       "openvino": openvino}[kind]()
+if not isinstance(out, dict):
+    shifted = np.exp(out - out.max(-1, keepdims=True))
+    out = {"logits": out, "probabilities": shifted / shifted.sum(-1, keepdims=True)}
 np.savez(data, x=x, **out)
 """
 
 
-def verify_export(net: Any, path: pathlib.Path, kind: str) -> float:
+def verify_export(
+    net: Any, path: pathlib.Path, kind: str, images: np.ndarray | None = None
+) -> float:
     """Largest difference between ``net`` and what a fresh process reads from ``path``.
 
     Both run compiled: an eager network differs from itself compiled by a few float32 ulps of
     its largest activations, which says nothing of the files.
 
     Args:
-        kind: ``"saved_model"`` or ``"keras"``.
+        kind: one of :data:`slr_keras.export_formats.FORMATS`.
+        images: float32 (N, H, W, C) in [0, 1] on which they are compared, beside random ones.
 
     Raises:
         ExportError: the files cannot be read back, or differ by 1e-5 or more (by 1e-5 of the
@@ -210,6 +264,7 @@ def verify_export(net: Any, path: pathlib.Path, kind: str) -> float:
     """
     shape = [32 if size is None else size for size in networks.input_shape(net)[1:]]
     x = np.random.default_rng(0).random((16, *shape), dtype="float32")
+    x = x if images is None else np.concatenate([x, images])
     run = backend.compiled(lambda image: net(image, training=False), (x.shape, "float32"))
     with backend.full_precision():
         logits = ops.convert_to_numpy(ops.cast(run(ops.convert_to_tensor(x)), "float32"))
@@ -219,7 +274,7 @@ def verify_export(net: Any, path: pathlib.Path, kind: str) -> float:
     }
     read = _read_in_fresh_process(x, path, kind)
     difference = max(float(np.abs(expected[key] - read[key]).max()) for key in expected)
-    rounds_otherwise = kind == "saved_model" and _abroad() and not in_float32(net)
+    rounds_otherwise = kind != "keras" and _abroad() and not in_float32(net)
     allowed = BFLOAT16_TOLERANCE if rounds_otherwise else TOLERANCE
     if not difference < allowed * max(1.0, float(np.abs(logits).max())):
         raise ExportError(
@@ -241,23 +296,28 @@ def _read_in_fresh_process(x: np.ndarray, path: pathlib.Path, kind: str) -> Any:
             return dict(arrays)
 
 
-def export_network(net: Any, out: pathlib.Path, kind: str) -> float:
+def export_network(
+    net: Any, out: pathlib.Path, kind: str, images: np.ndarray | None = None
+) -> float:
     """Write beside ``out``, verify in a fresh process, move into place.
+
+    Args:
+        kind: one of :data:`slr_keras.export_formats.FORMATS`.
+        images: see :func:`verify_export`.
 
     Returns:
         The largest difference in logits or probabilities.
 
     Raises:
         ExportError: what was written differs or cannot be read; ``out`` is untouched.
-        UserError: a SavedModel, and TensorFlow is not installed.
+        UserError: something that the format needs is not installed.
     """
-    if kind == "saved_model":
-        backend.require_tensorflow("a SavedModel")
-    temporary = out.with_name(f".{out.name}.tmp{out.suffix}")
+    FORMATS[kind].check()
+    temporary = out.with_name(f".{out.stem}.tmp{out.suffix}")
     _remove(temporary)
     try:
         _write(net, temporary, kind)
-        difference = verify_export(net, temporary, kind)
+        difference = verify_export(net, temporary, kind, images)
         _remove(out)
         temporary.rename(out)
     finally:
@@ -265,14 +325,25 @@ def export_network(net: Any, out: pathlib.Path, kind: str) -> float:
     return difference
 
 
-def _write(net: Any, path: pathlib.Path, kind: str) -> None:
-    if kind != "saved_model":
-        return save_network(net, path)
-    try:
+def write(net: Any, path: pathlib.Path, kind: str) -> None:
+    """Write a network in a format, unverified."""
+    if kind == "keras":
+        save_network(net, path)
+    elif kind == "saved_model":
         export_saved_model(net, path)
+    else:
+        _export_by_keras(net, path, kind)
+
+
+def _write(net: Any, path: pathlib.Path, kind: str) -> None:
+    if kind == "keras":
+        return write(net, path, kind)
+    try:
+        write(net, path, kind)
     except Exception as error:  # TensorFlow has errors of its own for a full disk
         last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        raise ExportError(f"{path.parent}: the SavedModel cannot be written: {last[0]}") from error
+        what = FORMATS[kind].label.split(" (")[0]
+        raise ExportError(f"{path.parent}: the {what} cannot be written: {last[0]}") from error
 
 
 def _remove(path: pathlib.Path) -> None:

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slr_keras import backend
 from slr_keras import config as configs
 from slr_keras.errors import ExportError, UserError
+from slr_keras.export_formats import FORMATS
 from slr_keras.protocol import events
 from slr_keras.terminal import cli
 
@@ -142,7 +142,7 @@ def _train_first(
 def _check_export(config: configs.RunConfig) -> None:
     """Refuse now what would fail after hours."""
     if config.train.export:
-        backend.require_tensorflow("train.export: a SavedModel")
+        FORMATS["saved_model"].check("train.export: ")
 
 
 def _execute(

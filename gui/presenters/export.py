@@ -10,8 +10,8 @@ from PySide6.QtCore import QObject, Signal
 
 from gui.models.queue import Job
 from gui.presenters.context import Context
+from slr_keras.export_formats import FORMATS
 from slr_keras.protocol import events
-from slr_keras.run_folder import EXPORTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ExportPresenter(QObject):
         """Where an export goes: what was chosen, else beside the model."""
         home = pathlib.Path(source)
         folder = home.parent if home.suffix == ".keras" else home
-        place = pathlib.Path(out).expanduser() if out else folder / EXPORTS[kind]
+        place = pathlib.Path(out).expanduser() if out else folder / FORMATS[kind].place
         return place.absolute()  # the worker stands in another folder than the user
 
     def start(self, source: str, which: str, kind: str, out: str, overwrite: bool) -> bool:

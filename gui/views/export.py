@@ -27,12 +27,8 @@ from gui.presenters.context import Context
 from gui.presenters.export import ExportPresenter
 from gui.views.parts import combo, fill, with_button
 from gui.views.screen import Screen
-from slr_keras.run_folder import EXPORTS
+from slr_keras.export_formats import FORMATS
 
-FORMATS = {
-    "saved_model": "SavedModel (TensorFlow Serving, any TensorFlow program)",
-    "keras": ".keras (any Keras, without this package)",
-}
 WHAT = (
     "The inference network alone leaves: no optimiser, no label bank. What was written is read "
     "back by a fresh process and its outputs are compared; a model card with the figures of the "
@@ -92,8 +88,8 @@ class ExportScreen(Screen):
         self.which.addItem("Best robust epoch", "best")
         self.which.addItem("Last epoch", "final")
         self.format = combo("Format")
-        for name in EXPORTS:
-            self.format.addItem(FORMATS.get(name, name), name)
+        for name, form in FORMATS.items():
+            self.format.addItem(form.label, name)
         self.format.currentIndexChanged.connect(lambda _: self._show())
         self.out = QLineEdit()
         self.out.setAccessibleName("Where to")
@@ -178,7 +174,8 @@ class ExportScreen(Screen):
     def _choose_place(self) -> None:
         path = QFileDialog.getExistingDirectory(self, "Where to")
         if path:
-            self.out.setText(str(pathlib.Path(path) / EXPORTS[str(self.format.currentData())]))
+            form = FORMATS[str(self.format.currentData())]
+            self.out.setText(str(pathlib.Path(path) / form.place))
 
     def export(self, path: str, which: str) -> None:
         """Choose a model and come to the front."""

@@ -68,15 +68,6 @@ def name() -> str:
     return str(keras.backend.backend())
 
 
-def require_tensorflow(what: str) -> None:
-    """Raise :class:`UserError` if TensorFlow, which alone can write ``what``, is not installed."""
-    if importlib.util.find_spec("tensorflow") is None:
-        raise UserError(
-            f"{what} is written by TensorFlow, which is not installed: "
-            "pip install -r requirements-tensorflow.txt beside this backend"
-        )
-
-
 def unused_gpu() -> str:
     """Why this machine's NVIDIA GPU computes nothing and what to do; empty if there is none."""
     reason = __getattr__("gpu_problem")() if has_nvidia_gpu() else ""

@@ -25,6 +25,7 @@ from slr_keras.checks import (
 from slr_keras.data import as_float
 from slr_keras.data._checks import as_images
 from slr_keras.errors import DataError, UserError
+from slr_keras.export_formats import OF_KERAS
 from slr_keras.inference import InferenceNetwork
 from slr_keras.labels._base import Labels
 from slr_keras.labels.hard import Hard
@@ -534,18 +535,53 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
                 f"expected {self.num_samples} training images (num_samples), received {len(x)}"
             )
 
-    def export(self, filepath: Any, format: str = "tf_saved_model", **options: Any) -> None:
-        """Write the inference network: float32 images in [0, 1] -> logits and probabilities.
+    def save(self, filepath: Any, *args: Any, **options: Any) -> Any:
+        """As Keras' ``save``, to a ``.keras`` file.
 
-        The SavedModel is read back in a fresh process and compared before it is put in place.
+        Raises:
+            UserError: an HDF5 file, the old format, from which no such model can be read back.
+        """
+        if pathlib.Path(filepath).suffix in (".h5", ".hdf5"):
+            raise UserError(
+                f"save: expected a name that ends in .keras, received {str(filepath)!r}: the old "
+                "HDF5 format keeps no label bank; save_weights('x.weights.h5') keeps weights alone"
+            )
+        return super().save(filepath, *args, **options)
+
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **options: Any,
+    ) -> None:
+        """Write the inference network: float32 images (B, H, W, C) in [0, 1] to logits (B, K).
+
+        A SavedModel gives ``logits`` and ``probabilities``. What was written is read back in a
+        fresh process and compared before it is put in place.
+
+        Args:
+            filepath: where to; with ``"onnx"`` and ``"litert"`` a file, else a folder.
+            format: ``"tf_saved_model"``, ``"onnx"``, ``"litert"`` or ``"openvino"``.
+            verbose: print where it was written.
+            input_signature: not taken: images of any number in the network's own shape.
 
         Raises:
             ExportError: what was written differs by 1e-5 or more, or cannot be read.
+            UserError: another format or argument, or a package that the format needs.
         """
-        if format == "tf_saved_model":
-            saving.export_network(self.trained_network(), pathlib.Path(filepath), "saved_model")
-        else:
-            super().export(filepath, format=format, **options)
+        if input_signature is not None or options:
+            given = ", ".join(options) or "input_signature"
+            raise UserError(f"export({given}=...): the network's own shape is exported, any batch")
+        if format not in OF_KERAS:
+            raise UserError(f"export: expected one of {', '.join(OF_KERAS)}, received {format!r}")
+        kind, path = OF_KERAS[format], pathlib.Path(filepath)
+        if kind.suffix and path.suffix != kind.suffix:
+            raise UserError(f"export: expected a name that ends in {kind.suffix}, received {path}")
+        saving.export_network(self.trained_network(), path, kind.name)
+        if verbose:
+            print(f"Saved artifact at '{path}'.")
 
     def get_config(self) -> dict[str, Any]:
         """What rebuilds the model; see ``from_config``."""

@@ -269,3 +269,28 @@ def test_a_single_batch_is_looked_at(digits):
     model = classifier()
     with pytest.raises(DataError, match="sample index out of range"):
         model.train_on_batch({"image": digits[0], "index": np.arange(N) + 1}, digits[1])
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["x.h5", "x.hdf5"])
+def test_a_format_that_cannot_be_read_back_is_not_written(tmp_path, name):
+    with pytest.raises(UserError, match="ends in .keras"):
+        classifier().save(tmp_path / name)
+    assert not any(tmp_path.iterdir())
+
+
+def test_weights_in_hdf5_bring_optimiser_and_bank_back(digits, tmp_path):
+    momentum = keras.optimizers.SGD(0.1, momentum=0.9)
+    model, other = classifier(), classifier()
+    for one in (model, other):
+        one.compile(keras.optimizers.SGD.from_config(momentum.get_config()))
+    model.fit(*digits, epochs=2, verbose=0, shuffle=False)
+    model.save_weights(tmp_path / "w.weights.h5")
+    other.optimizer.build(other.trainable_variables)
+    other.load_weights(tmp_path / "w.weights.h5")
+    for one in (model, other):  # momentum, soft labels and the attack's seeds decide what comes
+        one.fit(*digits, epochs=4, initial_epoch=2, verbose=0, shuffle=False)
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -1,6 +1,7 @@
 """SavedModels from every backend: written by TensorFlow, refused at once where it is missing."""
 
 import importlib.util
+import pathlib
 import subprocess
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 
 from slr_keras import RobustClassifier, export, models, saving, train
 from slr_keras.errors import ExportError, UserError
+from slr_keras.export_formats import FORMATS
 from slr_keras.methods.at import AT
 from slr_keras.terminal import cli
 
@@ -83,3 +85,41 @@ def test_a_keras_file_needs_no_tensorflow(net, without_tensorflow, tmp_path):
     again = saving.load_model(tmp_path / "out.keras")
     for mine, read in zip(net.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, read)
+
+
+@pytest.mark.parametrize(
+    ("format", "modules"),
+    [
+        ("litert", []),
+        ("onnx", ["tf2onnx", "onnx", "onnxruntime"]),
+        pytest.param("openvino", ["openvino"], marks=pytest.mark.slow),
+    ],
+)
+def test_other_formats_are_the_same_network(net, tmp_path, format, modules):
+    """Written, read back by its own runtime in a fresh process, and compared there."""
+    for module in ("tensorflow", *modules):
+        pytest.importorskip(module)
+    out = tmp_path / pathlib.Path(FORMATS[format].place).name
+    images = np.random.default_rng(1).random((3, 8, 8, 1), "float32")
+    model = RobustClassifier(net, method=AT())
+    assert saving.export_network(net, out, format, images) < saving.TOLERANCE
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    if format == "litert":
+        other = models.small_cnn(input_shape=(8, 8, 1), num_classes=10, width=4)
+        with pytest.raises(ExportError, match="differs"):
+            saving.verify_export(other, out, format)
+    with pytest.raises(UserError, match="expected a name" if FORMATS[format].suffix else "own"):
+        model.export(tmp_path / "x.other", format, input_signature=None if FORMATS[format].suffix
+                     else "x")  # fmt: skip
+
+
+def test_what_an_export_cannot_do_is_one_line(net, tmp_path, monkeypatch):
+    model = RobustClassifier(net, method=AT())
+    with pytest.raises(UserError, match="expected one of tf_saved_model, onnx"):
+        model.export(tmp_path / "x", "torch")
+    with pytest.raises(UserError, match="opset_version"):
+        model.export(tmp_path / "x.onnx", "onnx", opset_version=13)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="an ONNX file .*pip install -r|TensorFlow, which"):
+        model.export(tmp_path / "x.onnx", "onnx")
+    assert not list(tmp_path.iterdir())

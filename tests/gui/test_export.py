@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gui.presenters.context import Context, Programs
-from gui.views.export import FORMATS, ExportScreen
-from slr_keras.run_folder import EXPORTS
+from gui.views.export import ExportScreen
+from slr_keras.export_formats import FORMATS
 from tests.gui._runs import make_run
 from tests.gui.fake_programs import FAKE_LAB, FAKE_TASK, FAKE_TRAINER
 
@@ -31,11 +31,12 @@ def screen(qapp, settings, tmp_path):
     made.deleteLater()
 
 
-def test_every_format_of_the_command_has_words():
-    assert list(FORMATS) == list(EXPORTS)
+def test_every_format_of_the_command_has_words(screen):
+    shown = [screen.format.itemText(row) for row in range(screen.format.count())]
+    assert shown == [form.label for form in FORMATS.values()]
 
 
-@pytest.mark.parametrize("kind", EXPORTS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_an_export_goes_through_the_queue_and_leaves_links(screen, wait_until, tmp_path, kind):
     screen.format.setCurrentIndex(screen.format.findData(kind))
     screen.go.click()
@@ -45,7 +46,7 @@ def test_an_export_goes_through_the_queue_and_leaves_links(screen, wait_until, t
     wait_until(lambda: screen.presenter.done)
     wait_until(lambda: not screen.presenter.trainer.busy)
     assert screen.presenter.trainer.last.kind == "done" and "all is well" in screen.status.text()
-    assert EXPORTS[kind] in screen.results.toPlainText()
+    assert FORMATS[kind].place in screen.results.toPlainText()
 
 
 def test_what_is_there_is_not_replaced_unasked(screen, tmp_path):
