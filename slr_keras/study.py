@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import importlib.util
-import json
 import os
 import pathlib
 import signal
@@ -15,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from slr_keras.errors import UserError
-from slr_keras.run_folder import RunFolder, write_atomically
+from slr_keras.run_folder import RunFolder
 from slr_keras.studies import plan
 from slr_keras.studies.work import TRAIN, Local, Place, on_cluster
 from slr_keras.terminal import cli
@@ -34,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.study:
         raise UserError("expected a study file, or the name of one that ships (see --list)")
     study = plan.read(plan.find(options.study), cli.values_of(options))
-    study = _only(study, options.only)
+    if options.only:
+        study = study.only(options.only)
     place = _place(options, study)
     if options.dry_run or options.status:
         return _status(place, commands=options.dry_run)
@@ -49,7 +48,11 @@ def _parser() -> cli.Parser:
     add = parser.add_argument
     add("study", nargs="?", help="a .toml file, or the name of a study that ships")
     add("--out", metavar="DIR", help="folder of the study [runs/<name>]")
-    add("--results", metavar="DIR", help="results, table and figure go there as well")
+    add(
+        "--results",
+        metavar="DIR",
+        help="results, table and figure go there too, beside what is there",
+    )
     add("--status", action="store_true", help="what is done, what is missing, how long it takes")
     add("--dry-run", action="store_true", help="the commands that would be run")
     add("--only-table", action="store_true", help="run nothing, write the table")
@@ -62,16 +65,6 @@ def _parser() -> cli.Parser:
     add("--list", action="store_true", help="list the studies that ship")
     cli.add_settings(parser, ["data", "train", "eval"])
     return parser
-
-
-def _only(study: plan.Study, words: Sequence[str] | None) -> plan.Study:
-    if not words:
-        return study
-    runs = [run for run in study.runs if any(word in run.name for word in words)]
-    if not runs:
-        names = ", ".join(run.name for run in study.runs)
-        raise UserError(f"--only: no run is called like {' or '.join(words)}, there are {names}")
-    return dataclasses.replace(study, runs=runs)
 
 
 def _place(options: argparse.Namespace, study: plan.Study) -> Place:
@@ -213,10 +206,11 @@ def _save(place: Place, options: argparse.Namespace) -> tuple[dict[str, Any], li
     found = results.collect(place)
     if not found["runs"]:
         raise UserError(f"no run in {place.path} is done yet (see --status)")
-    made: list[pathlib.Path] = []
-    for folder in filter(None, (place.path, options.results and pathlib.Path(options.results))):
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / results.FILE, (json.dumps(found, indent=1) + "\n").encode())
+    made = pages.write(place.path, found)
+    if options.results:
+        folder = pathlib.Path(options.results)
+        if (folder / results.FILE).exists():
+            found = results.joined(found, results.load(folder))
         made = pages.write(folder, found)
     return found, made
 

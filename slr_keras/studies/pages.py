@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from slr_keras.run_folder import write_atomically
 from slr_keras.studies import tables
-from slr_keras.studies.results import Results, accuracies, strongest
+from slr_keras.studies.results import FILE, Results, accuracies, strongest
 
 
 def write(folder: pathlib.Path, results: Results) -> list[pathlib.Path]:
-    """Tables, figures and report.html beside results.json; the paths of these."""
+    """results.json, and its tables, figures and report.html; the paths of these."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / FILE, (json.dumps(results, indent=1) + "\n").encode())
     files = {"table.md": f"{tables.table(results)}\n".encode()}
     files |= {
         "table.tex": tables.latex(results).encode(),

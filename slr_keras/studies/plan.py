@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slr_keras import config as configs
@@ -49,6 +49,7 @@ class Study:
         attacks: of the evaluation, names as ``evaluate --attacks`` takes them.
         num_samples: test images of the evaluation.
         which: models of each run that are evaluated.
+        planned: what the file asks for, where ``runs`` are only some of it.
     """
 
     name: str
@@ -57,11 +58,26 @@ class Study:
     attacks: list[str]
     num_samples: int
     which: tuple[str, ...] = WHICH
+    planned: Sequence[StudyRun] = ()
 
     @property
     def arms(self) -> list[str]:
         """The arms in their order; the first is what the others are compared with."""
-        return list(dict.fromkeys(run.arm for run in self.runs))
+        return list(dict.fromkeys(run.arm for run in self.planned or self.runs))
+
+    def only(self, words: Sequence[str]) -> Study:
+        """The runs whose names hold one of the words.
+
+        Raises:
+            UserError: there is none.
+        """
+        runs = [run for run in self.runs if any(word in run.name for word in words)]
+        if not runs:
+            names = ", ".join(run.name for run in self.runs)
+            raise UserError(
+                f"--only: no run is called like {' or '.join(words)}, there are {names}"
+            )
+        return dataclasses.replace(self, runs=runs, planned=self.planned or self.runs)
 
 
 def shipped() -> list[str]:

@@ -30,13 +30,43 @@ def collect(place: Place) -> Results:
         "study": study.name,
         "question": study.question,
         "arms": study.arms,
-        "references": references(study.runs),
+        "references": references(study.planned or study.runs),
         "attacks": study.attacks,
         "num_samples": study.num_samples,
         "missing": [run.name for run in study.runs if run not in done],
         "commit": _commit(),
         "version": __version__,
         "runs": [_of_run(place, run) for run in done],
+    }
+
+
+def joined(found: Results, earlier: Results) -> Results:
+    """``found``, and the runs that only ``earlier`` results have: of another machine or day.
+
+    Args:
+        found: what :func:`collect` gave; its runs count where both have one.
+        earlier: results of the same study.
+
+    Raises:
+        UserError: they are of another study, or were measured otherwise.
+    """
+    for key in ("study", "attacks", "num_samples"):
+        if found[key] != earlier[key]:
+            raise UserError(
+                f"--results: the results there are of {key} {earlier[key]}, these of {found[key]}; "
+                "expected another folder for them"
+            )
+    mine = {run["run"] for run in found["runs"]}
+    runs = found["runs"] + [run for run in earlier["runs"] if run["run"] not in mine]
+    done = {run["run"] for run in runs}
+    arms = list(dict.fromkeys([*found["arms"], *earlier["arms"]]))
+    return {
+        **found,
+        "arms": arms,
+        "commit": ", ".join(dict.fromkeys([*earlier["commit"].split(", "), found["commit"]])),
+        "references": {**earlier.get("references", {}), **found["references"]},
+        "missing": [name for name in found["missing"] if name not in done],
+        "runs": sorted(runs, key=lambda run: (run["seed"], arms.index(run["arm"]))),
     }
 
 

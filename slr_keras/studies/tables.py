@@ -84,7 +84,7 @@ def header(results: Results) -> list[str]:
     columns = [f"{title(a)}, {w}" for w in models(results) for a in results["attacks"]]
     strong, which = title(strongest(results)), models(results)
     drop = [f"drop, {strong}"] if len(which) == 2 else []
-    compared = {reference(results, arm) for arm in results["arms"]}
+    compared = {reference(results, arm) for arm in arms(results)}
     names = {arm.partition(", ")[0] for arm in compared} if len(compared) > 1 else compared
     against = f"{strong}, {which[0]}, against {' or '.join(sorted(names))} (95 %; p)"
     return ["arm", "seeds", *columns, *drop, against]

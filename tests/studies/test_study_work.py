@@ -9,6 +9,7 @@ import time
 import pytest
 
 from slr_keras import study
+from slr_keras.errors import UserError
 from slr_keras.studies import pages, plan, results, tables, work
 from tests.processes import begin
 
@@ -95,6 +96,21 @@ def test_what_is_done_is_not_done_again(done):
     more = plan.read(plan.find(tiny(folder / "more.toml")))
     asked = work.Place(folder / "out", plan.dataclasses.replace(more, num_samples=40))
     assert [stage.name for stage in asked.missing(more.runs[0])] == ["best"]  # of more images
+
+
+def test_results_of_other_machines_stay_where_these_go(done, tmp_path):
+    folder, _ = done
+    here = results.load(folder / "out")
+    there = json.loads(json.dumps(here).replace("at-seed0", "at-seed1"))
+    there["runs"][0]["seed"] = 1
+    for found in (there, here, here):
+        (tmp_path / results.FILE).exists() or pages.write(tmp_path, found)
+        pages.write(tmp_path, results.joined(found, results.load(tmp_path)))
+    kept = results.load(tmp_path)
+    assert [run["run"] for run in kept["runs"]] == ["at-seed0", "at-seed1"]
+    assert kept["arms"] == ["AT", "lost"] and kept["missing"] == ["lost-seed0"]
+    with pytest.raises(UserError, match="results there are of num_samples 30, these of 40"):
+        results.joined({**here, "num_samples": 40}, kept)
 
 
 @pytest.mark.slow
