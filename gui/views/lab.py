@@ -23,8 +23,8 @@ from gui.views import lab_figure
 from gui.views.images import MODES
 from gui.views.lab_layout import LabLayout
 from gui.views.lab_sources import available, best_source
+from slr_keras.image_formats import SUFFIXES
 
-IMAGE_FILES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 REPAINT_MS = 15
 
 
@@ -139,7 +139,7 @@ class LabScreen(LabLayout):
 
     def open_image(self) -> None:
         """Choose an image file."""
-        kinds = " ".join(f"*{suffix}" for suffix in IMAGE_FILES)
+        kinds = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         path, _ = QFileDialog.getOpenFileName(self, "Open an image", "", f"Images ({kinds})")
         if path:
             self.lab.many.look(False)
@@ -485,7 +485,7 @@ def _dropped(data: QMimeData) -> pathlib.Path | None:
     for url in data.urls():
         path = pathlib.Path(url.toLocalFile())
         run = path.is_dir() and (path / "config.toml").is_file()
-        if run or path.suffix.lower() in (*IMAGE_FILES, ".keras"):
+        if run or path.suffix.lower() in (*SUFFIXES, ".keras"):
             return path
     return None
 

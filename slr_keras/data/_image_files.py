@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from slr_keras.data import as_float
+from slr_keras.data._encoded import eight_bits
 from slr_keras.errors import DataError
+from slr_keras.image_formats import FORMATS
 
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 LARGEST = 224  # longest side for a network that takes any size
 PIXELS = 50_000_000  # of a file; beyond it is no picture to attack
 
@@ -41,7 +42,7 @@ def read_image(
         raise DataError(f"no such file: {place}. Choose another image.") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(
-            f"{place} cannot be read as a PNG, JPEG, BMP or WEBP image ({error}). "
+            f"{place} cannot be read as an image of {', '.join(FORMATS)} ({error}). "
             "Open it in an image editor and save it as PNG, or choose another."
         ) from None
     height, width, channels = _shape_for(input_shape, title, size)
@@ -71,8 +72,10 @@ def _upright(opened: Any, place: pathlib.Path) -> tuple[Any, tuple[int, int]]:
             "Make it smaller first."
         )
     image = ImageOps.exif_transpose(opened)
-    if image.mode.startswith(("I", "F")):
-        image = _eight_bits(image)
+    if image.mode.startswith("F"):
+        raise DataError(f"{place} holds floats, expected 8 or 16 bits a channel. Convert it.")
+    if image.mode.startswith("I"):
+        image = eight_bits(image, str(place))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         grey = image.mode in ("LA", "La")
         image = image.convert("RGBA")
@@ -80,14 +83,6 @@ def _upright(opened: Any, place: pathlib.Path) -> tuple[Any, tuple[int, int]]:
         image = Image.alpha_composite(white, image).convert("L" if grey else "RGB")
     image = image.convert("L" if image.mode in ("1", "L") else "RGB")
     return image, image.size
-
-
-def _eight_bits(image: Any) -> Any:
-    """16-bit grey, which Pillow would cut off at 255."""
-    from PIL import Image
-
-    values = np.asarray(image, "float64")
-    return Image.fromarray(np.round(np.clip(values / 65535, 0, 1) * 255).astype("uint8"))
 
 
 def _shape_for(

@@ -117,6 +117,11 @@ def write(path, content):
     return act
 
 
+def floats(root):
+    Image.new("F", (5, 4)).save(root / "floats.tif")
+    return (root / "floats.tif").read_bytes()
+
+
 def cut_png(root):
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (4, 5, 3)).astype(np.uint8))
     image.save(root / "whole.png")
@@ -136,12 +141,12 @@ def remove(path):
     "act, message",
     [
         (add_image((7, 4)), r"999.png: expected 5x4 pixels as in .*test|train.*received 7x4"),
-        (add_image((5, 4), "I;16"), "999.png: expected 8 bits a channel, received mode I;16"),
+        (write("train/cat/999.tif", floats), "999.tif: expected 8 or 16 bits a channel"),
         (write("train/cat/bad.png", b"not an image"), r"bad.png: expected an image"),
         (write("train/cat/bad.png", b""), r"bad.png: expected an image"),
         (write("test/ant/cut.png", cut_png), r"cut.png: expected an image, .*replace or remove"),
         (write("test/bat/a.png", b""), "bat: expected the classes of train/.*Did you mean 'cat'"),
-        (remove("test"), r"expected the folders train/<class>/ and .*received train; add test/"),
+        (remove("train"), r"expected the folders train/<class>/ and .*received test; put"),
         (remove("train/cat"), "two or more classes, received 1"),
         (write("train/empty/readme.txt", b""), "empty: expected .png.* images, received none"),
         (lambda root: [remove(f"test/{c}")(root) for c in ("cat", "ant")], "test: expected .png"),

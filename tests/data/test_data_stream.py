@@ -196,7 +196,7 @@ def spoil(path):
         (spoil, "00.png: expected an image, .*replace or remove it"),
         (lambda path: path.unlink(), "00.png: expected an image, .*No such file"),
         (lambda path: Image.new("RGB", (9, 4)).save(path), "00.png: expected 5x4 .*received 9x4"),
-        (lambda path: Image.new("I;16", (5, 4)).save(path), "00.png: expected 8 bits a channel"),
+        (lambda path: Image.new("F", (5, 4)).save(path, "TIFF"), "00.png: expected 8 or 16 bits"),
     ],
 )
 @pytest.mark.parametrize("large", [1, 1 << 40])

@@ -198,11 +198,13 @@ def test_files_that_are_no_images(grey, tmp_path, monkeypatch):
     whole = tmp_path / "whole.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99), "uint8")).save(whole)
     (tmp_path / "half.png").write_bytes(whole.read_bytes()[:3000])
-    Image.new("L", (8, 8)).save(tmp_path / "moving.gif")
-    for name in ("text.png", "half.png", "moving.gif"):
+    Image.new("L", (8, 8)).save(tmp_path / "old.tga")
+    for name in ("text.png", "half.png", "old.tga"):
         refused = grey.pick(origin="file", path=str(tmp_path / name))
-        assert "cannot be read as a PNG, JPEG, BMP or WEBP image" in refused.message
+        assert "cannot be read as an image of PNG, JPEG, BMP, GIF, WEBP, TIFF" in refused.message
         assert str(tmp_path) in refused.message
+    Image.new("L", (8, 8)).save(tmp_path / "one.gif")
+    assert isinstance(grey.pick(origin="file", path=str(tmp_path / "one.gif")), tell.ImagePicked)
     assert "No such file" in grey.pick(origin="file", path=str(tmp_path / "gone.png")).message
     assert isinstance(grey.pick(origin="file", path=str(tmp_path)), tell.Refused)
     assert isinstance(grey.pick(origin="file", path=""), tell.Refused)
