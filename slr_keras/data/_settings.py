@@ -25,7 +25,8 @@ class DataSettings(Settings):
         "digits",
         label="Data set",
         help="digits, the name of a TensorFlow Datasets set (cifar10, fashion_mnist, ...), "
-        "the path of an .npz file, or a folder with train/<class>/ and test/<class>/",
+        "the path of an .npz, .parquet or .arrow file, or a folder: of these, or of images in "
+        "train/<class>/ and test/<class>/, or in <class>/ alone",
         picks="path",
     )
     dir: str = setting(
@@ -34,6 +35,12 @@ class DataSettings(Settings):
         help="folder that holds prepared TensorFlow Datasets sets; "
         "empty means TFDS_DATA_DIR, or else ~/tensorflow_datasets",
         picks="folder",
+    )
+    label_column: str = setting(
+        "",
+        label="Column of labels",
+        help="which column of a .parquet or .arrow file holds the labels; empty: the only one, "
+        "or the one called label",
     )
     image_size: int = setting(
         0,
