@@ -11,7 +11,7 @@ BIN := .venv/bin
 .venv/pyvenv.cfg .venv-jax/pyvenv.cfg .venv-torch/pyvenv.cfg: FORCE
 	@.ci/environment $(@D)
 
-.venv/.runtime: .venv/pyvenv.cfg requirements.txt requirements-base.txt requirements-tensorflow.txt
+.venv/.runtime: .venv/pyvenv.cfg requirements.txt requirements-base.txt requirements-tensorflow.txt requirements-app.txt
 	.ci/environment .venv --upgrade pip
 	.ci/environment .venv -r requirements.txt
 	@touch $@
@@ -49,7 +49,7 @@ test-torch: export OMP_NUM_THREADS ?= 1
 test-jax test-torch: test-%: .venv-%/.dev
 	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(OTHERS) $(ARGS)
 
-.venv-%/.dev: requirements-%.txt requirements-base.txt requirements-test.txt .venv-%/pyvenv.cfg
+.venv-%/.dev: requirements-%.txt requirements-base.txt requirements-app.txt requirements-test.txt .venv-%/pyvenv.cfg
 	.ci/environment .venv-$* --upgrade pip
 	.ci/environment .venv-$* -r $< $(if $(filter torch,$*),$(TORCH)) -r requirements-test.txt
 	@touch $@

@@ -13,16 +13,17 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from gui import preflight
+from . import preflight
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QApplication
 
-    from gui.instance import FolderClaim
-    from gui.presenters.context import Context, Programs
-    from gui.views.window import Window
+    from .instance import FolderClaim
+    from .presenters.context import Context, Programs
+    from .views.window import Window
 
+INSTALLED = "slr-keras-app"  # the command where the package is installed
 LOGGED_OF_A_KIND = 20  # of the same defect; one in a timer would fill the log
 
 
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python main.py",
+        prog=INSTALLED if pathlib.Path(sys.argv[0]).stem == INSTALLED else "python main.py",
         description="Configure, watch, control and attack adversarial training in a window.",
         allow_abbrev=False,
     )
@@ -95,10 +96,10 @@ class Session:
         runs_dir: pathlib.Path,
         programs: Programs | None = None,
     ):
-        from gui import theme
-        from gui.instance import FolderClaim
-        from gui.presenters.context import Context, Programs
-        from gui.views.window import Window
+        from . import theme
+        from .instance import FolderClaim
+        from .presenters.context import Context, Programs
+        from .views.window import Window
 
         theme.install(app, settings)
         self.claim: FolderClaim = FolderClaim(runs_dir)
@@ -152,7 +153,7 @@ class Session:
 
     def end(self) -> None:
         """After the window: end the lab, let a trainer save and end by itself, then leave."""
-        from gui.worker import abandoned
+        from .worker import abandoned
 
         sys.excepthook = self._hook
         for number, handler in self._handlers.items():

@@ -15,6 +15,8 @@ import struct
 import sys
 from collections.abc import Mapping, Sequence
 
+from slr_keras import installing
+
 OLDEST, NEWEST = (3, 10), (3, 13)  # TensorFlow has no build for others; pyproject.toml says so too
 NEEDED = {
     "PySide6": "PySide6-Essentials",
@@ -24,7 +26,7 @@ NEEDED = {
 }
 BAD = ((6, 9, 1), (6, 9, 2), (6, 10, 1), (6, 11, 0), (6, 11, 1))  # PySide6 that loses objects
 ABORTS_OLD_PYTHON = (6, 12, 0)  # loses references to None, which Python 3.12 made immortal
-INSTALL = "python -m pip install -r requirements.txt"
+INSTALL = f"python -m {installing.command('app')}"
 DEBIAN = (
     "libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 "
     "libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libxcb-randr0 libxcb-xkb1 libx11-xcb1 "

@@ -19,10 +19,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gui.app import Session
-    from gui.models.lab import Slot
-    from gui.models.run_store import RunRecord
-    from gui.presenters.lab import LabPresenter
+    from .app import Session
+    from .models.lab import Slot
+    from .models.run_store import RunRecord
+    from .presenters.lab import LabPresenter
 
 SIZE = "1400x880"
 IMAGES = 20  # that are tried for one which the attack turns
@@ -61,8 +61,8 @@ def draw(runs: pathlib.Path, out: pathlib.Path, scale: int, size: tuple[int, int
     """All screens of a window of this size on ``runs``."""
     from PySide6.QtCore import QSettings
 
-    from gui import app as app_module
-    from gui import theme
+    from . import app as app_module
+    from . import theme
 
     app = app_module.application()
     with tempfile.TemporaryDirectory(prefix="slr_keras-", dir=pathlib.Path.home()) as folder:

@@ -30,6 +30,15 @@ def program(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-X", "utf8", "-u", "-m", module, *arguments]
 
 
+def start_apart(module: str, *arguments: str) -> bool:
+    """Run a module of ours as a program that outlives this one; whether it began."""
+    process = QProcess()
+    process.setProgram(sys.executable)
+    process.setArguments(["-m", module, *arguments])
+    process.setProcessEnvironment(_environment({}))
+    return process.startDetached()[0]
+
+
 @dataclasses.dataclass(frozen=True)
 class Death:
     """How a worker ended.

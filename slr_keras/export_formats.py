@@ -6,9 +6,8 @@ import dataclasses
 import importlib.util
 from collections.abc import Mapping
 
+from slr_keras import installing
 from slr_keras.errors import UserError
-
-REQUIREMENTS = "requirements-export.txt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +40,11 @@ class Format:
         if "tensorflow" in missing:
             raise UserError(
                 f"{wanted_by}{self.title} is written by TensorFlow, which is not installed: "
-                "pip install -r requirements-tensorflow.txt beside this backend"
+                f"{installing.command('tensorflow')} beside this backend"
             )
         if missing:
             raise UserError(
-                f"{wanted_by}{self.title} needs {', '.join(missing)}: pip install -r {REQUIREMENTS}"
+                f"{wanted_by}{self.title} needs {', '.join(missing)}: {installing.command('onnx')}"
             )
 
     @property

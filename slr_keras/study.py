@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from slr_keras import installing
 from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder
 from slr_keras.studies import plan
@@ -174,7 +175,7 @@ def _leaving(local: Local) -> Iterator[list[int]]:
 def _submit(place: Place, options: argparse.Namespace) -> int:
     """A job for each run that is not done."""
     if importlib.util.find_spec("submitit") is None:
-        raise UserError("--on needs submitit: pip install submitit")
+        raise UserError(f"--on needs submitit: {installing.command('cluster')}")
     settings: dict[str, Any] = {}
     for text in options.job:
         key, sign, value = text.partition("=")

@@ -6,9 +6,10 @@ import json
 import pathlib
 from typing import Any
 
-from gui.models.lab import Bench, Image, Model, attack_rows
 from slr_keras.settings import registry, schema
 from slr_keras.settings.schema import Setting
+
+from .lab import Bench, Image, Model, attack_rows
 
 
 def snippet(bench: Bench, slot: str = "a", image_file: str = "") -> str:

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gui.models import curves as series
-from gui.models import run_words as words
-from gui.models.curves import RunCurves
-from gui.models.evaluated import CLEAN, Evaluated, EvaluatedRuns
-from gui.models.run_store import RunRecord
 from slr_keras.evaluation.specs import WORST, is_part
 from slr_keras.studies import results, tables
+
+from . import curves as series
+from . import run_words as words
+from .curves import RunCurves
+from .evaluated import CLEAN, Evaluated, EvaluatedRuns
+from .run_store import RunRecord
 
 VALIDATION = "validation, while training"
 AXES = {

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gui.models import interval, onset
 from slr_keras.protocol.events import BatchEnded, EpochEnded
+
+from . import interval, onset
 
 MEASURED = (
     "val_robust_accuracy",

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from gui.models import pictures
 from slr_keras.attacks.pgd import PGD
 from slr_keras.config import EvalSettings
 from slr_keras.errors import SettingError
 from slr_keras.protocol.lab_events import AttackDone, ImagePicked, ModelLoaded, SweepPoint, unpack
 from slr_keras.settings import registry, schema
 from slr_keras.settings.schema import PIXELS, Setting
+
+from . import pictures
 
 SLOTS = ("a", "b")
 WHICH = {"best": "best epoch", "final": "final epoch", "current": "newest weights"}

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gui.models.lab import SLOTS, Bench, Model, a
 from slr_keras.protocol.lab_events import ManyImage, unpack
+
+from .lab import SLOTS, Bench, Model, a
 
 COUNTS = (9, 16, 25)
 TONES = {"resists": "good", "wrong_on_clean": "warn", "fooled": "bad"}

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gui.models.estimate import Eta, duration
 from slr_keras.protocol import events
+
+from .estimate import Eta, duration
 
 STARTING = "Starting Python…"
 TESTING = "Testing the best and the final model"

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from gui.models import run_words as words
-from gui.models.run_store import RunRecord
+from . import run_words as words
+from .run_store import RunRecord
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,9 +15,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gui.models.run_store import RunRecord
-from gui.models.run_words import NOWHERE, number, show, status
 from slr_keras.errors import did_you_mean
+
+from .run_store import RunRecord
+from .run_words import NOWHERE, number, show, status
 
 _TOKEN = re.compile(r'"([^"]*)"?|(\S+)')
 _COMPARISON = re.compile(r"([A-Za-z_][\w.]*)(!=|>=|<=|=|<|>)(.*)")

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gui.models.run_log import RunLog
 from slr_keras import config as configs
 from slr_keras import run_folder
 from slr_keras.config import RunConfig
@@ -23,6 +22,8 @@ from slr_keras.errors import UserError
 from slr_keras.protocol import wire
 from slr_keras.protocol.events import CatastrophicOverfitting, EpochEnded
 from slr_keras.settings import schema
+
+from .run_log import RunLog
 
 FILES = ("config.toml", "events.jsonl", "summary.json", "app.json", "run.lock")
 OF_A_RUN = frozenset(FILES[:3])  # a folder with one of these is a run, whole or not

@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gui.models.run_store import RunRecord, flat
 from slr_keras import config as configs
 from slr_keras.settings import schema
+
+from .run_store import RunRecord, flat
 
 LARGE_DROP = 5.0  # percentage points of robust accuracy
 NOWHERE = ("run_dir", "overwrite")  # say where a run lies, not what it is

@@ -6,9 +6,10 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from gui.models.curves import BatchCurve, RunCurves, labels
-from gui.models.run_store import RunRecord
 from slr_keras.protocol.events import BatchEnded, EpochEnded
+
+from .curves import BatchCurve, RunCurves, labels
+from .run_store import RunRecord
 
 
 @dataclasses.dataclass

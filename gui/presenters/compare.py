@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gui.models import comparison
-from gui.models.comparison import Arm
-from gui.models.evaluated import EvaluatedRuns
-from gui.models.run_store import Changes, RunRecord
-from gui.presenters.context import Context
 from slr_keras.studies import results
+
+from ..models import comparison
+from ..models.comparison import Arm
+from ..models.evaluated import EvaluatedRuns
+from ..models.run_store import Changes, RunRecord
+from .context import Context
 
 POLL_MS = 2000
 READING = 0.03  # seconds of reading at a time, so that the window never stands still

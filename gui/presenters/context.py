@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QObject, QSettings, Signal
 
-from gui.models.queue import TASKS
-from gui.models.run_store import RunStore
-from gui.presenters.diagnostics import Diagnostics
-from gui.presenters.lab import LabPresenter
-from gui.presenters.trainer import Trainer
-from gui.worker import program
+from ..models.queue import TASKS
+from ..models.run_store import RunStore
+from ..worker import program
+from .diagnostics import Diagnostics
+from .lab import LabPresenter
+from .trainer import Trainer
 
 
 @dataclasses.dataclass(frozen=True)

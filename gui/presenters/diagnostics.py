@@ -14,11 +14,12 @@ from collections.abc import Mapping
 import psutil
 from PySide6.QtCore import QObject, QSysInfo, Signal
 
-from gui.models.log import Log
-from gui.models.places import shown, without_home
-from gui.worker import Death, Worker
 from slr_keras import __version__
 from slr_keras.protocol import events, lab_events
+
+from ..models.log import Log
+from ..models.places import shown, without_home
+from ..worker import Death, Worker
 
 PACKAGES = {
     "PySide6": "PySide6-Essentials",

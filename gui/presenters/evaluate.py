@@ -7,12 +7,13 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gui.models.asked import IMAGES, Evaluation
-from gui.models.evaluated import CLEAN, Evaluated, EvaluatedRuns
-from gui.models.queue import Job
-from gui.presenters.context import Context
 from slr_keras.evaluation.intervals import wilson
 from slr_keras.protocol import events
+
+from ..models.asked import IMAGES, Evaluation
+from ..models.evaluated import CLEAN, Evaluated, EvaluatedRuns
+from ..models.queue import Job
+from .context import Context
 
 POLL_MS = 1000
 

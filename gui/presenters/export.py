@@ -8,10 +8,11 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from gui.models.queue import Job
-from gui.presenters.context import Context
 from slr_keras.export_formats import FORMATS
 from slr_keras.protocol import events
+
+from ..models.queue import Job
+from .context import Context
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gui.models.lab import (
+from slr_keras.protocol import commands, events, lab_events
+
+from ..models.lab import (
     SLOTS,
     Bench,
     Image,
@@ -25,11 +27,10 @@ from gui.models.lab import (
     attack_names,
     sweep_radii,
 )
-from gui.presenters.many import ManyImages
-from gui.presenters.requests import Key as AnyKey
-from gui.presenters.requests import Request
-from gui.worker import Death, Worker
-from slr_keras.protocol import commands, events, lab_events
+from ..worker import Death, Worker
+from .many import ManyImages
+from .requests import Key as AnyKey
+from .requests import Request
 
 PATIENCE = 0.3  # seconds that an outdated attack may still take before it is cancelled
 SENTENCES = {

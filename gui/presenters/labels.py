@@ -6,10 +6,10 @@ import pathlib
 
 from PySide6.QtCore import QObject, Signal
 
-from gui.models import label_history
-from gui.models.label_history import History
-from gui.models.run_store import RunRecord
-from gui.presenters.context import Context
+from ..models import label_history
+from ..models.label_history import History
+from ..models.run_store import RunRecord
+from .context import Context
 
 
 class LabelsPresenter(QObject):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from gui.models import many
-from gui.models.lab import SLOTS, Slot
-from gui.models.many import Outcome, Tile
-from gui.presenters.requests import Asking, Request
 from slr_keras.protocol import commands, lab_events
+
+from ..models import many
+from ..models.lab import SLOTS, Slot
+from ..models.many import Outcome, Tile
+from .requests import Asking, Request
 
 
 class ManyImages:

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import Any, Protocol
 
-from gui.models.lab import Bench, Slot
+from ..models.lab import Bench, Slot
 
 Key = Any  # gui.models.lab.Key of one image, gui.models.many.Key of many
 

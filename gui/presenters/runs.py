@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from PySide6.QtCore import QFile, QObject, QStandardPaths, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QUndoCommand, QUndoStack
 
-from gui.models.run_store import LIVE, Changes, RunRecord
-from gui.models.run_words import RESUMABLE, count, names
-from gui.presenters.context import Context
 from slr_keras.run_folder import RunFolder
+
+from ..models.run_store import LIVE, Changes, RunRecord
+from ..models.run_words import RESUMABLE, count, names
+from .context import Context
 
 POLL_MS = 1000
 SHOWING = 0.25  # seconds between two looks at a list that is still being read

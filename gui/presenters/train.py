@@ -8,12 +8,13 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gui.models.estimate import UNKNOWN, estimate
-from gui.models.form import Form
-from gui.models.run_store import RunRecord
-from gui.presenters.context import Context
 from slr_keras.errors import UserError
 from slr_keras.protocol import events
+
+from ..models.estimate import UNKNOWN, estimate
+from ..models.form import Form
+from ..models.run_store import RunRecord
+from .context import Context
 
 ESTIMATE_AFTER = 200  # milliseconds after the last key
 

@@ -13,12 +13,13 @@ from typing import Protocol
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gui.models.progress import Progress
-from gui.models.queue import TRAIN, Job, Queue
-from gui.worker import Death, Worker
 from slr_keras import config as configs
 from slr_keras.config import RunConfig
 from slr_keras.protocol import commands, events
+
+from ..models.progress import Progress
+from ..models.queue import TRAIN, Job, Queue
+from ..worker import Death, Worker
 
 UNANSWERED_AFTER = 20.0  # seconds until an unacknowledged command is worth a sentence
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QWidget
 
-from gui.views.no_wheel import guard
+from .no_wheel import guard
 
 WINDOWS = (1, 3, 5, 10, 20, 50)
 

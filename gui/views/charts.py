@@ -24,18 +24,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.actions import Action
-from gui.models import onset
-from gui.models.curves import GAP, Shown, tidy_csv
-from gui.models.run_store import RunRecord
-from gui.models.shown import ShownRun, ShownRuns
-from gui.views import figure, readout
-from gui.views.chart_controls import ChartControls
-from gui.views.legend import Entry, Legend
-from gui.views.plots import Chart, Mark, Pen
 from slr_keras.protocol.events import BatchEnded, EpochEnded
 from slr_keras.run_folder import write_atomically
+
+from .. import theme
+from ..actions import Action
+from ..models import onset
+from ..models.curves import GAP, Shown, tidy_csv
+from ..models.run_store import RunRecord
+from ..models.shown import ShownRun, ShownRuns
+from . import figure, readout
+from .chart_controls import ChartControls
+from .legend import Entry, Legend
+from .plots import Chart, Mark, Pen
 
 REPAINT_MS = 100
 FINE = 3000  # so many points on screen are drawn antialiased and two pixels wide

@@ -13,8 +13,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.presenters.trainer import Trainer
+from .. import theme
+from ..presenters.trainer import Trainer
 
 
 class CloseDialog(QDialog):

@@ -22,23 +22,24 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.actions import Action
-from gui.models import comparison
-from gui.models.comparison import AXES, QUANTITIES, VALIDATION, Arm
-from gui.models.evaluated import CLEAN
-from gui.models.run_words import count
-from gui.presenters.compare import ComparePresenter
-from gui.presenters.context import Context
-from gui.views import figure
-from gui.views.compare_charts import ClassChart, CurvesChart, PlaneChart, Shown, hue
-from gui.views.legend import Entry, Legend
-from gui.views.parts import combo, fill
-from gui.views.plots import Chart
-from gui.views.screen import Screen
-from gui.views.text_table import TextTable
 from slr_keras.run_folder import write_atomically
 from slr_keras.studies import tables
+
+from .. import theme
+from ..actions import Action
+from ..models import comparison
+from ..models.comparison import AXES, QUANTITIES, VALIDATION, Arm
+from ..models.evaluated import CLEAN
+from ..models.run_words import count
+from ..presenters.compare import ComparePresenter
+from ..presenters.context import Context
+from . import figure
+from .compare_charts import ClassChart, CurvesChart, PlaneChart, Shown, hue
+from .legend import Entry, Legend
+from .parts import combo, fill
+from .plots import Chart
+from .screen import Screen
+from .text_table import TextTable
 
 CHOOSE = "Choose a study or folder…"
 EMPTY = (

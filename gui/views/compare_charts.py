@@ -11,11 +11,11 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
-from gui import theme
-from gui.models.comparison import AXES, SHARES, Arrow, Line
-from gui.models.curves import GAP, thin
-from gui.views.plots import Chart, Pen, PercentAxis
-from gui.views.readout import Readout, table_of_lines
+from .. import theme
+from ..models.comparison import AXES, SHARES, Arrow, Line
+from ..models.curves import GAP, thin
+from .plots import Chart, Pen, PercentAxis
+from .readout import Readout, table_of_lines
 
 POINTS = 20_000  # points on screen, all curves together
 FINE = 3000  # so many are drawn antialiased and two pixels wide

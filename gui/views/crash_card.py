@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.presenters.trainer import Ending
+from .. import theme
+from ..presenters.trainer import Ending
 
 LINES = 8
 

@@ -34,13 +34,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.actions import Action
-from gui.models.log import KEPT, Entry, Filter
-from gui.presenters.context import Context
-from gui.presenters.diagnostics import WorkerState, sentence
-from gui.views.no_wheel import guard
-from gui.views.screen import Screen
+from .. import theme
+from ..actions import Action
+from ..models.log import KEPT, Entry, Filter
+from ..presenters.context import Context
+from ..presenters.diagnostics import WorkerState, sentence
+from .no_wheel import guard
+from .screen import Screen
 
 LEVELS = {"info": "Everything", "warning": "Warnings and errors", "error": "Errors"}
 HEADINGS = ("Process", "State", "Process ID", "Memory", "Up for", "Restarts")

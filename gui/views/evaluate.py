@@ -22,19 +22,20 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.actions import Action
-from gui.models.comparison import Line
-from gui.models.run_words import duration, percent
-from gui.presenters.context import Context
-from gui.presenters.evaluate import EvaluatePresenter, Row
-from gui.views.compare_charts import CurvesChart, Shown
-from gui.views.evaluate_form import EvaluateForm
-from gui.views.gallery import Gallery
-from gui.views.screen import Screen
-from gui.views.text_table import TextTable
 from slr_keras.settings import schema
 from slr_keras.settings.schema import PIXELS, Facts
+
+from .. import theme
+from ..actions import Action
+from ..models.comparison import Line
+from ..models.run_words import duration, percent
+from ..presenters.context import Context
+from ..presenters.evaluate import EvaluatePresenter, Row
+from .compare_charts import CurvesChart, Shown
+from .evaluate_form import EvaluateForm
+from .gallery import Gallery
+from .screen import Screen
+from .text_table import TextTable
 
 RADIUS = Facts("radius", unit=PIXELS)
 HEADER = ("attack", "accuracy", "95 % interval", "robust images", "time")

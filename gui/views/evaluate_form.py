@@ -20,13 +20,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.models.asked import CURVE, KINDS, Evaluation
-from gui.models.run_store import RunRecord
-from gui.views.no_wheel import guard
-from gui.views.parts import fill, with_button
 from slr_keras import config as configs
 from slr_keras.evaluation import specs
+
+from .. import theme
+from ..models.asked import CURVE, KINDS, Evaluation
+from ..models.run_store import RunRecord
+from .no_wheel import guard
+from .parts import fill, with_button
 
 OWN = list(KINDS)[-1]
 NOBODY = "no other model"

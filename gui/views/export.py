@@ -20,14 +20,15 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from gui import theme
-from gui.actions import Action
-from gui.models.places import shown
-from gui.presenters.context import Context
-from gui.presenters.export import ExportPresenter
-from gui.views.parts import combo, fill, with_button
-from gui.views.screen import Screen
 from slr_keras.export_formats import FORMATS
+
+from .. import theme
+from ..actions import Action
+from ..models.places import shown
+from ..presenters.context import Context
+from ..presenters.export import ExportPresenter
+from .parts import combo, fill, with_button
+from .screen import Screen
 
 WHAT = (
     "The inference network alone leaves: no optimiser, no label bank. What was written is read "

@@ -10,9 +10,9 @@ from PySide6.QtCore import QBuffer, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
 from PySide6.QtSvg import QSvgGenerator
 
-from gui.theme import Colours
-from gui.views.legend import SAMPLE, Entry, draw_sample
-from gui.views.plots import Chart
+from ..theme import Colours
+from .legend import SAMPLE, Entry, draw_sample
+from .plots import Chart
 
 MARGIN = 16.0
 SHARPNESS = 2  # pixels of a PNG per pixel on screen

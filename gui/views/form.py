@@ -26,10 +26,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.models.form import Form, Preset, Row, presets
-from gui.views.no_wheel import guard
 from slr_keras.errors import UserError
+
+from .. import theme
+from ..models.form import Form, Preset, Row, presets
+from .no_wheel import guard
 
 LABEL_WIDTH = 124
 HEADER = """

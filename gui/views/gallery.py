@@ -18,11 +18,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.models import gallery, pictures
-from gui.models.run_words import count
-from gui.views.images import to_qimage
-from gui.views.parts import combo, fill
+from .. import theme
+from ..models import gallery, pictures
+from ..models.run_words import count
+from .images import to_qimage
+from .parts import combo, fill
 
 SIDE = 96
 NONE = (

@@ -17,7 +17,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gui import theme
+from .. import theme
 
 MODES = {
     "adversarial": "Adversarial",

@@ -11,19 +11,20 @@ from PySide6.QtCore import QEvent, QMimeData, QSignalBlocker, QStandardPaths, Qt
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QFileDialog
 
-from gui import theme
-from gui.actions import Action
-from gui.models import lab as bench_model
-from gui.models import pictures
-from gui.models.attack_code import from_test_set, snippet
-from gui.models.lab import SLOTS, Result, Source
-from gui.presenters.context import Context
-from gui.presenters.lab import LabPresenter
-from gui.views import lab_figure
-from gui.views.images import MODES
-from gui.views.lab_layout import LabLayout
-from gui.views.lab_sources import available, best_source
 from slr_keras.image_formats import SUFFIXES
+
+from .. import theme
+from ..actions import Action
+from ..models import lab as bench_model
+from ..models import pictures
+from ..models.attack_code import from_test_set, snippet
+from ..models.lab import SLOTS, Result, Source
+from ..presenters.context import Context
+from ..presenters.lab import LabPresenter
+from . import lab_figure
+from .images import MODES
+from .lab_layout import LabLayout
+from .lab_sources import available, best_source
 
 REPAINT_MS = 15
 

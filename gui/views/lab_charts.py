@@ -10,10 +10,10 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QResizeEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
-from gui import theme
-from gui.models import lab as bench
-from gui.models import pictures
-from gui.models.lab import Model, Result, SweepResult
+from .. import theme
+from ..models import lab as bench
+from ..models import pictures
+from ..models.lab import Model, Result, SweepResult
 
 ROW_HEIGHT = 13  # pixels that a class needs in order to be read
 STYLES = {"a": Qt.PenStyle.SolidLine, "b": Qt.PenStyle.DashLine}

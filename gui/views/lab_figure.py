@@ -10,12 +10,12 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen
 from PySide6.QtSvg import QSvgGenerator
 
-from gui import theme
-from gui.models import lab as bench_model
-from gui.models import pictures
-from gui.models.lab import Bench, Model, Result
-from gui.views.images import to_qimage
-from gui.views.lab_charts import Chart
+from .. import theme
+from ..models import lab as bench_model
+from ..models import pictures
+from ..models.lab import Bench, Model, Result
+from .images import to_qimage
+from .lab_charts import Chart
 
 WIDTH, SIDE, GAP, HEAD, FOOT = 980, 210, 20, 46, 76
 CHARTS = 240  # height of what stands below the comparison

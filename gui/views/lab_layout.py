@@ -22,17 +22,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.models import pictures
-from gui.models.lab import SLOTS
-from gui.views import no_wheel
-from gui.views.images import MODES
-from gui.views.lab_charts import SweepChart, TrajectoryChart
-from gui.views.lab_many import ManyView
-from gui.views.lab_settings import AttackPanel
-from gui.views.lab_slot import Panel, SlotRow
-from gui.views.lab_sources import ImageSource, ModelPicker
-from gui.views.screen import Screen
+from .. import theme
+from ..models import pictures
+from ..models.lab import SLOTS
+from . import no_wheel
+from .images import MODES
+from .lab_charts import SweepChart, TrajectoryChart
+from .lab_many import ManyView
+from .lab_settings import AttackPanel
+from .lab_slot import Panel, SlotRow
+from .lab_sources import ImageSource, ModelPicker
+from .screen import Screen
 
 STYLE = """
 #card { background: palette(base); border: 1px solid palette(mid); border-radius: 6px; }

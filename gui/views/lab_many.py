@@ -18,13 +18,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.models import many, pictures
-from gui.models.lab import SLOTS, Model
-from gui.models.many import TONES, Outcome, Tile
-from gui.presenters.lab import LabPresenter
-from gui.views.gallery import enlarged, picture_list
-from gui.views.parts import combo
+from .. import theme
+from ..models import many, pictures
+from ..models.lab import SLOTS, Model
+from ..models.many import TONES, Outcome, Tile
+from ..presenters.lab import LabPresenter
+from .gallery import enlarged, picture_list
+from .parts import combo
 
 SIDE = 160  # pixels of a picture; shown smaller where the place is
 LEAST, WORDS = 40, 26  # a picture's least side, and the height of the word below it

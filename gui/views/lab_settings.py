@@ -16,11 +16,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models import lab as bench_model
-from gui.models.lab import Bench
-from gui.views import no_wheel
 from slr_keras.settings import registry
 from slr_keras.settings.schema import Setting
+
+from ..models import lab as bench_model
+from ..models.lab import Bench
+from . import no_wheel
 
 _LABELS = {"eps": "Epsilon"}
 _MOST = 10_000

@@ -15,13 +15,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.models import lab as bench_model
-from gui.models import pictures
-from gui.models.lab import Bench, Result
-from gui.views.images import CompareView, ImageView
-from gui.views.lab_charts import ProbabilityBars
-from gui.views.lab_figure import auto_factor
+from .. import theme
+from ..models import lab as bench_model
+from ..models import pictures
+from ..models.lab import Bench, Result
+from .images import CompareView, ImageView
+from .lab_charts import ProbabilityBars
+from .lab_figure import auto_factor
 
 TITLES = {
     "adversarial": "Adversarial",

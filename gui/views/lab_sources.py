@@ -18,10 +18,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.models import lab as bench_model
-from gui.models.lab import WHICH, Bench, Slot, Source
-from gui.views import no_wheel
+from .. import theme
+from ..models import lab as bench_model
+from ..models.lab import WHICH, Bench, Slot, Source
+from . import no_wheel
 
 OPEN_FILE, NONE, RUNNING = "open-file", "", "running"
 _FILES = {"best": "best.keras", "final": "final.keras"}

@@ -23,21 +23,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.actions import Action
-from gui.models import label_history, pictures
-from gui.models.comparison import Line
-from gui.models.label_history import History
-from gui.models.run_words import percent
-from gui.presenters.context import Context
-from gui.presenters.labels import LabelsPresenter
-from gui.views.compare_charts import ClassChart, CurvesChart, Shown
-from gui.views.images import to_qimage
-from gui.views.parts import combo
-from gui.views.plots import Chart
-from gui.views.screen import Screen
-from gui.views.text_table import TextTable
 from slr_keras.run_folder import write_atomically
+
+from .. import theme
+from ..actions import Action
+from ..models import label_history, pictures
+from ..models.comparison import Line
+from ..models.label_history import History
+from ..models.run_words import percent
+from ..presenters.context import Context
+from ..presenters.labels import LabelsPresenter
+from .compare_charts import ClassChart, CurvesChart, Shown
+from .images import to_qimage
+from .parts import combo
+from .plots import Chart
+from .screen import Screen
+from .text_table import TextTable
 
 SIDE = 160
 SUSPECT = (

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
+from .. import theme
 
 SAMPLE = QSize(26, 10)
 _KEY = Qt.ItemDataRole.UserRole

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton
 
-from gui import theme
+from .. import theme
 
 SHOWN = 15_000  # milliseconds; what is passed over stays in the log of Diagnostics
 

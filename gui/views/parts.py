@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
 
-from gui.views.no_wheel import guard
+from .no_wheel import guard
 
 
 def combo(name: str, choices: Iterable[tuple[str, object]] = ()) -> QComboBox:

@@ -12,8 +12,8 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QContextMenuEvent, QFontMetricsF, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from gui import theme
-from gui.theme import Colours
+from .. import theme
+from ..theme import Colours
 
 RIGHT = "label_agreement"  # the series that is drawn on a chart's right scale
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}

@@ -8,9 +8,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QPushButton, QVBoxLayout, QWidget
 
-from gui import theme
-from gui.models.queue import Job
-from gui.presenters.trainer import Trainer
+from .. import theme
+from ..models.queue import Job
+from ..presenters.trainer import Trainer
 
 ROWS = 4
 

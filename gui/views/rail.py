@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout
 
-from gui import theme
-from gui.views.icons import icon
-from gui.views.screen import Screen
+from .. import theme
+from .icons import icon
+from .screen import Screen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Place:
 
     Attributes:
         name, title: those of the screen.
-        module, cls: where its class is.
+        module, cls: where its class is, beside this module.
         plots: whether it draws with pyqtgraph, whose import takes longer than the window.
     """
 
@@ -36,7 +36,7 @@ class Place:
             import pyqtgraph
 
             pyqtgraph.setConfigOption("imageAxisOrder", "row-major")
-        return getattr(importlib.import_module(self.module), self.cls)
+        return getattr(importlib.import_module(self.module, __package__), self.cls)
 
 
 class Rail(QFrame):

@@ -9,11 +9,11 @@ from html import escape
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel
 
-from gui.models.curves import GAP
-from gui.models.onset import percent
-from gui.models.shown import ShownRun
-from gui.theme import Colours
-from gui.views.plots import Chart
+from ..models.curves import GAP
+from ..models.onset import percent
+from ..models.shown import ShownRun
+from ..theme import Colours
+from .plots import Chart
 
 MOST_RUNS = 14
 MOST_LETTERS = 40

@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.presenters.trainer import Trainer
-from gui.views.no_wheel import guard
+from .. import theme
+from ..presenters.trainer import Trainer
+from .no_wheel import guard
 
 REPAINT_MS = 100
 IDLE = "Choose settings on the left and press Start. The run's progress and curves appear here."

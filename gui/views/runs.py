@@ -22,18 +22,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.actions import Action
-from gui.models import run_words as words
-from gui.models.run_query import Query
-from gui.models.run_store import Changes, RunRecord
-from gui.presenters.context import Context
-from gui.presenters.runs import RunsPresenter
-from gui.views import no_wheel
-from gui.views.queue_list import QueueList
-from gui.views.runs_detail import RunDetail
-from gui.views.runs_table import RunsModel, RunsProxy, RunsTable
-from gui.views.screen import Screen
+from .. import theme
+from ..actions import Action
+from ..models import run_words as words
+from ..models.run_query import Query
+from ..models.run_store import Changes, RunRecord
+from ..presenters.context import Context
+from ..presenters.runs import RunsPresenter
+from . import no_wheel
+from .queue_list import QueueList
+from .runs_detail import RunDetail
+from .runs_table import RunsModel, RunsProxy, RunsTable
+from .screen import Screen
 
 ALL, EMPTY, NOTHING = range(3)  # pages in the place of the table
 EVERYWHERE = "All folders"

@@ -9,10 +9,10 @@ from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QTextOption
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QTextBrowser, QVBoxLayout, QWidget
 
-from gui import theme
-from gui.models import run_words as words
-from gui.models.places import shown
-from gui.models.run_store import RunRecord
+from .. import theme
+from ..models import run_words as words
+from ..models.places import shown
+from ..models.run_store import RunRecord
 
 TYPING_MS = 800
 SIDE_BY_SIDE = 2  # runs whose settings are shown next to each other

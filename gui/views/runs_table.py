@@ -29,11 +29,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.models import run_words as words
-from gui.models.run_columns import COLUMNS, Column, setting_column
-from gui.models.run_query import Query
-from gui.models.run_store import Changes, RunRecord
+from .. import theme
+from ..models import run_words as words
+from ..models.run_columns import COLUMNS, Column, setting_column
+from ..models.run_query import Query
+from ..models.run_store import Changes, RunRecord
 
 WIDEST = 34  # characters of a column that nobody made wider
 MEASURED = 40  # rows that say how wide a column is to be

@@ -6,8 +6,8 @@ from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
-from gui.actions import Action
-from gui.presenters.context import Context
+from ..actions import Action
+from ..presenters.context import Context
 
 
 class Screen(QWidget):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtWidgets import QStatusBar, QToolButton
 
-from gui import theme
-from gui.presenters.context import Context
-from gui.views.icons import icon
+from .. import theme
+from ..presenters.context import Context
+from .icons import icon
 
 EVERY = 500  # milliseconds; this timer also lets Python see its signals (Ctrl+C)
 TRAINER = {"idle": "muted", "paused": "warn", "pausing": "warn", "stopping": "warn"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QSettings, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
-from gui import theme
-from gui.models.tour import OFFER, STEPS, Step
+from .. import theme
+from ..models.tour import OFFER, STEPS, Step
 
 KEY = "tour/seen"
 

@@ -16,17 +16,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.actions import Action
-from gui.presenters.context import Context
-from gui.presenters.train import TrainPresenter
-from gui.views.charts import ChartsPanel
-from gui.views.crash_card import CrashCard
-from gui.views.form import FormView
-from gui.views.queue_list import QueueList
-from gui.views.run_header import RunHeader
-from gui.views.screen import Screen
 from slr_keras.protocol import events
+
+from .. import theme
+from ..actions import Action
+from ..presenters.context import Context
+from ..presenters.train import TrainPresenter
+from .charts import ChartsPanel
+from .crash_card import CrashCard
+from .form import FormView
+from .queue_list import QueueList
+from .run_header import RunHeader
+from .screen import Screen
 
 FORM_WIDTH = 370
 REFRESH_MS = 2000  # of charts of runs that somebody else trains

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import sys
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QByteArray, QObject, QProcess, QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QByteArray, QObject, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QPaintEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -21,33 +20,34 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
-from gui.actions import MENUS, Action
-from gui.presenters.context import Context
-from gui.views.close_dialog import CloseDialog
-from gui.views.icons import icon
-from gui.views.message_bar import MessageBar
-from gui.views.palette import Palette, Shortcuts
-from gui.views.rail import Place, Rail
-from gui.views.screen import Screen
-from gui.views.status import Status
-from gui.views.tour import Tour
 from slr_keras import __version__
 
+from .. import theme
+from ..actions import MENUS, Action
+from ..presenters.context import Context
+from ..worker import start_apart
+from .close_dialog import CloseDialog
+from .icons import icon
+from .message_bar import MessageBar
+from .palette import Palette, Shortcuts
+from .rail import Place, Rail
+from .screen import Screen
+from .status import Status
+from .tour import Tour
+
 SCREENS = (
-    Place("runs", "Runs", "gui.views.runs", "RunsScreen"),
-    Place("train", "Train", "gui.views.train", "TrainScreen", plots=True),
-    Place("evaluate", "Evaluate", "gui.views.evaluate", "EvaluateScreen", plots=True),
-    Place("compare", "Compare", "gui.views.compare", "CompareScreen", plots=True),
-    Place("labels", "Labels", "gui.views.labels", "LabelsScreen", plots=True),
-    Place("lab", "Attack lab", "gui.views.lab", "LabScreen", plots=True),
-    Place("export", "Export", "gui.views.export", "ExportScreen"),
-    Place("diagnostics", "Diagnostics", "gui.views.diagnostics", "DiagnosticsScreen"),
+    Place("runs", "Runs", ".runs", "RunsScreen"),
+    Place("train", "Train", ".train", "TrainScreen", plots=True),
+    Place("evaluate", "Evaluate", ".evaluate", "EvaluateScreen", plots=True),
+    Place("compare", "Compare", ".compare", "CompareScreen", plots=True),
+    Place("labels", "Labels", ".labels", "LabelsScreen", plots=True),
+    Place("lab", "Attack lab", ".lab", "LabScreen", plots=True),
+    Place("export", "Export", ".export", "ExportScreen"),
+    Place("diagnostics", "Diagnostics", ".diagnostics", "DiagnosticsScreen"),
 )
 NAMES = [place.name for place in SCREENS]
 USUAL = QSize(1360, 860)  # of the window on its first start, where the screen has room
 TITLE_BAR = 40  # what the window manager adds
-MAIN = pathlib.Path(__file__).resolve().parents[2] / "main.py"
 ABOUT = f"""<h3>slr_keras {__version__}</h3>
 <p>Adversarial training for Keras that does not overfit: Self-Guided Label Refinement
 (CVPR 2024, <a href="https://arxiv.org/abs/2403.09101">arXiv 2403.09101</a>).</p>
@@ -372,7 +372,7 @@ class Window(QMainWindow):
         """Ask for a folder and open a window on it."""
         here = str(self.context.runs_dir.absolute().parent)
         path = QFileDialog.getExistingDirectory(self, "Open another runs folder", here)
-        if path and not QProcess.startDetached(sys.executable, [str(MAIN), "--runs", path])[0]:
+        if path and not start_apart(__package__.split(".")[0], "--runs", path):
             self.messages.say("The second window could not be started.", trouble=True)
 
     # -- session ------------------------------------------------------------------------------

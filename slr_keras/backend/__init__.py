@@ -15,14 +15,10 @@ import shutil
 import types
 from typing import Any
 
+from slr_keras import installing
 from slr_keras.errors import UserError
 
-REQUIREMENTS = {
-    "tensorflow": "requirements.txt",
-    "jax": "requirements-jax.txt",
-    "torch": "requirements-torch.txt",
-}
-SUPPORTED = tuple(REQUIREMENTS)
+SUPPORTED = ("tensorflow", "jax", "torch")
 
 
 class _Lazy(types.ModuleType):
@@ -48,7 +44,7 @@ def _load(module: str) -> Any:
             raise
         raise UserError(
             f"the Keras backend {error.name!r} is not installed: "
-            f"pip install -r {REQUIREMENTS[error.name]}, or set KERAS_BACKEND to another"
+            f"{installing.command(error.name)}, or set KERAS_BACKEND to another"
         ) from None
     except ValueError as error:
         if "backend" not in str(error):

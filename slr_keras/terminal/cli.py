@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from slr_keras.protocol.channel import Channel
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+INSTALLED = "slr-keras"  # the command where the package is installed
 MODES = ("auto", "bar", "plain", "quiet")
 MODES_HELP = "bar for terminals, plain for logs, quiet [auto: bar or plain]"
 SOURCED = (
@@ -66,9 +67,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(program: str, description: str, **options: Any) -> Parser:
-    """A parser for ``python -m slr_keras.<program>``."""
+    """A parser for ``python -m slr_keras.<program>``, or ``slr-keras <program>``."""
+    installed = os.path.splitext(os.path.basename(sys.argv[0]))[0] == INSTALLED
     return Parser(
-        prog=f"python -m slr_keras.{program}",
+        prog=f"{INSTALLED} {program}" if installed else f"python -m slr_keras.{program}",
         description=description,
         allow_abbrev=False,
         formatter_class=_Formatter,
