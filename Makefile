@@ -59,6 +59,8 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy slr_keras
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 slr_keras
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin slr_keras
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -404,7 +404,7 @@ class RunConfig(Settings):
 
 
 def _label_warnings(run: RunConfig) -> Iterator[str]:
-    labels, section = run.scheme, "method" if run.scheme is run.method else "labels"
+    labels, section = run.scheme, "method" if id(run.scheme) == id(run.method) else "labels"
     epochs, start = run.train.epochs, getattr(labels, "start_epoch", 1)
     if start > epochs:
         yield (

@@ -131,7 +131,9 @@ def _train_first(
         return summary
     if progress in {"quiet", "json"}:
         return 0
-    out = console.Console()
+    from rich.console import Console
+
+    out = Console()
     out.print(console.summary_table(summary))
     out.print(f"curves {folder['curves.png']}", soft_wrap=True, highlight=False)
     if folder["savedmodel"].exists():

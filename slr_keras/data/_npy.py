@@ -28,10 +28,17 @@ class Rows(Store):
     """
 
     def __init__(
-        self, path: Path, name: str, start: int, shape: tuple, dtype: np.dtype, mark: bytes
+        self,
+        path: Path,
+        name: str,
+        start: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        mark: bytes,
     ):
         self.path, self.name, self.start, self.mark = path, name, start, mark
-        self.shape = (*shape, 1) if len(shape) == 3 else shape
+        count, height, width, *channels = shape
+        self.shape = (count, height, width, channels[0] if channels else 1)
         self.dtype = dtype
 
     def fetch(self, rows: np.ndarray) -> np.ndarray:
@@ -42,7 +49,7 @@ class Rows(Store):
             with self.path.open("rb") as file:
                 for place, row in enumerate(rows):
                     file.seek(self.start + int(row) * size)
-                    if file.readinto(images[place].data.cast("B")) < size:  # type: ignore[attr-defined]
+                    if file.readinto(images[place].data.cast("B")) < size:
                         raise EOFError("it ends too early")
         except (OSError, EOFError) as error:
             raise DataError(

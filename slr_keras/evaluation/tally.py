@@ -67,7 +67,7 @@ class Tally:
         prefix = "going."
         going = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         rest = {k: v for k, v in arrays.items() if not k.startswith(prefix)}
-        return cls(**rest, going=going)  # type: ignore[arg-type]
+        return cls(**rest, going=going)
 
 
 class Store:

@@ -135,7 +135,7 @@ class _Unbreakable(io.TextIOWrapper):
 
     def __init__(self, fd: int):
         super().__init__(
-            _Raw(fd, "wb", closefd=False),  # type: ignore[arg-type]
+            _Raw(fd, "wb", closefd=False),
             encoding="utf-8",
             errors="backslashreplace",
             line_buffering=True,

@@ -249,7 +249,7 @@ def walk(
         like: an instance of ``cls`` whose values are the defaults, where they differ.
         variant: the variant that ``cls`` is.
     """
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+    for field in dataclasses.fields(cls):
         facts: Facts | None = field.metadata.get("facts")
         if facts is None:
             continue
@@ -293,7 +293,7 @@ def from_dict(
     """
     if not isinstance(values, Mapping):
         raise SettingError(prefix.rstrip("."), f"expected a table of settings, received {values!r}")
-    fields = {f.name: f for f in dataclasses.fields(cls) if "facts" in f.metadata}  # type: ignore[arg-type]
+    fields = {f.name: f for f in dataclasses.fields(cls) if "facts" in f.metadata}
     arguments: dict[str, Any] = {name: getattr(like, name) for name in fields} if like else {}
     for key, value in values.items():
         if key not in fields:

@@ -163,7 +163,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
 
     @property
     def _scheme_name(self) -> str:
-        kind = "method" if self.labels is self.method else "label scheme"
+        kind = "method" if id(self.labels) == id(self.method) else "label scheme"
         return f"{kind} {self.labels.name!r}"
 
     def _make_bank(self) -> LabelBank:
