@@ -19,10 +19,12 @@ __version__ = "0.1.0"
 
 _SUBPACKAGES = (
     "attacks",
+    "callbacks",
     "data",
     "evaluation",
     "labels",
     "methods",
+    "metrics",
     "models",
     "optimizers",
     "schedules",

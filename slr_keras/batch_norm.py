@@ -11,7 +11,7 @@ Tensor = Any
 
 
 @keras.saving.register_keras_serializable("slr_keras")
-class BatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
+class BatchNorm(keras.layers.BatchNormalization):
     """``BatchNormalization`` as PyTorch has it, one fused kernel in training mode.
 
     Momentum 0.9 is PyTorch's 0.1, epsilon is 1e-5, and the moving variance is updated with the

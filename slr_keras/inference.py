@@ -179,7 +179,7 @@ def _scale(bn: Any) -> tuple[Tensor, Tensor]:
     return scale, shift if bn.beta is None else shift + ops.cast(bn.beta, "float32")
 
 
-class _Frozen(keras.layers.Layer):  # type: ignore[misc]
+class _Frozen(keras.layers.Layer):
     """A layer without weights of its own that computes with a snapshot of another's."""
 
     count = 2  # values a layer computes with: kernel and bias, or scale and shift
@@ -203,7 +203,7 @@ class _Frozen(keras.layers.Layer):  # type: ignore[misc]
         )
 
 
-class _Folded(keras.layers.Layer):  # type: ignore[misc]
+class _Folded(keras.layers.Layer):
     """What is left of a BatchNorm that went into the convolution before it: nothing."""
 
     def call(self, x: Tensor, mask: Any = None) -> Tensor:

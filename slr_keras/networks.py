@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from slr_keras.backend import keras
+from slr_keras.backend import keras, np
 from slr_keras.errors import ModelError
 
 Shape = tuple[int | None, ...]
@@ -67,6 +67,45 @@ def fits(takes: Shape, shape: Shape) -> bool:
     return len(takes) == len(shape) and all(
         wanted in (None, size) for wanted, size in zip(takes, shape, strict=True)
     )
+
+
+def unwrapped(model: Any) -> Any:
+    """The network that a ``RobustClassifier`` trains; any other model or function is itself."""
+    return model.net if hasattr(model, "trained_network") else model
+
+
+def with_logits(net: Any) -> Any:
+    """The network itself, or one on the same weights without the softmax at its end.
+
+    Attacks need logits: of a softmax that says 1.0 the gradient is 0. Where the softmax is the
+    activation of the last layer or that layer itself, it is left out; any other network that
+    gives probabilities p is followed by ``log p``, logits too but for rounding.
+
+    Raises:
+        ModelError: the network is no built classifier.
+    """
+    if not _gives_probabilities(net):
+        return net
+    from slr_keras import _logits
+
+    if not is_graph(net):
+        return _logits.Logarithm(net)
+    last = net.layers[-1]
+    if isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax:
+        return keras.Model(net.inputs[0], _logits.Linear(last)(last.input), name=net.name)
+    if isinstance(last, keras.layers.Softmax) or (
+        isinstance(last, keras.layers.Activation) and last.activation is keras.activations.softmax
+    ):
+        return keras.Model(net.inputs[0], last.input, name=net.name)
+    return _logits.Logarithm(net)
+
+
+def _gives_probabilities(net: Any) -> bool:
+    shape = [32 if size is None else size for size in input_shape(net)[1:]]
+    num_classes(net)
+    x = np.random.default_rng(0).random((4, *shape)).astype("float32")
+    z = keras.ops.convert_to_numpy(keras.ops.cast(net(x, training=False), "float32"))
+    return bool(np.all(z >= 0) and np.allclose(z.sum(-1), 1, atol=1e-3))
 
 
 def _shapes(net: Any) -> Shapes:

@@ -72,7 +72,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-class _Trained(keras.Model):  # type: ignore[misc]
+class _Trained(keras.Model):
     """What is read of a ``RobustClassifier``: its network, whatever it was trained with."""
 
     def __init__(self, net: Any):
@@ -103,7 +103,7 @@ def load_model(path: str | pathlib.Path) -> Any:
     except Exception as error:  # what Keras, h5py and zipfile say of a damaged file is endless
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(f"{path} cannot be read as a Keras model: {reason}") from error
-    net = getattr(model, "net", model)
+    net = networks.unwrapped(model)
     try:
         check_classifier(net)
     except ModelError as error:

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from slr_keras.analysis import interval, onset
 from slr_keras.protocol.events import BatchEnded, EpochEnded
-
-from . import interval, onset
 
 MEASURED = (
     "val_robust_accuracy",

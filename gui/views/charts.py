@@ -24,12 +24,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from slr_keras.analysis import onset
 from slr_keras.protocol.events import BatchEnded, EpochEnded
 from slr_keras.run_folder import write_atomically
 
 from .. import theme
 from ..actions import Action
-from ..models import onset
 from ..models.curves import GAP, Shown, tidy_csv
 from ..models.run_store import RunRecord
 from ..models.shown import ShownRun, ShownRuns

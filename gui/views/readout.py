@@ -9,8 +9,9 @@ from html import escape
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel
 
+from slr_keras.analysis.onset import percent
+
 from ..models.curves import GAP
-from ..models.onset import percent
 from ..models.shown import ShownRun
 from ..theme import Colours
 from .plots import Chart

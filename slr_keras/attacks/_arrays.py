@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import backend
+from slr_keras import backend, networks
 from slr_keras.attacks._numbers import seeded, signature, tensors
 from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._packing import Stop
@@ -36,7 +36,7 @@ class Runner:
     """
 
     def __init__(self, model: Any, batch_size: int = 128):
-        self.network, self.batch_size = getattr(model, "net", model), batch_size
+        self.network, self.batch_size = networks.unwrapped(model), batch_size
         self._made: dict[Any, Any] = {}
 
     def __call__(self, attack: Attack, x: Any, y: Any, *, seed: int = 0) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import backend
+from slr_keras import backend, networks
 from slr_keras.attacks._numbers import tensors
 from slr_keras.attacks._objective import wrong_class
 from slr_keras.backend import keras, ops
@@ -89,7 +89,7 @@ class Packed:
         least = min(SMALLEST, batch_size)
         parts = (1,) if backend.ANY_ROWS else SHRINK
         self.sizes = sorted({max(batch_size // part, least) for part in parts})
-        network = getattr(model, "net", model)
+        network = networks.unwrapped(model)
         self.inference = InferenceNetwork(network) if isinstance(network, keras.Model) else None
         self.network = network
         self._begin = backend.compiled(self._begin_round)

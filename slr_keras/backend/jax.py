@@ -138,7 +138,7 @@ class _Compiled:
         return read, written, run
 
 
-class _Watch(keras.StatelessScope):  # type: ignore[misc]
+class _Watch(keras.StatelessScope):
     """Notes which variables are read and written."""
 
     def __init__(self) -> None:

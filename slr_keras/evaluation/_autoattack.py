@@ -78,7 +78,7 @@ def autoattack(
     Example:
         >>> autoattack(model, x_test, y_test, eps=8/255).robust_accuracy  # doctest: +SKIP
     """
-    net = getattr(model, "net", model)
+    net = networks.unwrapped(model)
     if norm not in NORMS:
         raise UserError(f"unknown norm: {norm!r}.{did_you_mean(norm, NORMS)}")
     x, y = suite.usable(net, x, y)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import backend, losses
+from slr_keras import backend, losses, networks
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks._numbers import seeded
 from slr_keras.attacks._objective import Objective
@@ -59,7 +59,7 @@ class Evaluator:
     def __init__(self, model: Any, attack: Attack | None, *, seed: int = 0, batch_size: int = 128):
         self.attack, self.batch_size, self.seed = attack, batch_size, seed
         is_keras = isinstance(model, keras.Model)
-        self.network = getattr(model, "net", model)
+        self.network = networks.unwrapped(model)
         self.inference = InferenceNetwork(self.network) if is_keras else None
         self.seeds = seeded(seed)
         self._step: Any = None

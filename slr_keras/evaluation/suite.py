@@ -108,13 +108,13 @@ def evaluate(
         >>> report = evaluate(model, x, y, ["pgd-20", "autoattack"])  # doctest: +SKIP
         >>> report.rows[-1].accuracy                                  # doctest: +SKIP
     """
-    net = getattr(model, "net", model)
+    net = networks.unwrapped(model)
     x, y = usable(net, x, y)
     classes = networks.num_classes(net)
     ball = Ball(norm, eps, step_size)
     steps = make_steps(attacks, ball, version, classes)
     if source is not None:
-        other = getattr(source, "net", source)
+        other = networks.unwrapped(source)
         steps.append(transfer_step(transfer_attack, ball, other, other.name, net, x))
     for step in steps:
         check_step(step, classes)

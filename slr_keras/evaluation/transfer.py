@@ -58,7 +58,7 @@ def transfer(
     """
     if attack.targeted:
         raise UserError("expected an untargeted attack, received targeted=True: set it to False")
-    nets = [getattr(net, "net", net) for net in (source, model)]
+    nets = [networks.unwrapped(net) for net in (source, model)]
     x, y = _checked(nets, x, y)
     adversarial = attack(nets[0], x, y, seed=seed, batch_size=batch_size)
     judge = Judge(nets[1], batch_size)

@@ -10,7 +10,7 @@ Tensor = Any
 
 
 @keras.saving.register_keras_serializable("slr_keras")
-class SGD(keras.optimizers.Optimizer):  # type: ignore[misc]
+class SGD(keras.optimizers.Optimizer):
     """Stochastic gradient descent with momentum and *coupled* L2 on every parameter.
 
     ``g <- g + l2 w``, ``v <- momentum v + g``, ``w <- w - lr v``

@@ -8,7 +8,7 @@ from slr_keras.backend import keras, ops
 
 
 @keras.saving.register_keras_serializable("slr_keras")
-class Triangle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+class Triangle(keras.optimizers.schedules.LearningRateSchedule):
     """``top * min((t + 1) / peak, (total - t) / (total - peak))``, never below 0."""
 
     def __init__(self, top: float, peak: float, total: float):

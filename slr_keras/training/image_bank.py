@@ -22,7 +22,7 @@ Tensor = Any
 
 
 @keras.saving.register_keras_serializable("slr_keras")
-class ImageBank(keras.layers.Layer):  # type: ignore[misc]
+class ImageBank(keras.layers.Layer):
     """The whole training set as a weight that no file contains.
 
     Args:

@@ -67,7 +67,7 @@ def _each(batches: Iterator[Any], count: int) -> Iterator[Any]:
         yield batch
 
 
-class _Checked(keras.utils.PyDataset):  # type: ignore[misc]
+class _Checked(keras.utils.PyDataset):
     """A data set whose batches are looked at."""
 
     def __init__(self, inner: Any, count: int):

@@ -24,7 +24,7 @@ CHUNK = 2**22  # entries looked at together, so that nothing here needs a second
 
 
 @keras.saving.register_keras_serializable("slr_keras")
-class LabelBank(keras.layers.Layer):  # type: ignore[misc]
+class LabelBank(keras.layers.Layer):
     """Soft labels of the whole training set.
 
     Rows that were never written are zero inside and read as the given label, so no

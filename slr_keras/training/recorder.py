@@ -33,7 +33,7 @@ class _Run(Protocol):
     def refuse_non_finite(self, what: str) -> None: ...
 
 
-class Callbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
+class Callbacks(keras.callbacks.CallbackList):
     """Callbacks that get what a batch reports as tensors of the device.
 
     Keras' list makes numbers of them after each batch, which waits for the device: the next step
@@ -46,7 +46,7 @@ class Callbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
             callback.on_train_batch_end(batch, logs)
 
 
-class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
+class Recorder(keras.callbacks.Callback):
     """Keeps the position, reports batches, checks the loss, stops and checkpoints on time.
 
     The loss is the mean of the epoch so far: once it is not finite it stays so, and looking ten

@@ -47,7 +47,7 @@ PROBE_SHARE = (
 
 
 @keras.saving.register_keras_serializable("slr_keras")
-class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
+class RobustClassifier(backend.TrainStep, keras.Model):
     """A Keras classifier that trains on its own adversarial examples.
 
     ``compile``, ``fit``, ``evaluate``, ``predict``, ``save`` and callbacks work as Keras
@@ -621,7 +621,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):  # type: ignore[misc]
 _FIT_ARGUMENTS = ("x", "y", "batch_size", "epochs", "verbose", "callbacks")
 
 
-class _EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
+class _EpochClock(keras.callbacks.Callback):
     """Tells the model which epoch begins and when it ends."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

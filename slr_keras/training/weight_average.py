@@ -19,7 +19,7 @@ Tensor = Any
 
 
 @keras.saving.register_keras_serializable("slr_keras")
-class WeightAverage(keras.layers.Layer):  # type: ignore[misc]
+class WeightAverage(keras.layers.Layer):
     """The moving average of a network, kept as weights.
 
     The first step of averaging copies the network, so nothing remains of what was before.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gui.models.interval import Z95, noise, wilson
+from slr_keras.analysis.interval import Z95, noise, wilson
 
 
 @pytest.mark.parametrize(

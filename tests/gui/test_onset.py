@@ -12,7 +12,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from gui.models.onset import FEWEST, NONE, SINCE, WATCH, Onset, detect, headline
+from slr_keras.analysis.onset import FEWEST, NONE, SINCE, WATCH, Onset, detect, headline
 
 MEASURED = json.loads((pathlib.Path(__file__).parent / "data" / "phenomenon.json").read_text())
 NAN = float("nan")

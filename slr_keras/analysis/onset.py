@@ -28,9 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from slr_keras.analysis.interval import noise
 from slr_keras.protocol.events import CatastrophicOverfitting
-
-from .interval import noise
 
 WINDOWS = (5, 15)
 LEVEL = 0.1
