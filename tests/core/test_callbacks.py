@@ -90,7 +90,7 @@ def test_of_any_classifier_the_closed_form(kind):
     np.testing.assert_allclose(history["val_clean_accuracy"], clean)
     np.testing.assert_allclose(history["val_robust_accuracy"], robust)
     assert watch.epochs == [1, 2, 3] and watch.robust == list(robust)
-    assert 0.1 < robust[-1] < clean[-1] <= 1 and len({*clean, *robust}) > 2  # it says something
+    assert 0.1 < robust[-1] < clean[-1] < 1  # neither says all or nothing
 
 
 def test_what_a_network_without_its_softmax_gives():
