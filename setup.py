@@ -8,7 +8,7 @@ import pathlib
 from setuptools import find_namespace_packages, setup
 
 HERE = pathlib.Path(__file__).parent
-EXTRAS = ("app", "tensorflow", "jax", "torch", "onnx", "cluster", "docs")
+EXTRAS = ("app", "tensorflow", "jax", "torch", "onnx", "cluster", "trackers", "docs")
 APP = "slr_keras_app"
 
 

@@ -75,6 +75,13 @@ class TrainSettings(Settings):
         False, label="Write a SavedModel", help="write savedmodel/ (from the best epoch) at the end"
     )
     tensorboard: bool = setting(True, label="Write TensorBoard logs", help="write TensorBoard logs")
+    tracker: str = setting(
+        "none",
+        label="Experiment tracker",
+        help="tell each epoch's figures to MLflow or Weights & Biases too, through their own "
+        "callbacks; where to is what their environment variables say",
+        choices=("none", "mlflow", "wandb"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ def command(extra: str) -> str:
     """What to type.
 
     Args:
-        extra: ``"app"``, ``"tensorflow"``, ``"jax"``, ``"torch"``, ``"onnx"`` or ``"cluster"``.
+        extra: a file ``requirements-<extra>.txt``, ``"app"`` or ``"jax"`` for example.
 
     Example:
         >>> command("app")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slr_keras import config as configs
+from slr_keras import installing
 from slr_keras.errors import ExportError, UserError
 from slr_keras.export_formats import FORMATS
 from slr_keras.protocol import events
@@ -116,7 +118,7 @@ def _train_first(
     from slr_keras.terminal import console
 
     if not resume:
-        _check_export(given)
+        _check_needs(given)
     folder = RunFolder.open(resume) if resume else RunFolder.create(configs.lasting(given))
     with console.reporter(progress, channel) as report:
         if folder.complete():
@@ -124,7 +126,7 @@ def _train_first(
             report(events.Warned(done)) if channel else print(done)
             return 0
         settings = configs.lasting(folder.config() if resume else given, given.train.max_minutes)
-        _check_export(settings)
+        _check_needs(settings)
         with folder.lock():
             summary = _execute(settings, folder, report, channel, bool(resume), crew)
     if isinstance(summary, int):
@@ -141,8 +143,13 @@ def _train_first(
     return 0
 
 
-def _check_export(config: configs.RunConfig) -> None:
+def _check_needs(config: configs.RunConfig) -> None:
     """Refuse now what would fail after hours."""
+    tracker = config.train.tracker
+    if tracker != "none" and importlib.util.find_spec(tracker) is None:
+        raise UserError(
+            f"train.tracker: {tracker} is not installed: {installing.command('trackers')}"
+        )
     if config.train.export:
         FORMATS["saved_model"].check("train.export: ")
 

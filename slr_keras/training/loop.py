@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,6 +20,7 @@ from slr_keras.errors import NonFiniteLossError, UserError
 from slr_keras.evaluation.runner import Evaluator
 from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
+from slr_keras.settings import schema
 from slr_keras.training import catastrophe, precision
 from slr_keras.training.awp import AWP
 from slr_keras.training.checkpoints import Checkpoints, Position
@@ -29,6 +31,7 @@ from slr_keras.training.epoch_mean import batched
 from slr_keras.training.observer import Observer
 from slr_keras.training.recorder import REPORT_SECONDS, Callbacks, Recorder
 from slr_keras.training.robust_classifier import RobustClassifier
+from slr_keras.training.trackers import Tracker
 
 Report = Callable[[events.Event], None]
 KEEP_SECONDS = 30.0
@@ -63,6 +66,7 @@ class Run:
         self.closing = False  # whether this process goes on alone, to test and to write
         self.compiled_for: tuple[bool, bool] | None = None  # the phase of the compiled step
         self.catastrophe: events.CatastrophicOverfitting | None = None
+        self.tracker: Tracker | None = None
         self.measured = ""  # the attack's arithmetic, where it was measured
         self.seconds_paused = self.progress_reported = 0.0
         self.event_written = time.monotonic()
@@ -270,7 +274,8 @@ class Run:
         resumed_at = self.restore() if resume else None
         self.ready = True
         self.emit(self._started(resumed_at))
-        self._fit()
+        with self._tracked():
+            self._fit()
         self.listen()
         if not self.crew.first:
             return {}
@@ -312,6 +317,7 @@ class Run:
         steps, begun = self.batches.steps_per_epoch, self.position.batch
         recorder = Recorder(self)
         extra = [self._tensorboard()] if self.writes_tensorboard else []
+        extra += [self.tracker] if self.tracker else []
         with self.batches.feeding():
             self.model.fit(
                 backend.feed(self.batches, first, begun),
@@ -322,6 +328,21 @@ class Run:
                 callbacks=Callbacks([recorder, *extra], add_history=True, model=self.model),
                 verbose=0,
             )
+
+    @contextlib.contextmanager
+    def _tracked(self) -> Iterator[None]:
+        """With the tracker that was asked for, which is told how it ended."""
+        name, well = self.config.train.tracker, False
+        if name != "none" and self.crew.first:
+            settings = schema.to_dict(self.config)
+            warn = lambda text: self.emit(events.Warned(text))  # noqa: E731
+            self.tracker = Tracker(name, self.folder, settings, warn)
+        try:
+            yield
+            well = True
+        finally:
+            if self.tracker is not None:
+                self.tracker.close(well)
 
     def _tensorboard(self) -> Any:
         return keras.callbacks.TensorBoard(str(self.folder["tensorboard"]), write_graph=False)

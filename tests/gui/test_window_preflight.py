@@ -203,7 +203,8 @@ def test_missing_packages(monkeypatch):
     )
     found = preflight.problem()
     assert (
-        found.startswith("PySide6 and pyqtgraph are not installed") and "requirements.txt" in found
+        found.startswith("PySide6 and pyqtgraph are not installed")
+        and "-r requirements-app.txt" in found
     )
 
 
