@@ -82,7 +82,7 @@ def test_mlflow_itself(run, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/ml.db")
     assert run(tmp_path / "r", "mlflow") == 0
     (found,) = mlflow.search_runs(output_format="list")
-    assert found.info.status == "FINISHED" and found.data.params["attack.steps"] == "1"
+    assert found.info.status == "FINISHED" and found.data.params["train.epochs"] == "3"
     client = mlflow.MlflowClient()
     history = client.get_metric_history(found.info.run_id, "val_robust_accuracy")
     epochs = RunFolder(tmp_path / "r").epochs()
