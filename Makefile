@@ -1,11 +1,12 @@
 # make train · make app · make test · make lint · make bench · make demo: each makes .venv when missing.
 # make test-jax · make test-torch: the other backends, each in an environment of its own.
+# make docs: the documentation site; make test-docs runs every code block and notebook in it.
 # make screenshots: docs/app anew, from the runs in RUNS.
 # PYTHON=python3.13 chooses the Python of the environments; default: what they are of, else python3.
 RUNS ?= runs
 BIN := .venv/bin
 
-.PHONY: train app test test-jax test-torch lint bench demo screenshots clean FORCE
+.PHONY: train app test test-jax test-torch lint bench demo docs test-docs screenshots clean FORCE
 
 # looked at each time, changed only where it has to be made anew, and then all is installed again
 .venv/pyvenv.cfg .venv-jax/pyvenv.cfg .venv-torch/pyvenv.cfg: FORCE
@@ -22,6 +23,10 @@ BIN := .venv/bin
 
 .venv/.bench: benchmarks/requirements.txt .venv/.dev
 	.ci/environment .venv -r benchmarks/requirements.txt
+	@touch $@
+
+.venv/.docs: requirements-docs.txt .venv/.dev
+	.ci/environment .venv -r requirements-docs.txt
 	@touch $@
 
 train: .venv/.runtime
@@ -67,6 +72,14 @@ bench: .venv/.bench
 
 demo: .venv/.runtime
 	$(BIN)/python -m benchmarks.phenomenon $(ARGS)
+
+# The site in build/docs; then every code block and notebook of its pages is run.
+docs: .venv/.docs
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs $(ARGS)
+	@echo "build/docs/index.html"
+
+test-docs: .venv/.docs
+	$(BIN)/python -m pytest -m "slow or not slow" tests/docs $(ARGS)
 
 screenshots: .venv/.runtime
 	$(BIN)/python -m gui.screenshots --runs $(RUNS) $(ARGS)

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _command(words)
 
 
-def _command(words: Sequence[str], channel: Channel | None = None) -> int:
+def _parser() -> cli.Parser:
     parser = cli.make_parser("export", "Export the inference network of a run or a .keras file.")
     parser.add_argument("target", help="run folder or .keras file")
     parser.add_argument("--format", choices=FORMATS, default="saved_model", help="[saved_model]")
@@ -43,7 +43,11 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     cli.add_window(parser)
-    options = parser.parse(words)
+    return parser
+
+
+def _command(words: Sequence[str], channel: Channel | None = None) -> int:
+    options = _parser().parse(words)
     tell = reporter("json", channel) if channel else lambda _: None
     source = _source(options.target, options.which)
     form = FORMATS[options.format]

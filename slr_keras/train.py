@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _command(words)
 
 
-def _command(words: Sequence[str], channel: Channel | None = None) -> int:
+def _parser() -> cli.Parser:
     parser = cli.make_parser("train", "Train a robust image classifier.", epilog=EPILOG)
     parser.add_argument("config", nargs="?", help="TOML file with settings")
     parser.add_argument("--preset", metavar="NAME", help="start from a preset")
@@ -51,7 +51,11 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     )
     cli.add_lists(parser)
     cli.add_settings(parser)
-    options = parser.parse(words)
+    return parser
+
+
+def _command(words: Sequence[str], channel: Channel | None = None) -> int:
+    options = _parser().parse(words)
     if cli.answer_lists(options):
         return 0
     values = cli.values_of(options)
