@@ -11,10 +11,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import pathlib
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from slr_keras import texts
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks.pgd import PGD
 from slr_keras.data._settings import DataSettings
@@ -33,11 +33,6 @@ from slr_keras.schedules._base import Schedule
 from slr_keras.schedules.step import Step
 from slr_keras.settings import registry, schema
 from slr_keras.settings.schema import Settings, setting
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 LABELS_HARDLY_MOVE = 0.5  # share of the given label that is left after the last epoch
 ENOUGH_SAMPLES = 400  # 95 % half-width below 5 percentage points
@@ -581,12 +576,12 @@ def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
 def read_toml(path: pathlib.Path) -> dict[str, Any]:
     """The tables of a TOML file, or a :class:`UserError` that names the file and the line."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return texts.from_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"no such configuration file: {path}") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UserError(f"{path} is no TOML: {error}") from None
 
 
@@ -600,8 +595,8 @@ def dumps(config: RunConfig) -> str:
 def renewed(text: str) -> str:
     """:func:`plain_text` of another version: settings that it did not know have their defaults."""
     try:
-        return plain_text(load(values=tomllib.loads(text)))
-    except (UserError, tomllib.TOMLDecodeError):
+        return plain_text(load(values=texts.from_toml(text)))
+    except ValueError:
         return text
 
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slr_keras import __version__, networks
+from slr_keras import __version__, networks, texts
 from slr_keras.attacks._base import Attack
 from slr_keras.errors import UserError
 from slr_keras.evaluation.specs import (
@@ -386,7 +386,7 @@ def _facts(
 def _recorded(target: Any) -> dict[str, Any]:
     """What summary.json says of this model; empty without one."""
     try:
-        summary = json.loads(target.folder["summary.json"].read_bytes())
+        summary = texts.from_json(target.folder["summary.json"].read_bytes())
         return {"samples": summary["test_samples"], **summary[target.file.stem]}
     except (TypeError, OSError, ValueError, KeyError):
         return {}

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import psutil
 
 from slr_keras import config as configs
+from slr_keras import texts
 from slr_keras.errors import RunError, UserError
 from slr_keras.protocol import events
 
@@ -149,7 +150,7 @@ class RunFolder:
     def owner(self) -> int | None:
         """The number of the living process that trains here, if there is one."""
         try:
-            lock = json.loads(self["run.lock"].read_bytes())
+            lock = texts.from_json(self["run.lock"].read_bytes())
             started = psutil.Process(lock["pid"]).create_time()
             return lock["pid"] if abs(started - lock["started"]) < CLOCK else None
         except (OSError, ValueError, TypeError, KeyError, OverflowError, psutil.Error):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -97,6 +98,10 @@ def load_model(path: str | pathlib.Path) -> Any:
     path = pathlib.Path(path)
     if not path.is_file():
         raise ModelError(f"no such model file: {path}")
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        raise ModelError(
+            f"{path} cannot be read as a Keras model: it was cut off, or is of another kind"
+        )
     try:
         with keras.saving.custom_object_scope({"slr_keras>RobustClassifier": _Trained}):
             model = keras.models.load_model(path, compile=False)

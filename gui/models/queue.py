@@ -8,6 +8,7 @@ import pathlib
 from typing import Any
 
 from slr_keras import config as configs
+from slr_keras import texts
 from slr_keras.config import RunConfig
 from slr_keras.errors import UserError
 from slr_keras.run_folder import default_name, write_atomically
@@ -150,7 +151,7 @@ class Queue:
     def _load(self) -> list[Job]:
         path = self.runs_dir / FILE
         try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
+            rows = texts.from_json(path.read_text(encoding="utf-8"))
             return [job for job in map(self._job, rows) if job]
         except FileNotFoundError:
             return []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import pathlib
 import re
 
+from slr_keras import texts
 from slr_keras.protocol import events, wire
 
 CHUNK = 1 << 20  # bytes read at a time, so that a window can breathe in between
@@ -146,7 +146,7 @@ def _complete(line: bytes) -> bool:
     if not line.rstrip().endswith(b"}"):
         return False
     try:
-        json.loads(line)
+        texts.from_json(line)
     except (ValueError, RecursionError):
         return False
     return True
@@ -154,7 +154,7 @@ def _complete(line: bytes) -> bool:
 
 def _time(line: bytes) -> float | None:
     try:
-        time = json.loads(line)["time"]
+        time = texts.from_json(line)["time"]
         return float(time) if 0 < time < 2**40 else None
     except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
         return None

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slr_keras import config as configs
-from slr_keras import run_folder
+from slr_keras import run_folder, texts
 from slr_keras.config import RunConfig
 from slr_keras.errors import UserError
 from slr_keras.protocol import wire
@@ -528,7 +528,7 @@ def _read_json(path: str) -> tuple[dict[str, Any] | None, str]:
     name = os.path.basename(path)
     try:
         with open(path, encoding="utf-8") as file:
-            values = json.load(file)
+            values = texts.from_json(file.read())
     except FileNotFoundError:
         return None, ""
     except OSError as error:

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from slr_keras import __version__
+from slr_keras import __version__, texts
 
 from .. import theme
 from ..actions import MENUS, Action
@@ -393,7 +393,7 @@ class Window(QMainWindow):
 
     def _state_of(self, name: str) -> dict[str, object]:
         try:
-            state = json.loads(str(self.context.settings.value(f"screens/{name}", "{}")))
+            state = texts.from_json(str(self.context.settings.value(f"screens/{name}", "{}")))
         except ValueError:
             return {}
         return state if isinstance(state, dict) else {}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
 import pathlib
 from typing import Any
 
 from slr_keras import config as configs
+from slr_keras import texts
 from slr_keras.analysis.verdict import Verdict, judge
 from slr_keras.errors import RunError
 from slr_keras.protocol import events
@@ -105,7 +105,7 @@ def _events(path: pathlib.Path) -> list[tuple[float | None, events.Event]]:
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     for line in text.splitlines():
         try:
-            event, time = events.decode(line), json.loads(line).get("time")
+            event, time = events.decode(line), texts.from_json(line).get("time")
         except ValueError:  # cut off by a crash
             continue
         if event is not None:
@@ -116,7 +116,7 @@ def _events(path: pathlib.Path) -> list[tuple[float | None, events.Event]]:
 def _load(path: pathlib.Path) -> Any:
     """The content of a JSON file, None where there is no such file."""
     try:
-        content = json.loads(path.read_bytes())
+        content = texts.from_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from slr_keras import texts
 from slr_keras.data._pictures import Pictures
 from slr_keras.errors import DataError, did_you_mean
 
@@ -136,7 +136,7 @@ def _open(file: Path, label_column: str) -> Any:
 def _features(schema: Any) -> Mapping[str, Any]:
     """What Hugging Face says of the columns; nothing where others wrote the file."""
     try:
-        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        told = texts.from_json((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = told.get("info", {}).get("features", {})
         return {name: one for name, one in features.items() if isinstance(one, dict)}
     except (ValueError, AttributeError, RecursionError):

@@ -57,6 +57,7 @@ def _read(path: Path, stream: str) -> dict[str, Any]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             unread = _streamed(path, archive, stream)
+            _check_memory(path, archive, unread)
             return unread | {
                 key: _member(path, archive, key) for key in archive.files if key not in unread
             }
@@ -67,6 +68,20 @@ def _read(path: Path, stream: str) -> dict[str, Any]:
             f"{path}: expected a file of np.savez, received one that cannot be read "
             f"({type(error).__name__}: {error}); write it again"
         ) from None
+
+
+def _check_memory(path: Path, archive: Any, unread: dict[str, Any]) -> None:
+    """Refuse what would not fit, a few MB perhaps that become as many GB."""
+    import psutil
+
+    members = archive.zip.infolist()
+    size = sum(m.file_size for m in members if m.filename.removesuffix(".npy") not in unread)
+    free = psutil.virtual_memory().available
+    if size > free:
+        raise DataError(
+            f"{path}: {size / 2**30:.1f} GiB of arrays do not fit into {free / 2**30:.1f} GiB of "
+            "memory; np.savez, which does not compress, writes what data.stream can leave on disk"
+        )
 
 
 def _streamed(path: Path, archive: Any, stream: str) -> dict[str, Any]:

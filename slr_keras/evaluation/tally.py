@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from slr_keras import texts
 from slr_keras.run_folder import write_atomically
 
 FORMAT = 1
@@ -91,7 +92,7 @@ class Store:
         try:
             with np.load(self.path) as file:
                 arrays = dict(file)
-            head = json.loads(str(arrays.pop("head")))
+            head = texts.from_json(str(arrays.pop("head")))
             if head != {"format": FORMAT, "digest": self.digest}:
                 self.warn(
                     f"{self.path} is of another model, other data or other settings: "

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from slr_keras import config as configs
-from slr_keras import data, saving
+from slr_keras import data, saving, texts
 from slr_keras.backend import keras
 from slr_keras.checks import check_classifier
 from slr_keras.data import DataSettings, as_float
@@ -300,7 +300,7 @@ def _build(config: configs.RunConfig, shape: tuple[int, ...], classes: int) -> A
 def _read_checkpoint(path: pathlib.Path) -> tuple[list[np.ndarray], dict[str, Any]]:
     """The model's arrays and the position; the optimiser's are left on disk."""
     try:
-        head = json.loads(path.read_text(encoding="utf-8"))
+        head = texts.from_json(path.read_text(encoding="utf-8"))
         if head["format"] != FORMAT:
             raise ValueError(f"expected format {FORMAT}, received {head['format']}")
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:

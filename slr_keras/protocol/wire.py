@@ -15,6 +15,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from slr_keras import texts
+
 VERSION = 1
 
 
@@ -51,7 +53,7 @@ def decode(line: str | bytes, kind: str, known: Mapping[str, type[Any]]) -> Any:
     Raises:
         ValueError: the line is not a JSON object.
     """
-    values = json.loads(line)
+    values = texts.from_json(line)
     if not isinstance(values, dict):
         raise ValueError(f"expected a JSON object, received {line[:80]!r}")
     cls = known.get(str(values.get(kind, "")))

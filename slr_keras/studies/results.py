@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import __version__
+from slr_keras import __version__, texts
 from slr_keras.errors import UserError
 from slr_keras.evaluation.bits import images_of
 from slr_keras.studies.plan import Study, StudyRun
@@ -83,7 +82,7 @@ def reference(results: Results, arm: str) -> str:
 
 def _of_run(place: Place, run: StudyRun) -> dict[str, Any]:
     folder = place.run_dir(run)
-    summary = json.loads((folder / "summary.json").read_bytes())
+    summary = texts.from_json((folder / "summary.json").read_bytes())
     return {
         "run": run.name,
         "arm": run.arm,
@@ -100,7 +99,7 @@ def _of_run(place: Place, run: StudyRun) -> dict[str, Any]:
 
 
 def _of_model(place: Place, run: StudyRun, which: str) -> dict[str, Any]:
-    found = json.loads(place.evaluation(run, which).read_bytes())
+    found = texts.from_json(place.evaluation(run, which).read_bytes())
     return of_evaluation(found, place.study.attacks)
 
 
@@ -160,7 +159,7 @@ def load(folder: pathlib.Path) -> Results:
     """
     path = folder / FILE
     try:
-        found = json.loads(path.read_bytes())
+        found = texts.from_json(path.read_bytes())
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pathlib
 import queue
@@ -17,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from slr_keras import config as configs
+from slr_keras import texts
 from slr_keras.run_folder import write_atomically
 from slr_keras.studies.plan import Study, StudyRun
 
@@ -64,7 +64,7 @@ class Place:
     def _fits(self, path: pathlib.Path) -> bool:
         """Whether an evaluation is the one that the study asks for now."""
         try:
-            found = json.loads(path.read_bytes())
+            found = texts.from_json(path.read_bytes())
             names = {row["attack"] for row in found["results"]}
             asked = self.study.attacks
             return found["samples"] == self.study.num_samples and names.issuperset(asked)

@@ -2,8 +2,8 @@
 
 A checkpoint is two files, ``<epoch>-<batch>.npz`` (weights, optimiser, label bank, random state,
 running metrics) and ``<epoch>-<batch>.json`` (position, best epoch, what run it belongs to, SHA-256
-of the first). Both are written under temporary names and renamed, the JSON last: a run killed at
-any moment leaves the checkpoint before it intact.
+of the first and of itself). Both are written under temporary names and renamed, the JSON last: a
+run killed at any moment leaves the checkpoint before it intact.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from slr_keras import backend
+from slr_keras import backend, texts
 from slr_keras.errors import RunError
 from slr_keras.run_folder import replacing, write_atomically
 
@@ -79,7 +79,7 @@ class Checkpoints:
             "sha256": _write(path.with_suffix(".npz"), model),
             "identity": identity,
         }
-        write_atomically(path, json.dumps(head).encode())
+        write_atomically(path, json.dumps(head | {"seal": _seal(head)}).encode())
         self._prune(path)
         return path
 
@@ -162,9 +162,17 @@ class _Hashed:
         self.file.flush()
 
 
+def _seal(head: Mapping[str, Any]) -> str:
+    """A digest of the JSON itself: a digit of it that flips is another position."""
+    return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()
+
+
 def _read_head(path: pathlib.Path) -> dict[str, Any]:
-    """The JSON of a checkpoint whose arrays are whole."""
-    head: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """The JSON of a checkpoint that is whole; those of before have no seal."""
+    head: dict[str, Any] = texts.from_json(path.read_text(encoding="utf-8"))
+    seal = head.pop("seal", None)
+    if seal is not None and seal != _seal(head):
+        raise ValueError("it was altered")
     if head["format"] != FORMAT:
         raise ValueError(f"expected format {FORMAT}, received {head['format']}")
     digest = hashlib.sha256()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from slr_keras import texts
 from slr_keras.backend import keras
 from slr_keras.run_folder import RunFolder, write_atomically
 
@@ -53,7 +54,7 @@ class Tracker(keras.callbacks.Callback):
     def _before(self) -> str | None:
         """The run there of this run folder, if there is one."""
         try:
-            told = json.loads(self.folder[FILE].read_bytes())
+            told = texts.from_json(self.folder[FILE].read_bytes())
             return str(told["run"]) if told["tracker"] == self.name else None
         except (OSError, ValueError, KeyError, TypeError):
             return None

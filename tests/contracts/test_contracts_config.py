@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slr_keras import config
+from slr_keras import config, texts
 from slr_keras.attacks.pgd import PGD
 from slr_keras.config import RunConfig
 from slr_keras.errors import SettingError, UserError
@@ -67,7 +67,7 @@ def test_every_variant_survives_toml(section, name, tmp_path):
 def test_any_radius_survives_toml(eps, thousandths):
     for radius in (eps, thousandths / 1000 / 255, thousandths / 1000):
         run = RunConfig(attack=PGD(norm="l2", eps=radius))
-        again = config.load(values=config.tomllib.loads(config.dumps(run)))
+        again = config.load(values=texts.from_toml(config.dumps(run)))
         assert again.attack.eps == radius
 
 
