@@ -108,7 +108,7 @@ def load_model(path: str | pathlib.Path) -> Any:
     except Exception as error:  # what Keras, h5py and zipfile say of a damaged file is endless
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(f"{path} cannot be read as a Keras model: {reason}") from error
-    net = networks.unwrapped(model)
+    net = model.net if isinstance(model, _Trained) else networks.unwrapped(model)
     try:
         check_classifier(net)
     except ModelError as error:
