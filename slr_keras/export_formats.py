@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import importlib.util
 from collections.abc import Mapping
 
@@ -20,6 +21,7 @@ class Format:
         label: for people, with what reads it.
         needs: modules that write it and read it back.
         marker: a file that shows that a folder is such an export.
+        since: the first version of Keras that writes it.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Format:
     label: str
     needs: tuple[str, ...] = ()
     marker: str = ""
+    since: tuple[int, int] = (3, 0)
 
     @property
     def suffix(self) -> str:
@@ -42,6 +45,10 @@ class Format:
                 f"{wanted_by}{self.title} is written by TensorFlow, which is not installed: "
                 f"{installing.command('tensorflow')} beside this backend"
             )
+        keras = importlib.metadata.version("keras")
+        if tuple(map(int, keras.split(".")[:2])) < self.since:
+            wanted = ".".join(map(str, self.since))
+            raise UserError(f"{wanted_by}{self.title} needs Keras {wanted}, this is {keras}")
         if missing:
             raise UserError(
                 f"{wanted_by}{self.title} needs {', '.join(missing)}: {installing.command('onnx')}"
@@ -77,6 +84,7 @@ _ALL = (
         "exported.tflite",
         "LiteRT file (TensorFlow Lite: phones, microcontrollers)",
         ("tensorflow",),
+        since=(3, 13),
     ),
     Format(
         "openvino",
