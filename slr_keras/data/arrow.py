@@ -42,7 +42,13 @@ class Arrow(Source):
     @staticmethod
     def load(settings: DataSettings) -> Splits:
         """See the class; headers of images are read here, pixels later."""
-        from slr_keras.data._arrow_table import read
+        try:
+            from slr_keras.data._arrow_table import read
+        except ImportError as error:  # not there, or made for another NumPy
+            raise DataError(
+                f"{settings.name}: Parquet and Arrow files need pyarrow ({error}); "
+                "pip install --upgrade pyarrow numpy"
+            ) from None
         from slr_keras.data._encoded import streamed
 
         root = Path(settings.name).expanduser()

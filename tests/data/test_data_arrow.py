@@ -4,13 +4,14 @@ import io
 import json
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from slr_keras.data import DataSettings, content, load
 from slr_keras.errors import DataError
+
+pa = pytest.importorskip("pyarrow", exc_type=ImportError)  # made for another NumPy, perhaps
+pq = pytest.importorskip("pyarrow.parquet", exc_type=ImportError)
 
 NAMES = {"names": ["cat", "ant"], "_type": "ClassLabel"}
 
