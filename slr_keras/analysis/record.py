@@ -140,8 +140,6 @@ def _summary(path: pathlib.Path) -> dict[str, Any] | None:
     samples = content.get("test_samples")
     if not isinstance(samples, int) or samples < 1:
         raise _damaged(path, f"test_samples: expected a number of images, received {samples!r}")
-    if not isinstance(content.get("attack"), str):
-        raise _damaged(path, f"attack: expected a name, received {content.get('attack')!r}")
     for which in WHICH:
         if which in content:
             row = content[which]
@@ -150,6 +148,8 @@ def _summary(path: pathlib.Path) -> dict[str, Any] | None:
             for name in ("accuracy", "robust_accuracy"):
                 if not _is_share(row.get(name)):
                     raise _damaged(path, f"{which}.{name}: {row.get(name)!r} is no accuracy")
+    if not isinstance(content.get("attack"), str):
+        raise _damaged(path, f"attack: expected a name, received {content.get('attack')!r}")
     return content
 
 
