@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from slr_keras import hub
 from slr_keras.errors import RunError, UserError
 from slr_keras.export_formats import FORMATS, Format
 from slr_keras.protocol import events
@@ -42,6 +43,9 @@ def _parser() -> cli.Parser:
         help="test images compared too, clean and attacked [100]; 0: random ones alone",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    parser.add_argument(
+        "--push", metavar="USER/NAME", help="upload it and its card to the Hugging Face Hub"
+    )
     cli.add_window(parser)
     return parser
 
@@ -54,6 +58,9 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     out = pathlib.Path(options.out) if options.out else source.parent / form.place
     _check_place(out, form, options.overwrite)
     form.check()
+    if options.push:
+        hub.check(options.push)
+        _check_known(source)
     tell(events.PhaseStarted("importing"))
     cli.import_framework()
     from slr_keras import saving
@@ -70,7 +77,16 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     print(f"{out}: {found}")
     if card:
         print(f"model card {card}")
+    if options.push and card:
+        tell(events.PhaseStarted("pushing"))
+        print(f"pushed to {hub.push(options.push, out, card)}")
     return 0
+
+
+def _check_known(source: pathlib.Path) -> None:
+    """Only what a card can be written of is pushed."""
+    if not (source.parent / "config.toml").is_file():
+        raise UserError(f"--push: expected a run, received {source}: nothing is known for a card")
 
 
 @dataclasses.dataclass(frozen=True)
