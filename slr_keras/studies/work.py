@@ -17,11 +17,13 @@ from typing import Any
 
 from slr_keras import config as configs
 from slr_keras import texts
-from slr_keras.run_folder import write_atomically
+from slr_keras.run_folder import RunFolder, write_atomically
 from slr_keras.studies.plan import Study, StudyRun
 
 LEFT_IN_TIME = 75  # exit code of a run that met its time limit: it is queued again
+REFUSED = 2  # exit code of bad input, a folder that is taken among it
 TRAIN = "train"
+WAIT = 0.5  # seconds between looks at a folder that another process trains in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,11 +108,29 @@ def environment(threads: int) -> dict[str, str]:
     return os.environ | dict.fromkeys(names, str(threads)) | {"XLA_FLAGS": flags}
 
 
-def do(place: Place, stage: Stage, threads: int, started: Callable[[Any], None]) -> int:
-    """Run a stage to its end; returns its exit code. It may have to be run again (75)."""
+def do(
+    place: Place,
+    stage: Stage,
+    threads: int,
+    started: Callable[[Any], None],
+    stopping: Callable[[], bool] = lambda: False,
+) -> int:
+    """Run a stage to its end; returns its exit code. It may have to be run again (75).
+
+    A study that was killed leaves trainers at work: the next one waits for them.
+    """
     log = place.log(stage.run)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
+        folder, told = RunFolder(place.run_dir(stage.run)), False
+        while (owner := folder.owner()) is not None and not stopping():
+            if not told:
+                file.write(f"waiting for process {owner}, which trains it already\n".encode())
+                file.flush()
+            told = True
+            time.sleep(WAIT)
+        if told and (place.done(stage) or stopping()):
+            return 0 if place.done(stage) else LEFT_IN_TIME
         command = place.command(stage)
         file.write(f"$ {' '.join(command)}\n".encode())
         file.flush()
@@ -118,7 +138,9 @@ def do(place: Place, stage: Stage, threads: int, started: Callable[[Any], None])
             command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, env=environment(threads)
         )
         started(process)
-        return process.wait()
+        code = process.wait()
+    lost_the_race = code == REFUSED and folder.owner() is not None  # to one that was just starting
+    return LEFT_IN_TIME if lost_the_race else code
 
 
 def finish(path: str, study: Study, run: StudyRun, threads: int) -> int:
@@ -180,7 +202,8 @@ class Local:
             for stage in self.place.missing(run):
                 begun, code = time.monotonic(), LEFT_IN_TIME
                 while code == LEFT_IN_TIME and not self._stopping:
-                    code = do(self.place, stage, self.threads, self._started)
+                    stopping = lambda: self._stopping  # noqa: E731
+                    code = do(self.place, stage, self.threads, self._started, stopping)
                 ended.put(Ended(stage, code, time.monotonic() - begun))
                 if code:
                     return

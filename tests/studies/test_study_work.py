@@ -1,15 +1,19 @@
 """A study really run: two arms, trained and evaluated, one that fails, stopped and gone on."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from slr_keras import study
 from slr_keras.errors import UserError
+from slr_keras.run_folder import RunFolder
 from slr_keras.studies import pages, plan, results, tables, work
 from tests.processes import begin
 
@@ -111,6 +115,30 @@ def test_results_of_other_machines_stay_where_these_go(done, tmp_path):
     assert kept["arms"] == ["AT", "lost"] and kept["missing"] == ["lost-seed0"]
     with pytest.raises(UserError, match="results there are of num_samples 30, these of 40"):
         results.joined({**here, "num_samples": 40}, kept)
+
+
+def test_a_trainer_that_a_killed_study_left_is_waited_for(done, tmp_path):
+    folder, _ = done
+    found = plan.read(folder / "s.toml")
+    place = work.Place(tmp_path, found)
+    shutil.copytree(folder / "out" / "at-seed0", place.run_dir(found.runs[0]))
+    summary = place.run_dir(found.runs[0]) / "summary.json"
+    kept = summary.read_bytes()
+    summary.unlink()
+
+    def end():
+        time.sleep(1)
+        summary.write_bytes(kept)
+
+    stage = place.missing(found.runs[0])[0]
+    with RunFolder(place.run_dir(found.runs[0])).lock():
+        other = threading.Thread(target=lambda: codes.append(work.do(place, stage, 1, print)))
+        codes = []
+        other.start()
+        end()
+    other.join(20)
+    log = place.log(found.runs[0]).read_text()
+    assert codes == [0] and log.count(f"waiting for process {os.getpid()}") == 1 and "$" not in log
 
 
 @pytest.mark.slow
