@@ -2,8 +2,8 @@
 
 A checkpoint is two files, ``<epoch>-<batch>.npz`` (weights, optimiser, label bank, random state,
 running metrics) and ``<epoch>-<batch>.json`` (position, best epoch, what run it belongs to, SHA-256
-of the first and of itself). Both are written under temporary names and renamed, the JSON last: a
-run killed at any moment leaves the checkpoint before it intact.
+of the first and of the position). Both are written under temporary names and renamed, the JSON
+last: a run killed at any moment leaves the checkpoint before it intact.
 """
 
 from __future__ import annotations
@@ -76,10 +76,11 @@ class Checkpoints:
         head = {
             "format": FORMAT,
             "position": dataclasses.asdict(position),
+            "position_sha256": _seal(dataclasses.asdict(position)),
             "sha256": _write(path.with_suffix(".npz"), model),
             "identity": identity,
         }
-        write_atomically(path, json.dumps(head | {"seal": _seal(head)}).encode())
+        write_atomically(path, json.dumps(head).encode())
         self._prune(path)
         return path
 
@@ -162,17 +163,18 @@ class _Hashed:
         self.file.flush()
 
 
-def _seal(head: Mapping[str, Any]) -> str:
-    """A digest of the JSON itself: a digit of it that flips is another position."""
-    return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()
+def _seal(position: Mapping[str, Any]) -> str:
+    """A digest of the position: a digit of it that flips is another one, as valid."""
+    return hashlib.sha256(json.dumps(position, sort_keys=True).encode()).hexdigest()
 
 
 def _read_head(path: pathlib.Path) -> dict[str, Any]:
-    """The JSON of a checkpoint that is whole; those of before have no seal."""
+    """The JSON of a checkpoint that is whole; those of before have no digest of the position."""
     head: dict[str, Any] = texts.from_json(path.read_text(encoding="utf-8"))
-    seal = head.pop("seal", None)
-    if seal is not None and seal != _seal(head):
-        raise ValueError("it was altered")
+    if not isinstance(head, dict):
+        raise ValueError(f"expected a table, received {type(head).__name__}")
+    if head.get("position_sha256") not in (None, _seal(head["position"])):
+        raise ValueError("its position was altered")
     if head["format"] != FORMAT:
         raise ValueError(f"expected format {FORMAT}, received {head['format']}")
     digest = hashlib.sha256()

@@ -1,9 +1,10 @@
 """What Windows and macOS lack is asked for nowhere on the way to a command or the window."""
 
-import subprocess
 import sys
 
 import pytest
+
+from tests import processes
 
 LACKING = (  # of Windows, or of both
     "fcntl", "grp", "nis", "ossaudiodev", "posix", "pty", "pwd", "readline", "resource", "spwd",
@@ -41,8 +42,6 @@ def test_every_module_is_imported_without_what_windows_lacks(package, least):
     code = LIGHT.format(
         package=package, skipped="backend.", lacking=LACKING, posix=POSIX, signals=SIGNALS
     )
-    done = subprocess.run(
-        [sys.executable, "-c", f"{first}\n{code}"], capture_output=True, text=True
-    )
+    done = processes.finished([sys.executable, "-c", f"{first}\n{code}"])
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout.split()[-1]) >= least

@@ -7,12 +7,12 @@ import pathlib
 import re
 import shlex
 import stat
-import subprocess
 import sys
 
 import pytest
 
 from slr_keras import config
+from tests import processes
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -151,7 +151,5 @@ def test_tutorials(name, tmp_path):
 
 
 def begin(command, folder):
-    done = subprocess.run(
-        command, cwd=folder, env=environment(folder), capture_output=True, text=True
-    )
+    done = processes.finished(command, 800, cwd=folder, env=environment(folder))
     assert done.returncode == 0, done.stderr[-3000:]

@@ -5,13 +5,13 @@ import http.server
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 import threading
 
 import pytest
 
 from slr_keras import backend, evaluate, export
+from tests import processes
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def hub():
 def push(run, address, *words):
     command = [sys.executable, "-m", "slr_keras.export", str(run), "--format", "keras", *words]
     env = os.environ | {"HF_ENDPOINT": address, "HF_TOKEN": "hf_x", "HF_HUB_DISABLE_XET": "1"}
-    return subprocess.run([*command, "--push", "me/net"], env=env, capture_output=True, text=True)
+    return processes.finished([*command, "--push", "me/net"], env=env)
 
 
 def test_a_card_and_a_model_are_pushed(run, hub):
