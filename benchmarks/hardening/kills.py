@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import random
 import shutil
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.hardening import _runs
 from benchmarks.hardening._jobs import Job, run
 
-SHARES = {"train": 0.5, "evaluate": 0.3, "export": 0.2}  # of all kills
+SHARES = {"train": 0.5, "evaluate": 0.3, "export": 0.15, "study": 0.05}  # of all kills
 
 
 def tries(count: int, seed: int, folder: pathlib.Path) -> Iterator[tuple[str, str]]:
@@ -19,7 +20,7 @@ def tries(count: int, seed: int, folder: pathlib.Path) -> Iterator[tuple[str, st
     whole = _runs.peace(folder)
     rng = random.Random(seed)
     for what, share in SHARES.items():
-        kill = {"train": _train, "evaluate": _evaluate, "export": _export}[what]
+        kill = {"train": _train, "evaluate": _evaluate, "export": _export, "study": _study}[what]
         begin, check = kill(folder, whole)
         yield from _until_done(
             what, round(share * count), rng, begin, check, folder / f"{what}.log"
@@ -88,6 +89,47 @@ def _evaluate(folder: pathlib.Path, whole: pathlib.Path) -> tuple[Begin, Check]:
         same = _runs.evaluated(whole) == _runs.evaluated(place(number))
         shutil.rmtree(place(number))
         return "" if same else "other figures"
+
+    return begin, check
+
+
+STUDY = """
+name = "killed"
+question = "Does it end as it should?"
+[base]
+"data.train_samples" = 200
+"model.width" = 4
+"model.strides" = [2]
+"train.epochs" = 3
+"train.batch_size" = 40
+"train.tensorboard" = false
+"attack.steps" = 3
+"eval.test_samples" = 50
+[[arm]]
+name = "AT"
+"method.name" = "at"
+[[arm]]
+name = "SLR"
+"method.start_epoch" = 2
+[evaluation]
+attacks = ["clean", "fgsm"]
+num_samples = 30
+which = ["best"]
+"""
+
+
+def _study(folder: pathlib.Path, whole: pathlib.Path) -> tuple[Begin, Check]:
+    """The study alone is killed; what it began goes on, and the next one waits for that."""
+    file, known = folder / "killed.toml", []
+    file.write_text(STUDY)
+
+    def begin(number: int) -> tuple[str, list[object]]:
+        return "study", [file, "--out", folder / f"study{number}", "--progress", "quiet"]
+
+    def check(number: int) -> str:
+        runs = json.loads((folder / f"study{number}" / "results.json").read_bytes())["runs"]
+        known.append([run["models"]["best"]["attacks"] for run in runs])
+        return "" if len(runs) == 2 and known[-1] == known[0] else "other figures"
 
     return begin, check
 
