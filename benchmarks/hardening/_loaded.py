@@ -1,7 +1,8 @@
 """What the process imports from which all tries are forked."""
 
-from slr_keras import train
+import importlib
+
 from slr_keras.backend import keras
 
-keras.Model  # noqa: B018 - imported now
-train.main  # noqa: B018
+JOBS = ("attack", "evaluate", "export", "report", "study", "train", "training.loop", "saving")
+LOADED = [keras.Model, *(importlib.import_module(f"slr_keras.{job}") for job in JOBS)]
