@@ -28,9 +28,8 @@ def main() -> int:
     options = parser.parse_args()
     counts: collections.Counter[str] = collections.Counter()
     wrong: list[dict[str, str]] = []
-    seconds = {}
+    begun = time.monotonic()
     for part in options.part:
-        begun = time.monotonic()
         count = PARTS[part] if options.count is None else options.count
         module = importlib.import_module(f"benchmarks.hardening.{part}")
         with tempfile.TemporaryDirectory(prefix="hardening-") as folder:
@@ -40,10 +39,10 @@ def main() -> int:
                 if complaint:
                     wrong.append({"what": what, "complaint": complaint})
                     Console(stderr=True).print(f"{what}: {complaint}", markup=False)
-        seconds[part] = round(time.monotonic() - begun)
-        if options.out:
-            found = {"counts": counts, "wrong": wrong, "seconds": seconds, "seed": options.seed}
-            options.out.write_text(json.dumps(found, indent=1) + "\n")
+                if options.out:
+                    found = {"counts": counts, "wrong": wrong, "seed": options.seed}
+                    found["seconds"] = round(time.monotonic() - begun)
+                    options.out.write_text(json.dumps(found, indent=1) + "\n")
     _show(counts, wrong)
     return int(bool(wrong))
 
