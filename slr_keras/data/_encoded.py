@@ -126,19 +126,18 @@ def streamed(splits: Mapping[str, Pictures], image_size: int) -> dict[str, Strea
 
 def _common_shape(splits: list[Pictures], image_size: int) -> tuple[int, int, int]:
     """(H, W, C) from the headers alone, so that a wrong file is named before all are read."""
-    first, channels = None, 1
+    where, channels = splits[0].where(0), 1
+    first, _ = header(splits[0].file(0), where)
     for images in splits:
         for number in range(len(images)):
             size, mode = header(images.file(number), images.where(number))
-            first = first or (size, images.where(number))
-            if size != first[0] and not image_size:
+            if size != first and not image_size:
                 raise DataError(
-                    f"{images.where(number)}: expected {shown(first[0])} pixels as in "
-                    f"{first[1]}, received {shown(size)}; {RESIZE}"
+                    f"{images.where(number)}: expected {shown(first)} pixels as in {where}, "
+                    f"received {shown(size)}; {RESIZE}"
                 )
             channels = channels if mode in GREY else 3
-    assert first is not None
-    return *((image_size, image_size) if image_size else first[0]), channels
+    return *((image_size, image_size) if image_size else first), channels
 
 
 def header(file: Any, where: str) -> tuple[tuple[int, int], str]:
