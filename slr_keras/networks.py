@@ -84,7 +84,7 @@ def with_logits(net: Any) -> Any:
     Raises:
         ModelError: the network is no built classifier.
     """
-    if not _gives_probabilities(net):
+    if not gives_probabilities(net):
         return net
     from slr_keras import _logits
 
@@ -100,7 +100,12 @@ def with_logits(net: Any) -> Any:
     return _logits.Logarithm(net)
 
 
-def _gives_probabilities(net: Any) -> bool:
+def gives_probabilities(net: Any) -> bool:
+    """Whether each output row of a few images is >= 0 and sums to 1.
+
+    Raises:
+        ModelError: the network is no built classifier of images.
+    """
     shape = [32 if size is None else size for size in input_shape(net)[1:]]
     num_classes(net)
     x = np.random.default_rng(0).random((4, *shape)).astype("float32")
