@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from gui import preflight
 from tests import processes
 
 LACKING = (  # of Windows, or of both
@@ -37,7 +38,8 @@ def test_every_module_is_imported_without_what_windows_lacks(package, least):
     # frameworks, Qt and the standard library may ask: they are imported first
     first = "import keras, tensorflow_datasets, sklearn.datasets, rich.progress, psutil, PIL.Image"
     if package == "gui":
-        pytest.importorskip("PySide6.QtWidgets")
+        if unloadable := preflight.without_display():
+            pytest.skip(unloadable)
         first = "import pyqtgraph, PySide6.QtWidgets, psutil, numpy, matplotlib.figure"
     code = LIGHT.format(
         package=package, skipped="backend.", lacking=LACKING, posix=POSIX, signals=SIGNALS
