@@ -24,7 +24,9 @@ SHOWN = 3  # classes whose probabilities are printed
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, attack, print what the model says, write the image; returns the exit code."""
-    options = _parser().parse(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    cli.use_plugins(words)
+    options = _parser().parse(words)
     if not options.target or not options.image:
         raise UserError("expected a run folder or a .keras file, and an image (see --help)")
     _check_files(options)

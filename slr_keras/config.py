@@ -24,9 +24,9 @@ from slr_keras.labels.hard import Hard
 from slr_keras.labels.slr import SLR as RefinedLabels  # noqa: N811
 from slr_keras.methods._base import Method
 from slr_keras.methods.slr import SLR
+from slr_keras.models import _named
 from slr_keras.models._base import Architecture
 from slr_keras.models.cnn import SmallCNN
-from slr_keras.models.keras_file import KerasFile
 from slr_keras.optimizers._base import OptimizerSettings
 from slr_keras.optimizers.sgd import SGDSettings
 from slr_keras.schedules._base import Schedule
@@ -294,6 +294,12 @@ class RunConfig(Settings):
         label="Replace an existing folder",
         help="move an existing run folder's content to the side first",
     )
+    plugin: tuple[str, ...] = setting(
+        (),
+        label="Own parts",
+        help="Python file, or module of an installed package, whose networks, methods, attacks and "
+        "the like stand beside those that ship; may be given again",
+    )
     precision: str = setting(
         "float32",
         label="Arithmetic",
@@ -375,6 +381,14 @@ class RunConfig(Settings):
             raise SettingError("swa.start_epoch", "ema.decay is set too: one average is evaluated")
         if self.distributed.coordinator:
             raise SettingError("swa.start_epoch", "several processes share no mean: take ema.decay")
+
+    @property
+    def chosen(self) -> list[tuple[str, str]]:
+        """(kind, name) of what was chosen for the sections that have a choice."""
+        facts = {f.name: f.metadata["facts"].variants for f in dataclasses.fields(self)}
+        chosen = [(kind, getattr(self, name).name) for name, kind in facts.items() if kind]
+        own = [("data", self.data.name), ("augmentations", self.data.augment)]
+        return [*chosen, *own, *(("analyses", name) for name in self.analysis.names)]
 
     @property
     def scheme(self) -> Labels:
@@ -490,25 +504,34 @@ def half_width(samples: int) -> float:
     return 100 * 1.96 * math.sqrt(0.25 / samples)
 
 
-def variants(kind: str) -> Mapping[str, Any]:
-    """The registry, plus a user's own ``.keras`` file as a model."""
+def variants(kind: str, stand_ins: bool = False) -> Mapping[str, Any]:
+    """The registry; of models also those of Keras, of a file and of an earlier run, by their names.
+
+    Args:
+        stand_ins: with an entry for each sort of these, for who lists what can be set.
+    """
     known = registry.variants(kind)
-    return _WithFiles(known) if kind == "models" else known
+    if kind != "models":
+        return known
+    return _WithFiles(known | _named.STAND_INS if stand_ins else known)
 
 
 class _WithFiles(dict):  # type: ignore[type-arg]
-    """Architectures by name; a name that ends in ``.keras`` is a file."""
+    """Architectures by name; what has none of its own is told by how it is called."""
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or str(name).endswith(".keras")
+        return super().__contains__(name) or _named.find(str(name)) is not None
 
     def __missing__(self, name: str) -> Any:
-        return KerasFile.of(name)
+        found = _named.find(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
 
 def settings() -> list[schema.Setting]:
     """Every setting of a run, in order; a name shared by variants appears once for each."""
-    return list(schema.walk(RunConfig, registry.variants))
+    return list(schema.walk(RunConfig, lambda kind: variants(kind, stand_ins=True)))
 
 
 def preset_names() -> list[str]:
@@ -565,12 +588,18 @@ def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(low)
     for key, value in high.items():
         old = result.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping):
+        if key == "plugin" and _are_texts(value) and _are_texts(old):
+            result[key] = list(dict.fromkeys([*old, *value]))
+        elif isinstance(value, Mapping) and isinstance(old, Mapping):
             same = value.get("name", old.get("name")) == old.get("name") or key == "data"
             result[key] = merge(old if same else {}, value)
         else:
             result[key] = value
     return result
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
 
 
 def read_toml(path: pathlib.Path) -> dict[str, Any]:
@@ -601,8 +630,11 @@ def renewed(text: str) -> str:
 
 
 def plain_text(config: RunConfig) -> str:
-    """What tells one run from another, as TOML: no folder, devices, processes or time limit."""
-    return dumps(lasting(config).replace(run_dir="", overwrite=False, devices="1"))
+    """What tells one run from another, as TOML: no folder, devices, processes or time limit.
+
+    Nor where a plug-in lies: the run folder keeps its digest.
+    """
+    return dumps(lasting(config).replace(run_dir="", overwrite=False, devices="1", plugin=()))
 
 
 def lasting(config: RunConfig, minutes: float = 0.0) -> RunConfig:
@@ -614,4 +646,4 @@ def lasting(config: RunConfig, minutes: float = 0.0) -> RunConfig:
 def passing(values: Mapping[str, Any]) -> bool:
     """Whether flags say something of a process alone: ``--resume`` takes these and no others."""
     train = values.get("train", {})
-    return values.keys() <= {"distributed", "train"} and train.keys() <= {"max_minutes"}
+    return values.keys() <= {"distributed", "train", "plugin"} and train.keys() <= {"max_minutes"}

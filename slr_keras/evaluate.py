@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(words: Sequence[str], channel: Channel | None = None) -> int:
+    cli.use_plugins(words)
     options = _parser().parse(words)
     if options.list:
         options.list_presets = False

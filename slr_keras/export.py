@@ -51,6 +51,7 @@ def _parser() -> cli.Parser:
 
 
 def _command(words: Sequence[str], channel: Channel | None = None) -> int:
+    cli.use_plugins(words)
     options = _parser().parse(words)
     tell = reporter("json", channel) if channel else lambda _: None
     source = _source(options.target, options.which)

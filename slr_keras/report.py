@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     from slr_keras.terminal.console import reporter
 
+    cli.use_plugins(words)
     options = _parser().parse(words)
     tell = reporter("json", channel) if channel else lambda _: None
     _check_numbers(options)

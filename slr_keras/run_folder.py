@@ -11,18 +11,21 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import psutil
 
 from slr_keras import config as configs
 from slr_keras import texts
-from slr_keras.errors import RunError, UserError
+from slr_keras.errors import RunError, SettingError, UserError
 from slr_keras.protocol import events
+from slr_keras.settings import plugins
 
 COLUMNS = [field.name for field in dataclasses.fields(events.EpochEnded)]
+PLUGINS = "plugins.json"  # in plugins/, beside the copies
 TAIL = 16_384  # bytes of events.jsonl that tell how a run stands
 SETTLE = 0.05  # seconds after which, of two that begin at once, the last to write knows it
 CLOCK = 5.0  # seconds by which a process's start may seem to move when the clock is set
@@ -62,8 +65,8 @@ class RunFolder:
     """Paths and small files of one run.
 
     ``config.toml``, ``events.jsonl``, ``history.csv``, ``checkpoints/``, ``best.keras``,
-    ``final.keras``, ``curves.png``, ``summary.json``, ``tensorboard/``, ``savedmodel/``; and
-    ``run.lock`` while a trainer works on it.
+    ``final.keras``, ``curves.png``, ``summary.json``, ``tensorboard/``, ``savedmodel/``,
+    ``plugins/`` of a run with own parts; and ``run.lock`` while a trainer works on it.
     """
 
     def __init__(self, path: str | pathlib.Path):
@@ -89,6 +92,7 @@ class RunFolder:
                 folder._make_room(config.overwrite)
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
             folder.configure(config)
+            folder.keep_plugins(plugins.needed(config.plugin, config.chosen))
             folder["events.jsonl"].touch()
         except OSError as error:
             folder.discard()
@@ -110,6 +114,7 @@ class RunFolder:
             self["run.lock"].unlink(missing_ok=True)
             self["events.jsonl"].unlink(missing_ok=True)
             self["config.toml"].unlink(missing_ok=True)
+            shutil.rmtree(self["plugins"], ignore_errors=True)
             self["checkpoints"].rmdir()
             self.path.rmdir()
             if self.replaced:
@@ -223,9 +228,93 @@ class RunFolder:
             raise RunError(f"{path} is no run folder: it has no config.toml")
         return folder
 
-    def config(self) -> configs.RunConfig:
-        """The configuration the run was started with."""
-        return configs.load(file=self["config.toml"])
+    def config(self, changes: Mapping[str, Any] | None = None) -> configs.RunConfig:
+        """The configuration the run was started with; ``changes`` win over it.
+
+        Raises:
+            RunError: it takes a plug-in that is not loaded: this never loads one by itself.
+        """
+        table = configs.read_toml(self["config.toml"])
+        try:
+            return configs.load(values=configs.merge(table, changes or {}))
+        except SettingError as error:
+            missing = self.plugins_missing()
+            if missing:
+                raise RunError(self._asks_for(missing)) from error
+            raise
+
+    # -- plug-ins -----------------------------------------------------------------------------
+
+    def plugin_records(self) -> list[plugins.Record]:
+        """The plug-ins that the run was made with, as last agreed to.
+
+        Raises:
+            RunError: what the folder says of them is damaged.
+        """
+        path = self["plugins"] / PLUGINS
+        if not path.exists():
+            return []
+        try:
+            return [plugins.Record.read(row) for row in texts.from_json(path.read_bytes())]
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"{path} is damaged: {error}") from None
+
+    def keep_plugins(self, used: Sequence[plugins.Plugin]) -> None:
+        """Copy the source of plug-ins into the folder; nobody ever executes a copy for being there.
+
+        Raises:
+            OSError: the disk refused it.
+        """
+        if not used:
+            return
+        records = [plugins.Record.of(plugin) for plugin in used]
+        for plugin, record in zip(used, records, strict=True):
+            self[record.copy].parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self[record.copy], plugin.source)
+        rows = [dataclasses.asdict(record) for record in records]
+        write_atomically(self["plugins"] / PLUGINS, json.dumps(rows, indent=2).encode())
+
+    def plugins_missing(self) -> list[plugins.Record]:
+        """Those that are not loaded in this process, in whatever version."""
+        there = plugins.loaded()
+        return [record for record in self.plugin_records() if not any(map(record.is_of, there))]
+
+    def plugins_changed(self) -> list[plugins.Record]:
+        """Those that are loaded in another version than the run was made with."""
+        digests = {plugin.digest for plugin in plugins.loaded()}
+        missing = self.plugins_missing()
+        return [r for r in self.plugin_records() if r.sha256 not in digests and r not in missing]
+
+    def _asks_for(self, missing: Sequence[plugins.Record]) -> str:
+        given = " ".join(f"--plugin {record.name}" for record in missing)
+        copies = ", ".join(str(self[record.copy]) for record in missing)
+        return f"{self.path} was made with own parts: give {given} (kept as {copies})"
+
+    def use_plugins(self) -> None:
+        """Load the plug-ins of a run that goes on, unless the command has named them.
+
+        Raises:
+            RunError: one is gone, has changed, or lies in a run folder; naming it agrees to it.
+        """
+        for record in self.plugins_missing():
+            reason = record.obstacle()
+            if reason:
+                raise RunError(
+                    f"{self.path}: {record.name} {reason}. Go on with --plugin and the file that "
+                    f"is meant; as it was when the run began it is {self[record.copy]}"
+                )
+            plugins.use([record.name])
+
+    def agree_to_plugins(self) -> list[str]:
+        """Keep the versions that the command named from now on; what changed, a sentence each."""
+        changed = self.plugins_changed()
+        if changed:
+            records = self.plugin_records()
+            self.keep_plugins([p for p in plugins.loaded() if any(r.is_of(p) for r in records)])
+        return [
+            f"goes on with another {record.name} than before, which is {self[record.copy]}"
+            for record in changed
+        ]
 
     def append(self, event: events.Event) -> None:
         """Add a line to events.jsonl; kept for the next call when the disk refuses it.

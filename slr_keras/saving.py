@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from slr_keras.errors import ExportError, ModelError
 from slr_keras.export_formats import FORMATS
 from slr_keras.inference import in_float32
 
+MISSING = re.compile(r"Could not locate (?:class|function) '([^']+)'|Unknown layer: '?([\w>]+)")
 TOLERANCE = 1e-5
 BFLOAT16_TOLERANCE = 1 / 16  # between frameworks, of which each rounds in places of its own
 Tensor = Any
@@ -106,14 +108,25 @@ def load_model(path: str | pathlib.Path) -> Any:
         with keras.saving.custom_object_scope({"slr_keras>RobustClassifier": _Trained}):
             model = keras.models.load_model(path, compile=False)
     except Exception as error:  # what Keras, h5py and zipfile say of a damaged file is endless
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise ModelError(f"{path} cannot be read as a Keras model: {reason}") from error
+        raise ModelError(f"{path} cannot be read as a Keras model: {_reason(error)}") from error
     net = model.net if isinstance(model, _Trained) else networks.unwrapped(model)
     try:
         check_classifier(net)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     return net
+
+
+def _reason(error: Exception) -> str:
+    """Why Keras could not read a file; it names a class that it lacks at the end of a long text."""
+    found = MISSING.search(str(error))
+    if found:
+        name = found[1] or found[2]
+        return (
+            f"it needs the class {name!r}, which is not there. Give --plugin and the Python file "
+            "that defines it, with @keras.saving.register_keras_serializable above it"
+        )
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def export_saved_model(net: Any, path: str | pathlib.Path) -> None:

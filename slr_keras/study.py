@@ -25,7 +25,9 @@ MEMORY = 2.0  # GiB that a worker is allowed for
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run what is missing, write what came of it; returns the exit code."""
-    options = _parser().parse(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    cli.use_plugins(words)
+    options = _parser().parse(words)
     if options.list:
         for name in plan.shipped():
             print(f"{name:20} {plan.read(plan.find(name)).question}")

@@ -55,6 +55,7 @@ def _parser() -> cli.Parser:
 
 
 def _command(words: Sequence[str], channel: Channel | None = None) -> int:
+    cli.use_plugins(words)
     options = _parser().parse(words)
     if cli.answer_lists(options):
         return 0
@@ -63,7 +64,7 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     if options.resume and alien:
         raise UserError(
             "--resume goes on with the run's own settings: give no others but "
-            "--train.max_minutes and --distributed's"
+            "--train.max_minutes, --plugin and --distributed's"
         )
     given = configs.load(options.preset, options.config, values)
     return _train(given, options.resume, options.progress, channel)
@@ -81,6 +82,8 @@ def _train(
     from slr_keras.terminal import console
 
     found = RunFolder.open(resume) if resume else None
+    if found:
+        found.use_plugins()
     if not given.distributed.coordinator or (found and found.complete()):
         return _train_first(given, resume, progress, channel, None)
     from slr_keras.training.crew import Crew
@@ -132,6 +135,9 @@ def _train_first(
         settings = configs.lasting(folder.config() if resume else given, given.train.max_minutes)
         _check_needs(settings)
         with folder.lock():
+            for note in folder.agree_to_plugins():
+                report(events.Warned(note))
+                _note(folder, events.Warned(note), crew)
             summary = _execute(settings, folder, report, channel, bool(resume), crew)
     if isinstance(summary, int):
         return summary

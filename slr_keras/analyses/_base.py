@@ -82,6 +82,8 @@ class Analysis(Variant):
         keeps_images: who looks at its arrays wants to see the images; they are kept once.
     """
 
+    of_kind: ClassVar[str] = "analyses"
+    gives: ClassVar[tuple[str, ...]] = ("measure",)
     columns: ClassVar[dict[str, str]] = {}
     keeps_images: ClassVar[bool] = False
 

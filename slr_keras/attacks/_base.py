@@ -32,6 +32,8 @@ class Attack(Variant):
     compiles nothing: :meth:`run` computes with floats and does not branch on them.
     """
 
+    of_kind: ClassVar[str] = "attacks"
+    gives: ClassVar[tuple[str, ...]] = ("run",)
     ascends: ClassVar[bool] = True  # follows the gradient to the optimum of a linear model
     own_objective: ClassVar[bool] = False  # raises a loss of its own, whatever it is given
     training_only: ClassVar[bool] = False  # leaves the ball: no evaluation

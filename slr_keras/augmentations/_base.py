@@ -19,6 +19,8 @@ class Augmentation(Variant):
         levels: works on the 256 levels of a byte; images of other types are rounded to them.
     """
 
+    of_kind: ClassVar[str] = "augmentations"
+    gives: ClassVar[tuple[str, ...]] = ("draw",)
     width: ClassVar[int] = 0
     levels: ClassVar[bool] = False
 

@@ -59,6 +59,8 @@ class Source(Variant):
         ...         return Splits(x_train, y_train)
     """
 
+    of_kind: ClassVar[str] = "data"
+    gives: ClassVar[tuple[str, ...]] = ("load",)
     rank: ClassVar[int] = 0
 
     @classmethod

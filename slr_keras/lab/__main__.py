@@ -13,7 +13,9 @@ from slr_keras.terminal import cli
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until stdin ends; returns the exit code."""
     text = "Load models and attack single images, for the app: JSON lines on stdin and stdout."
-    cli.make_parser("lab", text).parse(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    cli.use_plugins(words)
+    cli.make_parser("lab", text).parse(words)
     with Channel.open("lab") as channel:
         return serve(channel)
 

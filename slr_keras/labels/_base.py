@@ -26,6 +26,7 @@ class Labels(Variant):
         timed: refinement depends on the epoch; else ``epoch`` is None in what follows.
     """
 
+    of_kind: ClassVar[str] = "labels"
     refines: ClassVar[bool] = False
     pulls: ClassVar[bool] = False
     timed: ClassVar[bool] = False

@@ -38,6 +38,7 @@ class Method(Variant):
         own_objective: the attack raises something else than the cross-entropy.
     """
 
+    of_kind: ClassVar[str] = "methods"
     adversarial: ClassVar[bool] = True
     both: ClassVar[bool] = False
     own_objective: ClassVar[bool] = False

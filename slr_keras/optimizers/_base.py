@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from slr_keras.settings.schema import Variant, setting
 
@@ -11,6 +11,9 @@ from slr_keras.settings.schema import Variant, setting
 @dataclasses.dataclass(frozen=True)
 class OptimizerSettings(Variant):
     """Settings from which a Keras optimiser is made."""
+
+    of_kind: ClassVar[str] = "optimizers"
+    gives: ClassVar[tuple[str, ...]] = ("build",)
 
     learning_rate: float = setting(0.1, help="learning rate before any schedule", above=0)
 

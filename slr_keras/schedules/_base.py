@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from slr_keras.settings.schema import Variant
 
@@ -11,6 +11,9 @@ from slr_keras.settings.schema import Variant
 @dataclasses.dataclass(frozen=True)
 class Schedule(Variant):
     """Settings from which the learning rate of every step follows."""
+
+    of_kind: ClassVar[str] = "schedules"
+    gives: ClassVar[tuple[str, ...]] = ("build",)
 
     def build(self, learning_rate: float, epochs: int, steps_per_epoch: int) -> Any:
         """A number or a Keras ``LearningRateSchedule`` over optimiser steps (from 0)."""

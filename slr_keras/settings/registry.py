@@ -15,6 +15,7 @@ from typing import Any
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.settings import schema
 
+HOME = "slr_keras."  # before the names of modules that ship
 KINDS = (
     "attacks",
     "methods",
@@ -28,13 +29,31 @@ KINDS = (
 )
 
 
+_own: dict[str, dict[str, Any]] = {}
+
+
 @functools.cache
 def variants(kind: str) -> dict[str, Any]:
     """``{name: settings class}`` of one kind, in the order of the names.
 
+    Those of plug-ins (:mod:`slr_keras.settings.plugins`) stand beside those that ship.
+
     >>> sorted(variants("attacks"))
     ['fgsm', 'pgd']
     """
+    return dict(sorted((shipped(kind) | _own.get(kind, {})).items()))
+
+
+def own(parts: dict[str, dict[str, Any]]) -> None:
+    """Let these, ``{kind: {name: class}}``, be all the variants that do not ship."""
+    _own.clear()
+    _own.update(parts)
+    variants.cache_clear()
+
+
+@functools.cache
+def shipped(kind: str) -> dict[str, Any]:
+    """``{name: settings class}`` of the files in the kind's folder."""
     package = importlib.import_module(f"slr_keras.{kind}")
     found: dict[str, Any] = {}
     for info in pkgutil.iter_modules(package.__path__):
@@ -42,12 +61,13 @@ def variants(kind: str) -> dict[str, Any]:
             continue
         module = importlib.import_module(f"{package.__name__}.{info.name}")
         for value in vars(module).values():
-            if _is_variant(value, module.__name__):
+            if is_variant(value, module.__name__):
                 found[value.name] = value
-    return dict(sorted(found.items()))
+    return found
 
 
-def _is_variant(value: Any, module: str) -> bool:
+def is_variant(value: Any, module: str) -> bool:
+    """Whether something of a module is a variant that this module defines."""
     return (
         isinstance(value, type)
         and issubclass(value, schema.Variant)
@@ -60,9 +80,13 @@ def get(kind: str, name: str) -> Any:
     """The class called ``name``; raises :class:`UserError` with the nearest name."""
     known = variants(kind)
     if name not in known:
-        one = {"analyses": "analysis"}.get(kind, kind.rstrip("s"))
-        raise UserError(f"unknown {one}: {name!r}.{did_you_mean(name, known)}")
+        raise UserError(f"unknown {singular(kind)}: {name!r}.{did_you_mean(name, known)}")
     return known[name]
+
+
+def singular(kind: str) -> str:
+    """One of a kind in a word: ``"attack"``."""
+    return {"analyses": "analysis"}.get(kind, kind.removesuffix("s"))
 
 
 def by_class_name(kind: str, attribute: str) -> Any:

@@ -142,9 +142,16 @@ class Settings:
 
 
 class Variant(Settings):
-    """Settings that are one of several of their kind, told apart by ``name``."""
+    """Settings that are one of several of their kind, told apart by ``name``.
+
+    Attributes:
+        of_kind: the kind, one of :data:`slr_keras.settings.registry.KINDS`; its base class says it.
+        gives: what a class of the kind has to define.
+    """
 
     name: typing.ClassVar[str] = ""
+    of_kind: typing.ClassVar[str] = ""
+    gives: typing.ClassVar[tuple[str, ...]] = ()
 
 
 @functools.cache

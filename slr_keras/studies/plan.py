@@ -12,9 +12,10 @@ from typing import Any
 from slr_keras import config as configs
 from slr_keras.errors import SettingError, UserError, did_you_mean
 from slr_keras.evaluation.specs import Ball, make_steps
+from slr_keras.settings import plugins
 
 SHIPPED = pathlib.Path(__file__).parent
-KEYS = ("name", "question", "base", "grid", "arm", "evaluation")
+KEYS = ("name", "question", "plugin", "base", "grid", "arm", "evaluation")
 EVALUATION: dict[str, Any] = {"attacks": ["clean", "pgd-20", "autoattack"], "num_samples": 1000}
 WHICH = ("best", "final")
 
@@ -115,6 +116,7 @@ def read(path: pathlib.Path, changes: Mapping[str, Any] | None = None) -> Study:
             f"{path}: [evaluation] takes attacks, num_samples and which (best, final), "
             f"received {', '.join(sorted(unknown)) or asked['which']}"
         )
+    plugins.use(_plugins(table))
     try:
         make_steps(asked["attacks"], Ball())
     except UserError as error:
@@ -151,6 +153,14 @@ def _check_kinds(path: pathlib.Path, table: Mapping[str, Any], asked: Mapping[st
         raise UserError(f"{path}: evaluation.num_samples: expected 1 or more, received {count!r}")
 
 
+def _plugins(table: Mapping[str, Any]) -> list[str]:
+    """The plug-ins that a file names for all runs, for an arm or along an axis."""
+    named = [table, table.get("base", {}), table.get("grid", {}), *table.get("arm", [])]
+    found = itertools.chain.from_iterable(_list(place.get("plugin", [])) for place in named)
+    flat = itertools.chain.from_iterable(map(_list, found))
+    return list(dict.fromkeys(name for name in flat if isinstance(name, str)))
+
+
 def _runs(path: pathlib.Path, table: Mapping[str, Any], changes: Mapping[str, Any]) -> list[Any]:
     grid = dict(_flat(table.get("grid", {})))
     seeds = _list(grid.pop("seed", [0]))
@@ -163,7 +173,14 @@ def _runs(path: pathlib.Path, table: Mapping[str, Any], changes: Mapping[str, An
         where = ", ".join(f"{key} {value}" for key, value in point)
         label = ", ".join(filter(None, [arm["name"], where]))
         own = {key: value for key, value in arm.items() if key != "name"}
-        layers = [_nested(table.get("base", {})), _nested(own), _nested(dict(point)), changes]
+        parts = {"plugin": _list(table.get("plugin", []))}
+        layers = [
+            parts,
+            _nested(table.get("base", {})),
+            _nested(own),
+            _nested(dict(point)),
+            changes,
+        ]
         runs.append(
             StudyRun(
                 f"{slug(label)}-seed{seed}", label, seed, _load(path, label, layers, seed), where
@@ -184,6 +201,8 @@ def _load(
     for layer in layers:
         own = dict(layer)
         preset = own.pop("preset", preset)
+        if "plugin" in own:
+            own["plugin"] = _list(own["plugin"])
         merged = configs.merge(merged, own)
     try:
         return configs.load(preset, values=configs.merge(merged, {"seed": seed}))

@@ -85,6 +85,7 @@ class Place:
         """What runs a stage; a begun run goes on. ``write`` its configuration where it is new."""
         run, folder = stage.run, self.run_dir(stage.run)
         python = [sys.executable, "-m"]
+        parts = [word for name in run.config.plugin for word in ("--plugin", name)]
         if stage.name == TRAIN:
             if (folder / "config.toml").is_file():
                 return [*python, "slr_keras.train", "--resume", str(folder), "--progress", "plain"]
@@ -97,7 +98,7 @@ class Place:
         out = str(self.evaluation(run, stage.name))
         asked = ["--attacks", *self.study.attacks, "--num-samples", str(self.study.num_samples)]
         return [*python, "slr_keras.evaluate", str(folder), "--which", stage.name, *asked,
-                "--out", out, "--progress", "plain"]  # fmt: skip
+                "--out", out, "--progress", "plain", *parts]  # fmt: skip
 
 
 def environment(threads: int) -> dict[str, str]:

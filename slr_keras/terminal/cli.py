@@ -6,12 +6,14 @@ Nothing here loads a framework: ``--help`` answers at once.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import io
 import os
+import pathlib
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from slr_keras import config as configs
@@ -22,12 +24,13 @@ from slr_keras.errors import (
     UserError,
     did_you_mean,
 )
-from slr_keras.settings import registry, schema
+from slr_keras.settings import plugins, registry, schema
 
 if TYPE_CHECKING:
     from slr_keras.protocol.channel import Channel
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+PLUGIN = "plugin"  # the setting, the flag and the key of TOML files
 INSTALLED = "slr-keras"  # the command where the package is installed
 MODES = ("auto", "bar", "plain", "quiet")
 MODES_HELP = "bar for terminals, plain for logs, quiet [auto: bar or plain]"
@@ -67,15 +70,56 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(program: str, description: str, **options: Any) -> Parser:
-    """A parser for ``python -m slr_keras.<program>``, or ``slr-keras <program>``."""
+    """A parser for ``python -m slr_keras.<program>``, or ``slr-keras <program>``.
+
+    It takes ``--plugin``. Call :func:`use_plugins` first: flags of own parts are then known.
+    """
     installed = os.path.splitext(os.path.basename(sys.argv[0]))[0] == INSTALLED
-    return Parser(
+    parser = Parser(
         prog=f"{INSTALLED} {program}" if installed else f"python -m slr_keras.{program}",
         description=description,
         allow_abbrev=False,
         formatter_class=_Formatter,
         **options,
     )
+    item = next(item for item in configs.settings() if item.path == PLUGIN)
+    parser.add_argument(
+        f"--{PLUGIN}",
+        action="append",
+        default=argparse.SUPPRESS,
+        metavar="FILE.py|MODULE",
+        help=item.facts.help,
+    )
+    return parser
+
+
+def use_plugins(words: Sequence[str]) -> None:
+    """Load the plug-ins that a command line names, itself or in a TOML file, and installed ones.
+
+    What is wrong with installed ones is a warning; those that were named have to hold.
+
+    Raises:
+        UserError: see :func:`slr_keras.settings.plugins.use`.
+    """
+    parser = Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument(f"--{PLUGIN}", action="append", default=[])
+    known, rest = parser.parse_known_args(list(words))
+    named = [name for word in rest if word.endswith(".toml") for name in _named_in(word)]
+    there = "keras" in sys.modules
+    with _hushed(unless=lambda: there or "keras" not in sys.modules):
+        wrong = plugins.use_installed()
+        plugins.use(dict.fromkeys([*named, *known.plugin]))
+    for sentence in wrong:
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
+def _named_in(file: str) -> list[str]:
+    """What a TOML file says of plug-ins; what is wrong with it is said when it is read."""
+    try:
+        names = configs.read_toml(pathlib.Path(file)).get(PLUGIN, [])
+    except UserError:
+        return []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -91,7 +135,7 @@ def add_settings(parser: Parser, sections: Sequence[str] | None = None) -> None:
     """
     merged: dict[str, list[schema.Setting]] = {}
     for item in configs.settings():
-        if sections is None or item.section in sections:
+        if item.path != PLUGIN and (sections is None or item.section in sections):
             merged.setdefault(item.path, []).append(item)
     groups: dict[str, Any] = {}
     for path, items in merged.items():
@@ -164,7 +208,8 @@ def answer_lists(namespace: argparse.Namespace) -> bool:
         return True
     if namespace.list:
         for name, cls in registry.variants(LISTS[namespace.list]).items():
-            described = sys.modules[cls.__module__] if namespace.list in SOURCED else cls
+            ships = cls.__module__.startswith(registry.HOME)
+            described = sys.modules[cls.__module__] if ships and namespace.list in SOURCED else cls
             print(f"{name:28} {_first_line(described.__doc__ or '')}")
         return True
     return False
@@ -175,23 +220,28 @@ def _first_line(text: str) -> str:
 
 
 def import_framework() -> None:
-    """Import Keras and its backend without the native libraries' chatter on stderr.
-
-    What they say is printed after all if the import fails.
-    """
+    """Import Keras and its backend without the native libraries' chatter on stderr."""
     from slr_keras import backend
 
+    with _hushed():
+        backend.warm_up()
+
+
+@contextlib.contextmanager
+def _hushed(unless: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Keep what is said on stderr, also by native code; it is passed on after a failure."""
     sys.stderr.flush()
-    kept = os.dup(2)
+    kept, failed = os.dup(2), True
     with tempfile.TemporaryFile() as chatter:
         os.dup2(chatter.fileno(), 2)
         try:
-            backend.warm_up()
-        except BaseException:
-            chatter.seek(0)
-            os.write(kept, chatter.read())
-            raise
+            yield
+            failed = False
         finally:
+            sys.stderr.flush()
+            if failed or unless():
+                chatter.seek(0)
+                os.write(kept, chatter.read())
             os.dup2(kept, 2)
             os.close(kept)
 

@@ -42,8 +42,7 @@ def find(path: str, which: str, values: dict[str, Any]) -> Target:
     file = model_file(path, which)
     if pathlib.Path(path).is_dir():
         folder = RunFolder.open(path)
-        merged = configs.merge(configs.read_toml(folder["config.toml"]), values)
-        return Target(file, folder, configs.load(values=merged))
+        return Target(file, folder, folder.config(values))
     if "name" not in values.get("data", {}):
         raise UserError(f"{path} says nothing of its data: give --data.name")
     return Target(file, None, configs.load(values=values))

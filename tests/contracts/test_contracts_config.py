@@ -122,7 +122,8 @@ def of_wrong_type(item):
     common = [True, None, {"a": 1}, "many"]
     if item.type in (int, float):
         return [*common, [1]] + ([1.5, "1"] if item.type is int else [])
-    return [*common, 1, ["many"], [True], [None], [[1]]]
+    texts = item.type == tuple[str, ...]
+    return [*common, 1, *([] if texts else [["many"]]), [True], [None], [[1]]]
 
 
 BAD = [
