@@ -28,8 +28,7 @@ def checked(splits: Splits) -> Splits:
         done |= _pair(split, x, y)
     _check_shapes(done)
     done["class_names"] = _class_names(splits.class_names, done)
-    splits = splits.replace(**done)
-    return with_dark_note(_with_absent_note(splits))
+    return splits.replace(**done)
 
 
 def _pair(split: str, x: Any, y: Any) -> dict[str, np.ndarray]:
@@ -150,24 +149,3 @@ def _invented(y: np.ndarray) -> tuple[str, ...]:
             f"{absent}; renumber the classes 0, 1, 2, ... or give class_names"
         )
     return tuple(str(label) for label in present)
-
-
-def _with_absent_note(splits: Splits) -> Splits:
-    names = splits.class_names or ()
-    absent = np.flatnonzero(np.bincount(splits.y_train, minlength=len(names)) == 0)
-    if not len(absent):
-        return splits
-    listed = ", ".join(names[label] for label in absent)
-    return splits.noted(f"no training image shows these classes: {listed}")
-
-
-def with_dark_note(splits: Splits) -> Splits:
-    """Notes that the images are nearly black; an unread stream is left alone."""
-    if isinstance(splits.x_train, Streamed):
-        return splits
-    if splits.x_train.dtype != np.uint8 or splits.x_train.max() > 1:
-        return splits
-    return splits.noted(
-        "x_train holds no whole number above 1 and is read as nearly black (1/255); "
-        "for black and white images give float32 0.0 and 1.0"
-    )

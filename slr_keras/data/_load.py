@@ -1,4 +1,4 @@
-"""From settings to a data set: find the source, check, cut, thin, read, mislabel."""
+"""From settings to a data set: find the source, check, cut, thin, read, look, mislabel."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras.data._checks import checked, with_dark_note
+from slr_keras.data._checks import checked
 from slr_keras.data._dataset import Dataset
+from slr_keras.data._look import findings
 from slr_keras.data._settings import DataSettings
 from slr_keras.data._source import Splits
 from slr_keras.data._split import balanced, hold_out, mislabel
@@ -27,8 +28,8 @@ def load(settings: DataSettings, seed: int, *, read: bool = True) -> Dataset:
         settings: what to read and what to do to it.
         seed: decides the validation cut, the subset and the label noise; the test split is the
             same for every seed.
-        read: False leaves image files and records unread, for who needs a few of them: see
-            :func:`read_images`.
+        read: False leaves image files and records unread and looks at nothing, for who needs a
+            few of them: see :func:`read_images`.
 
     Raises:
         DataError: not found, unreadable, or outside what models take.
@@ -104,8 +105,7 @@ def _read(splits: Splits, stream: str) -> Splits:
     if not unread:
         return splits
     if not wanted(stream, size):
-        read = {name: np.asarray(x) for name, x in unread.items()}
-        return with_dark_note(splits.replace(**read))
+        return splits.replace(**{name: np.asarray(x) for name, x in unread.items()})
     if stream == "on":
         return splits
     return splits.noted(
@@ -144,6 +144,8 @@ def _thinned(splits: Splits, count: int, seed: int) -> Splits:
 
 def _finished(splits: Splits, settings: DataSettings, seed: int, read: bool = True) -> Dataset:
     splits = _read(splits, settings.stream) if read else splits
+    if read and settings.check:
+        splits = splits.replace(notes=(*splits.notes, *findings(splits)))
     names = splits.class_names or ()
     clean = splits.y_train
     given, noisy = mislabel(clean, len(names), settings.label_noise, settings.noise_kind, seed)

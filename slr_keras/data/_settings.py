@@ -13,8 +13,8 @@ class DataSettings(Settings):
     """Which data set, and what is done to its training part.
 
     The order is: check, cut off validation, keep ``train_samples``, read the images of these,
-    change labels. All of it is a function of the data and the run's seed; what the test split
-    holds depends on neither the seed nor these steps.
+    look at them, change labels. All of it is a function of the data and the run's seed; what the
+    test split holds depends on neither the seed nor these steps.
 
     Example:
         >>> DataSettings(name="cifar10", augment="crop-flip").val_fraction
@@ -71,6 +71,13 @@ class DataSettings(Settings):
         help="use only so many training images, as many of each class as possible, chosen "
         "after the validation cut; 0 means all",
         at_least=0,
+    )
+    check: bool = setting(
+        True,
+        label="Look at the data",
+        help="look once for what is probably a mistake, and say so: classes without images or "
+        "with few, images that also train, contradicting labels, images of one colour, narrow "
+        "ranges; of images that stay on disk the labels alone",
     )
     augment: str = setting(
         "none",

@@ -146,14 +146,3 @@ def test_refused_splits(changes, message):
     with pytest.raises(DataError, match=f"^mine: {message}") as error:
         prepare(good(**changes), DataSettings(name="mine", val_fraction=0), 0)
     assert "\n" not in str(error.value)
-
-
-def test_classes_without_training_images_are_noted():
-    done = checked(good(class_names=("a", "b", "c", "d", "e")))
-    assert len(done.class_names) == 5
-    assert done.notes == ("no training image shows these classes: d, e",)
-
-
-def test_black_and_white_as_whole_numbers_is_noted():
-    assert "nearly black" in checked(good(x_train=grey(value=1))).notes[0]
-    assert not checked(good(x_train=grey(value=1, dtype=np.float32))).notes

@@ -19,6 +19,7 @@ MODULES = (
     "_settings",
     "_dataset",
     "_load",
+    "_look",
     "_split",
     "_batches",
     "_stream",

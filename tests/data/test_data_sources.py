@@ -8,7 +8,9 @@ from slr_keras.errors import DataError
 
 
 def load_plain(name, **changes):
-    return load(DataSettings(name=str(name), **({"val_fraction": 0} | changes)), seed=0)
+    return load(
+        DataSettings(name=str(name), **({"val_fraction": 0, "check": False} | changes)), seed=0
+    )
 
 
 def arrays(n=30):
