@@ -1,0 +1,44 @@
+"""Networks that are told by what they are called: an application, a file, an earlier run."""
+
+from __future__ import annotations
+
+import pathlib
+
+from slr_keras.errors import SettingError
+from slr_keras.models._pretrained import Pretrained
+from slr_keras.models.applications import PREFIX, Application
+from slr_keras.models.keras_file import KerasFile
+
+NETWORKS = ("best.keras", "final.keras")  # of a run folder, in order of preference
+STAND_INS: dict[str, type[Pretrained]] = {
+    cls.stand_in: cls.of(cls.stand_in) for cls in (Application, KerasFile)
+}
+
+
+def find(name: str) -> type[Pretrained] | None:
+    """The architecture behind a name, or None if it is no such name.
+
+    A run folder is its best network, else its final one: a configuration that names the file can
+    be read when the run is gone.
+
+    Raises:
+        SettingError: a run folder without a network.
+
+    Example:
+        >>> find("applications/MobileNetV3Small")().weights
+        'none'
+        >>> find("mine.keras")().new_head
+        False
+    """
+    if name.startswith(PREFIX):
+        return Application.of(name)
+    if name.endswith(".keras"):
+        return KerasFile.of(name)
+    folder = pathlib.Path(name)
+    if not (folder / "config.toml").is_file():
+        return None
+    for file in NETWORKS:
+        if (folder / file).is_file():
+            return KerasFile.of(str(folder / file))
+    missing = " or ".join(NETWORKS)
+    raise SettingError("model.name", f"the run {name} has no network yet: no {missing}")
