@@ -1,6 +1,5 @@
-"""What every registered label scheme keeps to; a new file in labels/ is tested here."""
+"""Label schemes by hand, and in combination; what each keeps to: test_contracts_parts.py."""
 
-import keras
 import numpy as np
 import pytest
 
@@ -15,50 +14,6 @@ from slr_keras.methods import slr
 from slr_keras.methods.at import AT
 from slr_keras.methods.standard import Standard
 from slr_keras.methods.trades import TRADES
-from slr_keras.optimizers import SGD
-from slr_keras.settings import registry
-from tests.contracts.test_contracts_methods import small_classifier
-
-LABELS = registry.variants("labels")
-every_scheme = pytest.mark.parametrize("cls", LABELS.values(), ids=LABELS)
-
-
-def distributions(rng, rows, classes):
-    return rng.dirichlet(np.ones(classes), rows).astype("float32")
-
-
-@every_scheme
-def test_soft_labels_stay_distributions(cls, rng):
-    row, p, q = (keras.ops.convert_to_tensor(distributions(rng, 20, 5)) for _ in range(3))
-    given = np.array(cls().given(np.eye(5, dtype="float32")[rng.integers(0, 5, 20)]))
-    epoch = keras.ops.convert_to_tensor(95.0)
-    new = np.array(cls().refine(row, p, q, epoch))
-    soft = keras.ops.convert_to_tensor(np.log(new) if cls().teacher else new)
-    mixed = cls().target(soft, keras.ops.convert_to_tensor(given), epoch)
-    for t in (given, new, np.array(mixed)):
-        assert (t >= 0).all()
-        np.testing.assert_allclose(t.sum(1), 1, atol=1e-6)
-
-
-@every_scheme
-def test_what_refines_says_when(cls):
-    epochs = [cls().refining(epoch) for epoch in range(1, 201)]
-    assert any(epochs) == (cls.refines or cls().teacher > 0)
-    assert epochs == sorted(epochs)  # once begun it goes on
-
-
-@pytest.mark.parametrize("name", [n for n, cls in LABELS.items() if hasattr(cls(), "start_epoch")])
-def test_before_its_start_a_scheme_is_the_plain_method(name, digits):
-    x, y = digits[0][:32], digits[1][:32]
-    weights = []
-    for labels in (LABELS[name](start_epoch=3), Hard()):
-        model = small_classifier(TRADES(), 32, labels=labels, attack=PGD(eps=0.1, steps=2))
-        model.compile(optimizer=SGD(0.05), run_eagerly=True)
-        model.begin_epoch(2)
-        model.train_on_batch({"image": x, "index": np.arange(32, dtype="int32")}, y)
-        weights.append(model.net.get_weights())
-    for mine, plain in zip(*weights, strict=True):
-        np.testing.assert_array_equal(mine, plain)
 
 
 def test_smoothing_by_hand():

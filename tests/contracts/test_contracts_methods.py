@@ -1,4 +1,4 @@
-"""What every registered training method keeps to; a new file in methods/ is tested here."""
+"""Methods by hand and against each other; what each keeps to: test_contracts_parts.py."""
 
 import random
 
@@ -10,27 +10,12 @@ from slr_keras import backend
 from slr_keras.attacks.pgd import PGD
 from slr_keras.batch_norm import BatchNorm
 from slr_keras.labels import slr
-from slr_keras.methods._base import Outputs
 from slr_keras.methods.at import AT
 from slr_keras.methods.slr import SLR
 from slr_keras.optimizers import SGD
-from slr_keras.settings import registry
 from slr_keras.training.robust_classifier import RobustClassifier
 
-METHODS = registry.variants("methods")
-every_method = pytest.mark.parametrize("cls", METHODS.values(), ids=METHODS)
 PGD2 = PGD(eps=0.1, step_size=0.05, steps=2)
-
-
-def distributions(rng, rows, classes):
-    return rng.dirichlet(np.ones(classes), rows).astype("float32")
-
-
-tensor = keras.ops.convert_to_tensor
-
-
-def gradient(function, x):
-    return np.array(backend.input_gradient(function, tensor(x)))
 
 
 def small_classifier(method, num_samples, seed=0, attack=PGD2, **options):
@@ -43,84 +28,6 @@ def small_classifier(method, num_samples, seed=0, attack=PGD2, **options):
     model = RobustClassifier(net, num_samples=num_samples, **options)
     model.compile(optimizer=SGD(learning_rate=0.1, momentum=0.9, l2=5e-4))
     return model
-
-
-def both(z, clean):
-    return Outputs(tensor(z), tensor(clean))
-
-
-@every_method
-def test_loss_is_finite_at_extreme_logits(cls, rng):
-    z, clean = rng.choice([-1e4, 0.0, 1e4], size=(2, 50, 5)).astype("float32")
-    label = rng.integers(0, 5, 50)
-    for t in (np.eye(5, dtype="float32")[label], distributions(rng, 50, 5)):
-        loss = np.array(cls().loss(both(z, clean), t, label))
-        assert loss.shape == (50,)
-        assert np.isfinite(loss).all() and (loss >= 0).all()
-
-
-@every_method
-def test_gradient_is_finite_at_extreme_logits(cls, rng):
-    z, clean = rng.choice([-1e4, 0.0, 1e4], size=(2, 50, 5)).astype("float32")
-    target, label = distributions(rng, 50, 5), rng.integers(0, 5, 50)
-    for found in (
-        gradient(lambda z: cls().loss(both(z, clean), target, label), z),
-        gradient(lambda clean: cls().loss(both(z, clean), target, label), clean),
-    ):
-        assert np.isfinite(found).all()
-
-
-@every_method
-@pytest.mark.parametrize("which", [0, 1], ids=["adversarial", "clean"])
-def test_gradient_agrees_with_finite_differences(cls, which, rng):
-    """Into both branches: a gradient that is stopped on the way differs."""
-    logits = rng.normal(0, 2, (2, 6, 5)).astype("float32")
-    target, label, h = distributions(rng, 6, 5), rng.integers(0, 5, 6), 1e-2
-
-    def loss(moved):
-        parts = list(logits)
-        parts[which] = moved
-        return cls().loss(both(*parts), target, label)
-
-    at = logits[which]
-    found, measured = gradient(loss, at) if which == 0 or cls.both else 0 * at, np.empty((6, 5))
-    for k in range(5):
-        up, down = at.copy(), at.copy()
-        up[:, k] += h
-        down[:, k] -= h
-        rise = np.float64(loss(up)) - np.float64(loss(down))
-        measured[:, k] = rise / (up[:, k] - down[:, k]).astype("float64")
-    np.testing.assert_allclose(found, measured, atol=1e-3)
-
-
-@every_method
-def test_attack_raises_what_the_method_says(cls, rng):
-    """Each step of PGD raises the objective on a linear model."""
-    weights = tensor(rng.normal(size=(12, 5)).astype("float32"))
-
-    def logits(x):
-        return keras.ops.reshape(x, (-1, 12)) @ weights
-
-    x, y = rng.random((20, 2, 2, 3), "float32"), rng.integers(0, 5, 20).astype("int32")
-    objective = cls().objective(logits, tensor(x), y)
-    start = np.clip(x + 1e-3 * rng.normal(size=x.shape).astype("float32"), 0, 1)
-    attack = PGD(eps=0.1, step_size=0.02, steps=5)
-    found = attack.perturb(objective, tensor(x), tensor(start))
-    before, after = (keras.ops.convert_to_numpy(objective(at)) for at in (tensor(start), found))
-    assert (after > before).all()
-
-
-@every_method
-def test_one_step_trains_and_reports(cls, digits):
-    x, y = digits[0][:32], digits[1][:32]
-    model = small_classifier(cls(), 32)
-    before = [w.copy() for w in model.net.get_weights()]
-    model.begin_epoch(200)
-    inputs = {"image": x, "index": np.arange(32, dtype="int32")}
-    logs = model.train_on_batch(inputs, y, return_dict=True)
-    assert np.isfinite(list(logs.values())).all()
-    assert all((a != b).any() for a, b in zip(before, model.net.get_weights(), strict=True))
-    assert model.method.adversarial == ("robust_accuracy" in logs)
 
 
 OFF = {
