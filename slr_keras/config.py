@@ -11,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import pathlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeGuard
 
 from slr_keras import texts
 from slr_keras.attacks._base import Attack
@@ -36,6 +36,10 @@ from slr_keras.settings.schema import Settings, setting
 
 LABELS_HARDLY_MOVE = 0.5  # share of the given label that is left after the last epoch
 ENOUGH_SAMPLES = 400  # 95 % half-width below 5 percentage points
+NO_VALIDATION = (
+    "there are no validation images whose robust accuracy could be waited for; leave it out, or "
+    "set data.val_fraction"
+)
 MEET = "expected HOST:PORT of process 0, or auto"
 PRESETS = pathlib.Path(__file__).parent / "presets"
 
@@ -54,6 +58,14 @@ class TrainSettings(Settings):
         help="longest time between checkpoints; one is written after every epoch in any case",
         unit="minutes",
         above=0,
+    )
+    patience: int = setting(
+        0,
+        label="Patience",
+        help="end after so many epochs in which robust accuracy on validation images was not the "
+        "best so far; 0: train all epochs",
+        unit="epochs",
+        at_least=0,
     )
     max_minutes: float = setting(
         0.0,
@@ -123,6 +135,21 @@ class EvalSettings(Settings):
     batch_size: int = setting(
         250, label="Images at once", help="images per evaluation batch", unit="images", at_least=1
     )
+    masking_every: int = setting(
+        10,
+        label="Look for masked gradients every",
+        help="after every so many epochs a few validation images meet attacks of another kind, as "
+        "often as 3 % of the time allow; 0: never",
+        unit="epochs",
+        at_least=0,
+    )
+    masking_samples: int = setting(
+        50,
+        label="Images of that",
+        help="validation images that meet them",
+        unit="images",
+        at_least=10,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,6 +209,12 @@ class EmaSettings(Settings):
         label="First averaged epoch",
         help="first epoch averaged; the usual one follows the first decay",
         at_least=1,
+    )
+    warmup: bool = setting(
+        True,
+        label="Begin with a short memory",
+        help="at step t of the average its decay is at most (1 + t) / (10 + t), so that it leaves "
+        "its start in a short run too",
     )
 
 
@@ -359,6 +392,7 @@ class RunConfig(Settings):
         self.method.check_attack(self.attack, self.method.scheme(self.labels))
         if self.swa.start_epoch:
             self._check_swa()
+        self._check_lengths()
         if self.analysis.names and self.distributed.coordinator:
             raise SettingError("analysis.record", "several processes record none: leave it out")
         if self.attack_precision == "auto" and self.distributed.coordinator:
@@ -369,6 +403,15 @@ class RunConfig(Settings):
             raise SettingError("devices", f"expected 1 or more, or all, received {self.devices!r}")
         if self.distributed.coordinator and self.devices not in ("1", "all"):
             raise SettingError("devices", "several processes share a batch on all: leave it out")
+
+    def _check_lengths(self) -> None:
+        warm, epochs = self.attack.warmup_epochs, self.train.epochs
+        if warm > epochs:
+            raise SettingError(
+                "attack.warmup_epochs",
+                f"expected at most the run's {epochs} epochs, received {warm}: the radius would "
+                "never be reached",
+            )
 
     def _check_swa(self) -> None:
         if self.swa.start_epoch > self.train.epochs:
@@ -598,7 +641,7 @@ def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _are_texts(value: Any) -> bool:
+def _are_texts(value: Any) -> TypeGuard[Sequence[str]]:
     return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
 
 
@@ -621,10 +664,21 @@ def dumps(config: RunConfig) -> str:
     return tomli_w.dumps(schema.to_dict(config))
 
 
+def as_before(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A complete configuration of another version as it is meant today.
+
+    What it did not know has its default, but for what is on today and was not there.
+    """
+    ema = table.get("ema")
+    if not isinstance(ema, Mapping) or "warmup" in ema:
+        return dict(table)
+    return {**table, "ema": {**ema, "warmup": False}}
+
+
 def renewed(text: str) -> str:
-    """:func:`plain_text` of another version: settings that it did not know have their defaults."""
+    """:func:`plain_text` of another version, see :func:`as_before`."""
     try:
-        return plain_text(load(values=texts.from_toml(text)))
+        return plain_text(load(values=as_before(texts.from_toml(text))))
     except ValueError:
         return text
 

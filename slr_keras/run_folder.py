@@ -29,7 +29,12 @@ PLUGINS = "plugins.json"  # in plugins/, beside the copies
 TAIL = 16_384  # bytes of events.jsonl that tell how a run stands
 SETTLE = 0.05  # seconds after which, of two that begin at once, the last to write knows it
 CLOCK = 5.0  # seconds by which a process's start may seem to move when the clock is set
-OF_AN_EPOCH = (events.EpochEnded, events.CatastrophicOverfitting, events.AnalysisMeasured)
+OF_AN_EPOCH = (
+    events.EpochEnded,
+    events.CatastrophicOverfitting,
+    events.AnalysisMeasured,
+    events.Diagnosed,
+)
 ENDS: dict[type[events.Event], str] = {
     events.RunEnded: "done",
     events.RunStopped: "stopped",
@@ -234,7 +239,7 @@ class RunFolder:
         Raises:
             RunError: it takes a plug-in that is not loaded: this never loads one by itself.
         """
-        table = configs.read_toml(self["config.toml"])
+        table = configs.as_before(configs.read_toml(self["config.toml"]))
         try:
             return configs.load(values=configs.merge(table, changes or {}))
         except SettingError as error:
@@ -346,6 +351,10 @@ class RunFolder:
         """Where catastrophic overfitting was told; None if it was not."""
         told = (e for e in self._told() if isinstance(e, events.CatastrophicOverfitting))
         return next(told, None)
+
+    def diagnoses(self) -> list[events.Diagnosed]:
+        """What was told to go wrong, in order."""
+        return [event for event in self._told() if isinstance(event, events.Diagnosed)]
 
     def analyses(self) -> list[events.AnalysisMeasured]:
         """What was recorded of analyses, in order."""

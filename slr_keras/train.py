@@ -28,6 +28,10 @@ Exit codes: 0 done, or left because a window asked; 1 failed; 2 bad input; 75 st
 limit, --train.max_minutes; 130 and 143 by SIGINT and SIGTERM. What was stopped goes on with
 --resume."""
 
+NOTHING = (
+    "nothing was learned: clean accuracy was at chance after every epoch, see the warnings above"
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, train, print the table; returns the exit code."""
@@ -150,6 +154,8 @@ def _train_first(
     out.print(f"curves {folder['curves.png']}", soft_wrap=True, highlight=False)
     if folder["savedmodel"].exists():
         out.print(f"SavedModel {folder['savedmodel']}", soft_wrap=True, highlight=False)
+    if not summary["learned"]:
+        out.print(NOTHING, soft_wrap=True, highlight=False)
     return 0
 
 

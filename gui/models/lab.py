@@ -441,7 +441,8 @@ def attack_names() -> list[str]:
 def attack_rows(name: str) -> list[Setting]:
     """The settings of an attack, with their facts; the direction follows from the target."""
     cls = registry.get("attacks", name)
-    return [row for row in schema.walk(cls, registry.variants) if row.name != "targeted"]
+    elsewhere = ("targeted", "warmup_epochs")  # a button, and nothing outside training
+    return [row for row in schema.walk(cls, registry.variants) if row.name not in elsewhere]
 
 
 def is_distance(row: Setting) -> bool:

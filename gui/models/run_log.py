@@ -22,6 +22,7 @@ _KEPT: dict[bytes, type[events.Event]] = {
         events.RunStarted,
         events.Warned,
         events.CatastrophicOverfitting,
+        events.Diagnosed,
         events.NonFiniteLoss,
         events.Failed,
     )
@@ -35,6 +36,7 @@ class RunLog:
         epochs: finished epochs in order; an epoch that was run again replaces its first version.
         warnings: what the run warned of, each sentence once.
         catastrophe: where catastrophic overfitting was told; None if it was not.
+        diagnoses: what was told to go wrong, in order.
         failure: why the run cannot go on; empty while it can.
         started: time of the first line, seconds since 1970.
         device: where the run computes.
@@ -51,6 +53,7 @@ class RunLog:
         self.epochs.clear()  # in place: others hold this list
         self.warnings: list[str] = []
         self.catastrophe: events.CatastrophicOverfitting | None = None
+        self.diagnoses: list[events.Diagnosed] = []
         self.failure = self.device = ""
         self.started: float | None = None
         self.bad_lines = self.newer = 0
@@ -126,6 +129,8 @@ class RunLog:
         elif isinstance(event, events.Warned):
             if isinstance(event, events.CatastrophicOverfitting):
                 self.catastrophe = event
+            if isinstance(event, events.Diagnosed):
+                self.diagnoses.append(event)
             if str(event.message) not in self.warnings:
                 self.warnings.append(str(event.message))
         elif isinstance(event, (events.NonFiniteLoss, events.Failed)):

@@ -20,7 +20,7 @@ from slr_keras import run_folder, texts
 from slr_keras.config import RunConfig
 from slr_keras.errors import UserError
 from slr_keras.protocol import wire
-from slr_keras.protocol.events import CatastrophicOverfitting, EpochEnded
+from slr_keras.protocol.events import CatastrophicOverfitting, Diagnosed, EpochEnded
 from slr_keras.settings import schema
 
 from .run_log import RunLog
@@ -81,6 +81,7 @@ class RunRecord:
         problem: what could not be read, a sentence; empty when all is well.
         warnings: what the run warned of.
         catastrophe: where catastrophic overfitting was told; None if it was not.
+        diagnoses: what was told to go wrong, in order.
         failure: why it cannot go on; empty while it can.
         device: where it computes.
     """
@@ -97,6 +98,7 @@ class RunRecord:
     problem: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
     catastrophe: CatastrophicOverfitting | None = None
+    diagnoses: list[Diagnosed] = dataclasses.field(default_factory=list)
     failure: str = ""
     device: str = ""
     _cache: tuple[tuple[object, ...], Figures] | None = dataclasses.field(
@@ -450,7 +452,7 @@ class _Reader:
             problem = f"{lines} of events.jsonl could not be read and were passed over."
         self._problems["events"] = problem
         record.warnings, record.failure, record.device = log.warnings, log.failure, log.device
-        record.catastrophe = log.catastrophe
+        record.catastrophe, record.diagnoses = log.catastrophe, log.diagnoses
         record.started = log.started or _date(self._now[0]) or _date(self._now[1])
 
     def _read_own(self) -> None:

@@ -35,12 +35,14 @@ from ..models.run_store import RunRecord
 from ..models.shown import ShownRun, ShownRuns
 from . import figure, readout
 from .chart_controls import ChartControls
+from .diagnosis_card import DiagnosisCard
 from .legend import Entry, Legend
 from .plots import Chart, Mark, Pen
 
 REPAINT_MS = 100
 FINE = 3000  # so many points on screen are drawn antialiased and two pixels wide
 POINTS = 20_000  # points on screen, all curves together
+OWN_MARKS = ("robust_overfitting",)  # the charts say it themselves
 BANDS = 4  # with more runs, bands and onset lines cover each other
 EMPTY = "Start a run or choose one under Runs; its accuracy appears here after the first epoch."
 HARD = "Hard labels: nothing softens them."
@@ -293,6 +295,7 @@ class ChartsPanel(QWidget):
         self._headline.setAccessibleName("Robust overfitting")
         self._headline.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._headline.setContentsMargins(4, 2, 4, 0)
+        self.diagnosis = DiagnosisCard()
         self._series_legend = Legend("Series")
         self._runs_legend = Legend("Runs")
         self._series_legend.toggled.connect(self._series_toggled)
@@ -310,6 +313,7 @@ class ChartsPanel(QWidget):
         inner = QVBoxLayout(page)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(4)
+        inner.addWidget(self.diagnosis)
         inner.addWidget(self._headline)
         inner.addLayout(bar)
         inner.addWidget(self._runs_legend)
@@ -525,19 +529,26 @@ class ChartsPanel(QWidget):
             elif since is not None:
                 text = f"overfitting since {since}"
                 marks.append(Mark(since, text, self._hue(run, c.bad), at=0.915, dash=_SOLID))
+            marks += [
+                Mark(one.epoch, one.title, self._hue(run, c.warn), at=0.83, dash=_SOLID)
+                for one in run.record.diagnoses
+                if one.epoch and one.diagnosis not in OWN_MARKS
+            ]
         self.accuracy.mark(marks)
 
     def _show_headline(self) -> None:
-        c = self._colours
+        c, shown = self._colours, self.runs.visible
+        told = shown[0].record.diagnoses if len(shown) == 1 else []
+        self.diagnosis.show_diagnoses([d for d in told if d.diagnosis not in OWN_MARKS])
         hues = {onset.SINCE: c.bad, onset.WATCH: c.warn}
-        told = self._headlines(self.runs.visible)
+        sentences = self._headlines(shown)
         self._headline.setText(
             "<br>".join(
                 f"<span style='color:{hues.get(state, c.text)}'>{_bold_head(text)}</span>"
-                for text, state in told
+                for text, state in sentences
             )
         )
-        self._headline.setAccessibleDescription(" ".join(text for text, _ in told))
+        self._headline.setAccessibleDescription(" ".join(text for text, _ in sentences))
 
     def _headlines(self, runs: list[ShownRun]) -> list[tuple[str, str]]:
         """Sentences about overfitting, each with its state."""

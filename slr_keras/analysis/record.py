@@ -33,6 +33,7 @@ class Record:
             and ``checks`` are there and checked, if empty.
         file: the model that is looked at, and which of the two it is; None without one.
         catastrophe: where catastrophic overfitting was told; None if it was not.
+        diagnoses: what was told to go wrong, in order.
         analyses: what was recorded beside accuracies, in order.
     """
 
@@ -49,6 +50,7 @@ class Record:
     file: pathlib.Path | None
     which: str | None
     catastrophe: events.CatastrophicOverfitting | None = None
+    diagnoses: tuple[events.Diagnosed, ...] = ()
     analyses: tuple[events.AnalysisMeasured, ...] = ()
 
     @property
@@ -96,6 +98,7 @@ def read(path: str) -> Record:
         file=folder[f"{which}.keras"] if which else None,
         which=which,
         catastrophe=folder.catastrophe(),
+        diagnoses=tuple(folder.diagnoses()),
         analyses=tuple(folder.analyses()),
     )
 

@@ -77,7 +77,8 @@ def value(setting: Any) -> str:
 
 def settings(table: dict[str, Any]) -> str:
     """The settings of an attack in a line; its name stands elsewhere, untargeted is the rule."""
-    shown = {k: v for k, v in table.items() if k != "name" and (k, v) != ("targeted", False)}
+    usual = {"targeted": False, "warmup_epochs": 0}
+    shown = {k: v for k, v in table.items() if k != "name" and usual.get(k) != v}
     return " · ".join(f"{name} {value(one)}" for name, one in shown.items())
 
 
@@ -104,7 +105,13 @@ def measured_on(evaluation: dict[str, Any]) -> str:
 
 def summary(record: Record) -> str:
     """What was trained, how it ended, and whether it overfits: a paragraph."""
-    return " ".join([_training(record), *_result(record), *_catastrophe(record)])
+    return " ".join([_training(record), *_result(record), *_told(record)])
+
+
+def _told(record: Record) -> list[str]:
+    """What went wrong, a sentence each."""
+    told = [f"{one.title}: {one.message}." for one in record.diagnoses]
+    return [*_catastrophe(record), *(f"{text[0].upper()}{text[1:]}" for text in told)]
 
 
 def _catastrophe(record: Record) -> list[str]:

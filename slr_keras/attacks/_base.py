@@ -46,6 +46,14 @@ class Attack(Variant):
         8 / 255, label="Epsilon", help="radius of the ball", unit=PIXELS, at_least=0
     )
     targeted: bool = setting(False, help="drive images towards given classes, not away from theirs")
+    warmup_epochs: int = setting(
+        0,
+        label="Epochs of growing radius",
+        help="in training, radius and step size grow from near nothing in so many epochs; "
+        "evaluation always attacks at the full radius",
+        unit="epochs",
+        at_least=0,
+    )
 
     def validate(self) -> None:
         """An L-infinity radius above 1 is a scale mistake."""

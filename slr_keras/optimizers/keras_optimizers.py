@@ -22,7 +22,7 @@ class KerasOptimizer(OptimizerSettings):
     def build(self, learning_rate: Any) -> Any:
         """The Keras optimiser called ``keras_class``."""
         return getattr(keras.optimizers, self.keras_class)(
-            learning_rate=learning_rate, weight_decay=self.weight_decay
+            learning_rate=learning_rate, weight_decay=self.weight_decay, **self.clipping
         )
 
 

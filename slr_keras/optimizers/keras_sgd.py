@@ -27,4 +27,5 @@ class KerasSGD(OptimizerSettings):
             momentum=self.momentum,
             nesterov=self.nesterov,
             weight_decay=self.weight_decay or None,
+            **self.clipping,
         )

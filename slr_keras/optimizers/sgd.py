@@ -25,4 +25,4 @@ class SGDSettings(OptimizerSettings):
         """A ``slr_keras.optimizers.SGD``."""
         from slr_keras.optimizers._coupled_sgd import SGD
 
-        return SGD(learning_rate, self.momentum, self.l2, self.nesterov)
+        return SGD(learning_rate, self.momentum, self.l2, self.nesterov, **self.clipping)

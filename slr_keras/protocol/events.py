@@ -148,6 +148,19 @@ class CatastrophicOverfitting(Warned):
 
 
 @dataclasses.dataclass(frozen=True)
+class Diagnosed(Warned):
+    """Something goes wrong, told once in a run; ``epoch`` 0 is before the first.
+
+    ``diagnosis`` is its name in ``slr_keras.diagnoses``, ``title`` a few words for a mark.
+    """
+
+    name = "diagnosis"
+    diagnosis: str
+    title: str
+    epoch: int
+
+
+@dataclasses.dataclass(frozen=True)
 class NonFiniteLoss(Event):
     """The loss became NaN or infinite; the run stops at its last good checkpoint."""
 

@@ -26,6 +26,7 @@ KINDS = (
     "optimizers",
     "schedules",
     "analyses",
+    "diagnoses",
 )
 
 
@@ -86,7 +87,7 @@ def get(kind: str, name: str) -> Any:
 
 def singular(kind: str) -> str:
     """One of a kind in a word: ``"attack"``."""
-    return {"analyses": "analysis"}.get(kind, kind.removesuffix("s"))
+    return {"analyses": "analysis", "diagnoses": "diagnosis"}.get(kind, kind.removesuffix("s"))
 
 
 def by_class_name(kind: str, attribute: str) -> Any:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slr_keras.evaluation.intervals import newcombe
+from slr_keras.evaluation.intervals import newcombe, wilson
 from slr_keras.protocol.events import CatastrophicOverfitting, EpochEnded
 
 SHARE = 0.2
 
 
-def detect(epochs: Sequence[EpochEnded], samples: int) -> CatastrophicOverfitting | None:
+def detect(
+    epochs: Sequence[EpochEnded], samples: int, chance: float = 0.0
+) -> CatastrophicOverfitting | None:
     """Judge the last epoch by those before.
 
     With a the robust accuracy against the attack trained with, of the batches, and r that under
@@ -25,8 +27,10 @@ def detect(epochs: Sequence[EpochEnded], samples: int) -> CatastrophicOverfittin
     Args:
         epochs: in order.
         samples: training images evaluated in each.
+        chance: what guessing one class gets: who resisted no more than that had nothing to lose.
     """
-    before = [e for e in epochs[:-1] if e.train_robust_accuracy is not None]
+    resisting = (e for e in epochs[:-1] if e.train_robust_accuracy is not None)
+    before = [e for e in resisting if _above(e.train_robust_accuracy, chance, samples)]
     now = epochs[-1]
     resisted, robust = now.robust_accuracy, now.train_robust_accuracy
     if not before or resisted is None or robust is None:
@@ -41,3 +45,7 @@ def detect(epochs: Sequence[EpochEnded], samples: int) -> CatastrophicOverfittin
         f"in epoch {best.epoch}. Try attack.name n_fgsm, more steps or a smaller attack.eps"
     )
     return CatastrophicOverfitting(message, now.epoch, resisted, robust, best.epoch, was)
+
+
+def _above(share: float | None, chance: float, samples: int) -> bool:
+    return wilson((share or 0.0) * samples, samples)[0] > chance

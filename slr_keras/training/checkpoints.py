@@ -33,7 +33,8 @@ _NAME = re.compile(r"(\d{6})-(\d{8})\.json")
 class Position:
     """Where a run stands: ``batch`` batches of ``epoch`` (from 1) are done, and the best so far.
 
-    ``seconds`` is the training time spent so far.
+    ``seconds`` is the training time spent so far, ``learned`` whether the best epoch was better
+    than chance on clean images.
     """
 
     epoch: int = 1
@@ -41,6 +42,7 @@ class Position:
     best_epoch: int = 0
     best_robust_accuracy: float = -1.0
     seconds: float = 0.0
+    learned: bool = True
 
 
 class Checkpoints:

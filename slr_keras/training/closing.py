@@ -12,6 +12,7 @@ from slr_keras.run_folder import RunFolder
 from slr_keras.settings import schema
 from slr_keras.training.checkpoints import Position
 from slr_keras.training.crew import Crew
+from slr_keras.training.diagnosing import Diagnosing
 
 
 class _Run(Protocol):
@@ -23,6 +24,7 @@ class _Run(Protocol):
     crew: Crew
     model: Any
     data: Any
+    diagnosing: Diagnosing
 
     def listen(self) -> None: ...
     def phase(self, name: str, epoch: int = 0) -> None: ...
@@ -63,8 +65,9 @@ def summarise(run: _Run, final: Any) -> dict[str, Any]:
         "best_epoch": best or None,
         "best_val_robust_accuracy": run.position.best_robust_accuracy if best else None,
         "training_seconds": round(run.position.seconds, 1),
+        "learned": run.diagnosing.learned,
         "noisy_labels": len(run.data.noisy_index),
-        "final": {"epoch": run.config.train.epochs, **_test(run, final, attack, 0, total)},
+        "final": {"epoch": run.position.epoch - 1, **_test(run, final, attack, 0, total)},
     }
     if has_best:
         net = saving.load_model(run.folder["best.keras"])

@@ -21,12 +21,13 @@ from slr_keras.evaluation.runner import Evaluator
 from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
 from slr_keras.settings import schema
-from slr_keras.training import catastrophe, precision
+from slr_keras.training import catastrophe, failing, precision
 from slr_keras.training.awp import AWP
 from slr_keras.training.checkpoints import Checkpoints, Position
 from slr_keras.training.closing import finish
 from slr_keras.training.control import Control, Interrupted
 from slr_keras.training.crew import Crew
+from slr_keras.training.diagnosing import Diagnosing
 from slr_keras.training.epoch_mean import batched
 from slr_keras.training.observer import Observer
 from slr_keras.training.recorder import REPORT_SECONDS, Callbacks, Recorder
@@ -177,6 +178,8 @@ class Run:
         notes += [*config.warnings(), *self.data.notes, backend.unused_gpu()]
         for note in filter(None, notes):
             self.emit(events.Warned(note))
+        if config.train.patience and not len(self.data.x_val):
+            raise UserError(f"train.patience: {configs.NO_VALIDATION}")
         self.data_digest = digest(self.data.x_train, self.data.y_train)
         if self.crew.count > 1:
             everything = digest(*(getattr(self.data, name) for name in SPLITS))
@@ -203,6 +206,7 @@ class Run:
             self.model = make_classifier(net, config, len(self.data.x_train), images)
             self.model.compile(optimizer=self._optimizer())
             self.model.optimizer.build(self.model.trainable_variables)
+        self.model.steps_per_epoch = self.batches.steps_per_epoch
         self.model.statistics_images = lambda: batched(self.data.x_train, config.eval.batch_size)
         if self.model.label_bank is not None:
             self.model.label_bank.fill(self.data.y_train)
@@ -214,6 +218,7 @@ class Run:
         )
 
         self.observer = Observer(self)
+        self.diagnosing = Diagnosing(self)
 
     def _settle_precision(self, net: Any) -> configs.RunConfig:
         """``attack_precision = "auto"`` becomes what is faster here, in the folder as well."""
@@ -259,6 +264,7 @@ class Run:
         if self.crew.first:
             self.folder.forget_after(self.position.epoch - 1)
             self.catastrophe = self.folder.catastrophe()
+            self.diagnosing.restore()
         return None if position is None else (position.epoch, position.batch)
 
     # -- training -----------------------------------------------------------------------------
@@ -274,6 +280,7 @@ class Run:
         resumed_at = self.restore() if resume else None
         self.ready = True
         self.emit(self._started(resumed_at))
+        self.diagnose()
         with self._tracked():
             self._fit()
         self.listen()
@@ -310,8 +317,17 @@ class Run:
             self.model.begin_epoch(self.position.epoch)
             self.model.end_epoch()
             self.end_epoch(float("nan"))
-        if self.position.epoch <= epochs:
+        if self.position.epoch <= epochs and not self.out_of_patience():
             self._fit_epochs(self.position.epoch, epochs)
+        if self.out_of_patience():
+            self.emit(events.Warned(self._patience_said()))
+
+    def _patience_said(self) -> str:
+        return (
+            f"ended after epoch {self.position.epoch - 1}: robust accuracy on validation images "
+            f"was best in epoch {self.position.best_epoch}, train.patience "
+            f"{self.config.train.patience}"
+        )
 
     def _fit_epochs(self, first: int, last: int) -> None:
         steps, begun = self.batches.steps_per_epoch, self.position.batch
@@ -376,9 +392,11 @@ class Run:
     def refuse_non_finite(self, what: str) -> NoReturn:
         """Record and raise; the checkpoints on disk are from before."""
         epoch, batch = self.position.epoch, self.position.batch
+        rate = self._learning_rate()
+        known = failing.last_good(self) if self.crew.count == 1 else ""
         message = (
-            f"{what} in epoch {epoch}, batch {batch}. The last good checkpoint stays; "
-            "try a lower --optimizer.learning_rate"
+            f"{what} in epoch {epoch}, batch {batch}, learning rate {rate:.3g}.{known} Try a lower "
+            "--optimizer.learning_rate, or --optimizer.clip_norm 1"
         )
         self.emit(events.NonFiniteLoss(epoch, batch, message))
         raise NonFiniteLossError(message)
@@ -391,13 +409,15 @@ class Run:
         means = {metric.name: float(metric.result()) for metric in self.model.metrics}
         train, val = self._evaluate(epoch)
         event = self._epoch_event(means, train, val, images_per_second)
-        better = val[1] is not None and val[1] > self.position.best_robust_accuracy
-        if better and self._save_best():
+        learned = not self.diagnosing.at_chance(event)
+        if self._is_better(val[1], learned) and self._save_best():
             self.position = dataclasses.replace(
-                self.position, best_epoch=epoch, best_robust_accuracy=val[1]
+                self.position, best_epoch=epoch, best_robust_accuracy=val[1], learned=learned
             )
         self.emit(event)
         self._tell_catastrophe(event)
+        if self.crew.first:
+            self.diagnosing.end_epoch(event, self.position.seconds)
         if event.train_accuracy is not None:
             self._attempt(lambda: self.observer.observe(epoch, self.emit), "analysis")
         if self.crew.first:
@@ -406,6 +426,27 @@ class Run:
         self.save_checkpoint()
         return event
 
+    def _is_better(self, robust: float | None, learned: bool) -> bool:
+        """Than the best so far; an epoch at chance is never better than one that is not."""
+        best = self.position
+        if robust is None:
+            return False
+        if not best.best_epoch or learned == best.learned:
+            return robust > best.best_robust_accuracy
+        return learned
+
+    def diagnose(self, running: events.BatchEnded | None = None) -> None:
+        """Say what goes wrong, if something does."""
+        if self.crew.first:
+            self.diagnosing.look(running)
+
+    def out_of_patience(self) -> bool:
+        """Whether robust accuracy on validation images was best so long ago that the run ends."""
+        patience, done = self.config.train.patience, self.position.epoch - 1
+        return bool(patience and self.position.best_epoch and done < self.config.train.epochs) and (
+            done - self.position.best_epoch >= patience
+        )
+
     def _tell_catastrophe(self, event: events.EpochEnded) -> None:
         """Once: a run that was resumed knows what was told before."""
         measured = event.train_robust_accuracy is not None
@@ -413,7 +454,8 @@ class Run:
             earlier = [e for e in self.folder.epochs() if e.epoch < event.epoch]
             samples = self.config.eval.train_samples or len(self.data.x_train)
             samples = min(samples, len(self.data.x_train))
-            self.catastrophe = catastrophe.detect([*earlier, event], samples)
+            chance = self.diagnosing.facts.largest_class
+            self.catastrophe = catastrophe.detect([*earlier, event], samples, chance)
             if self.catastrophe is not None:
                 self.emit(self.catastrophe)
 
@@ -441,13 +483,16 @@ class Run:
 
     def _accuracy(self, x: Any, y: Any, samples: int) -> tuple[float, float | None]:
         """Clean and robust accuracy on a fixed subset."""
-        count = min(samples or len(x), len(x))
-        chosen = np.random.default_rng(self.config.seed).permutation(len(x))[:count]
-        chosen.sort()
+        chosen = self.chosen(x, samples)
         result = self.evaluator.run(
-            x[chosen], y[chosen], lambda done: self.progress("evaluating", done, count)
+            x[chosen], y[chosen], lambda done: self.progress("evaluating", done, len(chosen))
         )
         return result.accuracy, result.robust_accuracy
+
+    def chosen(self, x: Any, samples: int) -> np.ndarray:
+        """Indices of the images that are looked at, the same in every epoch, in order."""
+        count = min(samples or len(x), len(x))
+        return np.sort(np.random.default_rng(self.config.seed).permutation(len(x))[:count])
 
     def _epoch_event(
         self, means: dict[str, float], train: Any, val: Any, images_per_second: float
@@ -541,6 +586,7 @@ def make_classifier(
         images=images,
         ema_decay=config.ema.decay,
         ema_start_epoch=config.ema.start_epoch,
+        ema_warmup=config.ema.warmup,
         swa_start_epoch=config.swa.start_epoch,
         awp=AWP(gamma=config.weights.awp, start_epoch=config.weights.awp_start_epoch),
         seed=config.seed,

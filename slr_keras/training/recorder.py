@@ -31,6 +31,8 @@ class _Run(Protocol):
     def save_checkpoint(self) -> bool: ...
     def end_epoch(self, images_per_second: float) -> events.EpochEnded: ...
     def refuse_non_finite(self, what: str) -> None: ...
+    def diagnose(self, running: events.BatchEnded | None = None) -> None: ...
+    def out_of_patience(self) -> bool: ...
 
 
 class Callbacks(keras.callbacks.CallbackList):
@@ -85,7 +87,9 @@ class Recorder(keras.callbacks.Callback):
         if now - self.reported > REPORT_SECONDS or last:
             self.reported = now
             self._refuse_non_finite(logs)
-            run.emit(self._batch_event(logs))
+            event = self._batch_event(logs)
+            run.emit(event)
+            run.diagnose(event)
         run.listen()
         if now - self.saved > 60 * run.config.train.checkpoint_minutes:
             self.saved = now
@@ -96,6 +100,7 @@ class Recorder(keras.callbacks.Callback):
         event = self.run.end_epoch(self._speed())
         measured = {k: v for k, v in dataclasses.asdict(event).items() if k.startswith("val_")}
         logs.update({k: v for k, v in measured.items() if v is not None})
+        self.model.stop_training = self.run.out_of_patience()
 
     def _speed(self) -> float:
         """Images per second of this epoch, evaluation left out."""

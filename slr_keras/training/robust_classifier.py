@@ -33,6 +33,7 @@ from slr_keras.methods._base import Method, Outputs
 from slr_keras.methods.slr import SLR
 from slr_keras.settings import registry, schema
 from slr_keras.training import index_check, step
+from slr_keras.training.attack_warmup import AttackWarmup
 from slr_keras.training.awp import AWP
 from slr_keras.training.epoch_mean import EpochMean, batched
 from slr_keras.training.image_bank import ImageBank
@@ -85,6 +86,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):
         awp: adversarial weight perturbation, see :class:`~slr_keras.training.awp.AWP`.
         input_shape: (H, W, C), to build a network that is not built yet; a built one knows it.
         seed: fixes the attack's random starts.
+        ema_warmup: the average's decay at its step t is at most (1 + t) / (10 + t).
 
     Attributes:
         label_bank: soft labels of the training set, or None if the labels need none;
@@ -92,6 +94,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):
         statistics_images: function that gives the training images in batches, from which the
             BatchNorm statistics of ``swa_start_epoch``'s mean are estimated; None: those that
             ``fit`` was given, unless they come from a generator.
+        steps_per_epoch: number of steps of an epoch, which the attack's ``warmup_epochs`` are
+            counted in; None: as ``fit`` says.
         teacher: the moving average of the weights that labels learn from, or None.
         image_bank: ``images`` on the device, else None.
 
@@ -125,6 +129,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):
         swa_start_epoch: int = 0,
         seed: int = 0,
         input_shape: tuple[int | None, ...] | None = None,
+        ema_warmup: bool = True,
         **options: Any,
     ):
         super().__init__(**options)
@@ -147,6 +152,10 @@ class RobustClassifier(backend.TrainStep, keras.Model):
         self.inference = InferenceNetwork(net, attack_dtype or net.compute_dtype)
         self.label_bank = self._make_bank() if self.labels.refines else None
         self.ema_decay, self.ema_start_epoch = ema_decay, ema_start_epoch
+        self.ema_warmup = ema_warmup
+        self.steps_per_epoch: int | None = None
+        warmup = self.attack.warmup_epochs
+        self.warmup = AttackWarmup(warmup) if warmup else None
         self.awp = awp or AWP(gamma=0.0)
         self.swa_start_epoch = swa_start_epoch
         self.weight_average = self._make_average()
@@ -185,7 +194,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):
             raise UserError("ema_decay and swa_start_epoch: one average is evaluated, not two")
         if self.swa_start_epoch:
             return EpochMean(self.net)
-        return WeightAverage(self.net, self.ema_decay) if self.ema_decay else None
+        if not self.ema_decay:
+            return None
+        return WeightAverage(self.net, self.ema_decay, warmup=self.ema_warmup)
 
     def _make_teacher(self) -> WeightAverage:
         teacher = WeightAverage(self.net, self.labels.teacher, name="teacher")
@@ -306,6 +317,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):
         """
         before = self.phase
         self._enter(epoch)
+        if self.warmup is not None:
+            self.warmup.begin(self.steps_per_epoch)
         if self.weight_average is not None:
             self.weight_average.active.assign(float(epoch >= self.ema_start_epoch))
         if self.phase != before:
@@ -361,7 +374,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):
     def _attacked(self, batch: step.Batch) -> step.Batch:
         logits = self.inference.snapshot()
         bank = self.label_bank if self.refining else None
-        parts = self.attack, self.method, self.labels, bank
+        attack = self.warmup.attack(self.attack) if self.warmup else self.attack
+        parts = attack, self.method, self.labels, bank
         trained = step.adversarial(*parts, logits, batch, self.attack_seed)
         seen = self.method.both or (self.refining and self.labels.refines)
         probe = None if seen else self._probe(logits, batch.image)
@@ -401,6 +415,8 @@ class RobustClassifier(backend.TrainStep, keras.Model):
             found, _ = gradients(lambda: self.batch_loss(batch, target))
             _assign(weights, kept)
         self.update(found)
+        if self.warmup is not None:
+            self.warmup.advance()
         for average in filter(None, (self.weight_average, self.teacher)):
             average.update(self.net)
         return self.record(batch, loss, outputs)
@@ -599,6 +615,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):
             "label_bank_place": self.label_bank_place,
             "ema_decay": self.ema_decay,
             "ema_start_epoch": self.ema_start_epoch,
+            "ema_warmup": self.ema_warmup,
             "awp": schema.to_dict(self.awp),
             "swa_start_epoch": self.swa_start_epoch,
             "seed": self.seed,
@@ -625,6 +642,8 @@ class _EpochClock(keras.callbacks.Callback):
     """Tells the model which epoch begins and when it ends."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        steps = (self.params or {}).get("steps")
+        self.model.steps_per_epoch = self.model.steps_per_epoch or steps
         self.model.begin_epoch(epoch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -2,6 +2,9 @@
 
     a <- d a + (1 - d) w      after every step, for every weight w and moving statistic
 
+With warm-up ``d`` is at most ``(1 + t) / (10 + t)`` at step t, as in TensorFlow's
+``ExponentialMovingAverage(num_updates=...)``: else the average of a short run is its start.
+
 The average is what is evaluated, saved and exported from its first step on; training goes on with
 the weights themselves. Averaging after the first learning-rate decay is the usual remedy against
 robust overfitting to set a method against (Rebuffi et al. 2021, "Data Augmentation Can Improve
@@ -28,6 +31,7 @@ class WeightAverage(keras.layers.Layer):
         net: built Keras model; its methods want the same one.
         decay: d in (0, 1); the average looks back over about 1 / (1 - d) steps.
         name: of the layer.
+        warmup: begin with smaller decays.
 
     Attributes:
         steps: a weight, the number of steps averaged; 0 before the first.
@@ -40,9 +44,9 @@ class WeightAverage(keras.layers.Layer):
         (128, 10)
     """
 
-    def __init__(self, net: Any, decay: float, name: str = "weight_average"):
+    def __init__(self, net: Any, decay: float, name: str = "weight_average", warmup: bool = False):
         super().__init__(name=name, trainable=False)
-        self.decay = decay
+        self.decay, self.warmup = decay, warmup
         self.averages = [self._weight(w.path.replace("/", "_"), w) for w in net.weights]
         self.steps = self._weight("steps")
         self.active = self._weight("active")
@@ -61,7 +65,10 @@ class WeightAverage(keras.layers.Layer):
 
     def update(self, net: Any) -> None:
         """After a step: move the averages, if that is what is wanted."""
-        keep = ops.where(self.steps > 0, self.decay, 0.0)
+        decay = self.decay
+        if self.warmup:
+            decay = ops.minimum(decay, (1 + self.steps) / (10 + self.steps))
+        keep = ops.where(self.steps > 0, decay, 0.0)
         for average, weight in zip(self.averages, net.weights, strict=True):
             moved = keep * average + (1 - keep) * weight
             moved = ops.cast(moved, average.dtype)
