@@ -17,8 +17,15 @@ from slr_keras import checks, networks
 from slr_keras.analysis import onset
 from slr_keras.attacks._base import Attack
 from slr_keras.backend import keras
+from slr_keras.config import EmaSettings, RunConfig, TrainSettings
+from slr_keras.diagnoses._base import Facts, Seen
 from slr_keras.errors import DataError, UserError
 from slr_keras.evaluation.runner import Evaluator
+from slr_keras.optimizers.keras_optimizers import Adam
+from slr_keras.optimizers.keras_sgd import KerasSGD
+from slr_keras.protocol.events import EpochEnded
+from slr_keras.settings import registry
+from slr_keras.training.robust_classifier import RobustClassifier
 
 
 class RobustAccuracy(keras.callbacks.Callback):
@@ -143,6 +150,107 @@ class RobustAccuracy(keras.callbacks.Callback):
             if self.verbose and before != onset.SINCE:
                 print(f"\n{self.name}: {onset.headline(self.onset)}")
             self.model.stop_training |= self.stop
+
+
+class Diagnoses(keras.callbacks.Callback):
+    """Says in ``RobustClassifier.fit`` what goes wrong, as the trainer of the command line does.
+
+    After each epoch every diagnosis of ``slr_keras.diagnoses`` looks at the epoch's logs; each
+    speaks once. Those that need more than the logs (masked gradients) stay silent.
+
+    Args:
+        samples: images that the accuracies in the logs are of; by default the steps of an epoch
+            times 32, Keras' own size of a batch.
+        largest_class: share of the largest class; what guessing it gets. Default: 1 / classes.
+        verbose: 1 prints what is said, 0 nothing.
+
+    Attributes:
+        told: ``{name: sentence}`` of what was said.
+
+    Example:
+        >>> watch = Diagnoses(samples=len(x_train))                           # doctest: +SKIP
+        >>> model.fit(x, y, epochs=30, validation_data=..., callbacks=[watch])  # doctest: +SKIP
+        >>> watch.told                                                        # doctest: +SKIP
+        {'collapse': 'after epoch 3 clean accuracy is 10.2 %, no better than chance, 10.0 %: ...'}
+    """
+
+    def __init__(self, samples: int = 0, largest_class: float = 0.0, verbose: int = 1):
+        super().__init__()
+        self.samples, self.largest_class, self.verbose = samples, largest_class, verbose
+        self.told: dict[str, str] = {}
+        self._epochs: list[EpochEnded] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Look at what is known before the first epoch.
+
+        Raises:
+            UserError: the model is no ``RobustClassifier``.
+        """
+        if not isinstance(self.model, RobustClassifier):
+            raise UserError(f"Diagnoses: expected a RobustClassifier, received {self.model.name}")
+        model, epochs = self.model, (self.params or {}).get("epochs", 1)
+        steps = (self.params or {}).get("steps") or 1
+        classes = networks.num_classes(model.net)
+        samples = self.samples or 32 * steps
+        chance = self.largest_class or 1 / classes
+        values = math.prod(size or 1 for size in networks.input_shape(model.net)[1:])
+        self._facts = Facts(classes, values, steps, samples, samples, chance)
+        self._config = _config_of(model, epochs)
+        self._look()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Take the epoch in, then look."""
+        self._epochs.append(_event(epoch + 1, self._config.train.epochs, logs or {}, self._rate()))
+        self._look()
+
+    def _rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+    def _look(self) -> None:
+        seen = Seen(self._config, self._facts, self._epochs)
+        for name, cls in registry.variants("diagnoses").items():
+            said = None if name in self.told else cls().look(seen)
+            if said:
+                self.told[name] = said
+                if self.verbose:
+                    print(f"\n{cls.title}: {said}")
+
+
+def _config_of(model: RobustClassifier, epochs: int) -> RunConfig:
+    """What the diagnoses want to know of a model, as a run would say it."""
+    kind = type(model.optimizer).__name__
+    own = KerasSGD if kind == "SGD" else Adam
+    rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    return RunConfig(
+        train=TrainSettings(epochs=max(1, epochs)),
+        method=model.method,
+        labels=model.given_labels,
+        attack=model.attack.replace(warmup_epochs=0),
+        optimizer=own(learning_rate=max(rate, 1e-12)),
+        ema=EmaSettings(model.ema_decay, model.ema_start_epoch, model.ema_warmup),
+    )
+
+
+def _event(epoch: int, epochs: int, logs: dict[str, Any], rate: float) -> EpochEnded:
+    def figure(name: str) -> float | None:
+        return float(logs[name]) if name in logs else None
+
+    return EpochEnded(
+        epoch=epoch,
+        epochs=epochs,
+        loss=figure("loss"),
+        accuracy=figure("accuracy"),
+        robust_accuracy=figure("robust_accuracy"),
+        train_accuracy=figure("accuracy"),
+        train_robust_accuracy=figure("robust_accuracy"),
+        val_accuracy=figure("val_accuracy"),
+        val_robust_accuracy=figure("val_robust_accuracy"),
+        label_entropy=None,
+        label_agreement=None,
+        learning_rate=rate,
+        images_per_second=0.0,
+        seconds=0.0,
+    )
 
 
 def _pair(data: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,7 @@ The base class says what a part has to give, and is where its contract stands:
 - :class:`Schedule`: ``build(learning_rate, epochs, steps_per_epoch)``; ``--schedule.name``.
 - :class:`Data`: ``load(settings)``, ``matches(name)``; ``--data.name``.
 - :class:`Analysis`: ``measure(probe)``; ``--analysis.record``.
+- :class:`Diagnosis`: ``look(seen)``; asked in every run.
 
 ``slr_keras.backend`` gives ``keras``, ``ops`` and ``np``, which are imported when they are first
 used, so that ``--help`` stays quick. An installed package announces its modules by the entry point
@@ -47,6 +48,7 @@ from slr_keras.augmentations._base import Augmentation
 from slr_keras.data._settings import DataSettings
 from slr_keras.data._source import Source as Data
 from slr_keras.data._source import Splits
+from slr_keras.diagnoses._base import Diagnosis, Seen
 from slr_keras.errors import DataError, ModelError, SettingError, UserError
 from slr_keras.labels._base import Labels
 from slr_keras.methods._base import Method, Outputs
@@ -64,6 +66,7 @@ __all__ = [
     "Data",
     "DataError",
     "DataSettings",
+    "Diagnosis",
     "Images",
     "Labels",
     "Method",
@@ -74,6 +77,7 @@ __all__ = [
     "Outputs",
     "Probe",
     "Schedule",
+    "Seen",
     "SettingError",
     "Splits",
     "UserError",

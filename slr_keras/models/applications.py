@@ -39,11 +39,13 @@ class Application(Pretrained):
 
     def validate(self) -> None:
         """No, ImageNet's or a file's weights."""
-        if self.weights not in ("none", "imagenet") and not self.weights.endswith(FILES):
+        words = ("none", "imagenet")
+        if self.weights not in words and not self.weights.endswith(FILES):
+            near = did_you_mean(self.weights, words)
             raise SettingError(
                 "weights",
-                "expected none, imagenet or a file that ends in .weights.h5 or .keras, received "
-                f"{self.weights!r}.{did_you_mean(self.weights, ('none', 'imagenet'))}",
+                f"expected {', '.join(words)} or a file that ends in .weights.h5 or .keras, "
+                f"received {self.weights!r}{'.' + near if 'mean' in near else ''}",
             )
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> Any:

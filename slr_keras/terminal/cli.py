@@ -46,6 +46,7 @@ LISTS = {
     "labels": "labels",
     "augmentations": "augmentations",
     "analyses": "analyses",
+    "diagnoses": "diagnoses",
     "models": "models",
     "datasets": "data",
 }

@@ -8,9 +8,13 @@ import pytest
 from slr_keras import attacks, callbacks, networks
 from slr_keras.analysis import onset
 from slr_keras.attacks._base import Attack
+from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
+from slr_keras.callbacks import Diagnoses
 from slr_keras.errors import DataError, ModelError, UserError
 from slr_keras.evaluation.runner import Evaluation
+from slr_keras.methods.at import AT
+from slr_keras.testing._base import classifier, digits
 
 EPS = 0.05
 SHAPE = (4, 4, 1)
@@ -196,3 +200,24 @@ def test_the_network_of_a_subclass_is_the_whole_of_it():
     assert networks.unwrapped(net) is net and isinstance(ATTACK, Attack)
     found = ops.convert_to_numpy(ATTACK(net, X, Y))
     assert np.abs(found - X).max() == pytest.approx(EPS, rel=1e-4)
+
+
+def test_diagnoses_speak_in_fit(capsys):
+    x, y = digits(40)
+    attack = PGD(norm="l2", eps=8 / 255, step_size=0.01, steps=1)
+    model = classifier(40, method=AT(), attack=attack)
+    model.optimizer.learning_rate = 50.0
+    watch = Diagnoses(samples=40)
+    model.fit(x, y, batch_size=10, epochs=4, verbose=0, callbacks=[watch])
+    assert "radius" in watch.told and "exploding_loss" in watch.told
+    out = capsys.readouterr().out
+    assert "unusual radius: attack.eps" in out and "loss explodes: the loss is" in out
+    assert "--optimizer.learning_rate 0.1" in watch.told["exploding_loss"]
+
+
+def test_diagnoses_are_of_our_classifier():
+    image = keras.Input((8, 8, 1))
+    net = keras.Model(image, keras.layers.Dense(10)(keras.layers.Flatten()(image)))
+    net.compile("sgd", "mse")
+    with pytest.raises(UserError, match="expected a RobustClassifier"):
+        net.fit(np.zeros((4, 8, 8, 1)), np.zeros((4, 10)), callbacks=[Diagnoses()], verbose=0)
