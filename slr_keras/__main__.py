@@ -17,6 +17,7 @@ JOBS = {
     "export": "write a network for others: SavedModel, ONNX, ...",
     "report": "an HTML page of some runs",
     "study": "a grid of runs, their evaluation and the table of it",
+    "check": "own parts, checked as ours are",
 }
 HELP = ("-h", "--help", "help")
 

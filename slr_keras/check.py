@@ -22,11 +22,8 @@ LIGHT = "import sys; from slr_keras.settings import plugins; plugins.use(sys.arg
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, check, print a line a check; returns 1 if something does not hold."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    parser = cli.make_parser("check", "Check own parts as ours are checked, on every backend.")
-    parser.add_argument("plugins", nargs="+", metavar="FILE.py|MODULE", help="plug-ins to check")
-    parser.add_argument("--backends", nargs="+", choices=BACKENDS, help="[all that are installed]")
-    parser.add_argument("--here", action="store_true", help="in this process, results as JSON")
-    options = parser.parse(words)
+    cli.use_plugins(words)
+    options = _parser().parse(words)
     found = plugins.use(options.plugins)
     if not any(plugin.parts for plugin in found):
         raise UserError(f"{', '.join(options.plugins)}: there are no parts in it to check")
@@ -35,6 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     results = {name: _on(name, options.plugins) for name in options.backends or _installed()}
     return _show(options.plugins, results)
+
+
+def _parser() -> cli.Parser:
+    parser = cli.make_parser("check", "Check own parts as ours are checked, on every backend.")
+    parser.add_argument("plugins", nargs="+", metavar="FILE.py|MODULE", help="plug-ins to check")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, help="[all that are installed]")
+    parser.add_argument("--here", action="store_true", help="in this process, results as JSON")
+    return parser
 
 
 def _installed() -> list[str]:

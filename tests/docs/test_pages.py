@@ -19,8 +19,8 @@ DOCS = ROOT / "docs"
 GENERATED = {"settings.md"}
 PAGES = sorted(page for page in DOCS.glob("*.md") if page.name not in GENERATED)
 BLOCK = re.compile(r"^```([^\n{]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-JOBS = ("train", "evaluate", "attack", "export", "report", "study")
-OTHERS = {"apt-get", "pip", "python3", "git", "uv", "xvfb-run"}  # somebody else's programs
+JOBS = ("train", "evaluate", "attack", "export", "report", "study", "check")
+OTHERS = {"apt-get", "cat", "pip", "python3", "git", "uv", "xvfb-run"}  # somebody else's programs
 
 
 def blocks(page):
@@ -29,7 +29,8 @@ def blocks(page):
 
 
 def commands(text):
-    """The command lines of a shell block, without comments; a backslash joins lines."""
+    """The command lines of a shell block, without comments and files; a backslash joins lines."""
+    text = re.sub(r"<<'END'\n.*?^END$", "", text, flags=re.DOTALL | re.MULTILINE)
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
@@ -74,6 +75,8 @@ def parsed(job, flags):
     from slr_keras.terminal import cli
 
     assert job in JOBS
+    if "--plugin" in flags:
+        return  # flags of a file that another block writes: these blocks are run
     options = importlib.import_module(f"slr_keras.{job}")._parser().parse(flags)
     if job == "train":
         config.load(options.preset, None, cli.values_of(options))
