@@ -35,7 +35,7 @@ def start_apart(module: str, *arguments: str) -> bool:
     process = QProcess()
     process.setProgram(sys.executable)
     process.setArguments(["-m", module, *arguments])
-    process.setProcessEnvironment(_environment({}))
+    process.setProcessEnvironment(environment({}))
     return process.startDetached()[0]
 
 
@@ -118,7 +118,7 @@ class Worker(QObject):
         """Its process number."""
         return int(self._process.processId()) if self._process else None
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def start(self, command: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
         """Start a program; its end arrives as ``ended``, whatever kind of end it is."""
         if self._process is not None:
             raise RuntimeError(f"{self.name} runs already")
@@ -126,7 +126,7 @@ class Worker(QObject):
         process = self._process = QProcess(self)
         process.setProgram(command[0])
         process.setArguments(list(command[1:]))
-        process.setProcessEnvironment(_environment(environment or {}))
+        process.setProcessEnvironment(environment(variables or {}))
         process.readyReadStandardOutput.connect(self._read_stdout)
         process.readyReadStandardError.connect(self._read_stderr)
         process.finished.connect(self._finished)
@@ -343,12 +343,13 @@ def abandoned() -> bool:
     return any(p.state() != QProcess.ProcessState.NotRunning for p in _ABANDONED)
 
 
-def _environment(extra: Mapping[str, str]) -> QProcessEnvironment:
-    environment = QProcessEnvironment.systemEnvironment()
-    path = os.pathsep.join(filter(None, [str(ROOT), environment.value("PYTHONPATH")]))
+def environment(extra: Mapping[str, str]) -> QProcessEnvironment:
+    """Of our workers: they find this package wherever the window was started."""
+    found = QProcessEnvironment.systemEnvironment()
+    path = os.pathsep.join(filter(None, [str(ROOT), found.value("PYTHONPATH")]))
     for key, value in {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2", **extra}.items():
-        environment.insert(key, value)
-    return environment
+        found.insert(key, value)
+    return found
 
 
 def _own_session(process: QProcess) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slr_keras.errors import UserError
-from slr_keras.settings import plugins
+from slr_keras.settings import descriptions, plugins
 from slr_keras.terminal import cli
 
 BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}  # what imports say it
@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cli.use_plugins(words)
     options = _parser().parse(words)
     found = plugins.use(options.plugins)
+    if options.describe:
+        print(json.dumps({p.name: descriptions.describe(p) for p in found}))
+        return 0
     if not any(plugin.parts for plugin in found):
         raise UserError(f"{', '.join(options.plugins)}: there are no parts in it to check")
     if options.here:
@@ -38,6 +41,7 @@ def _parser() -> cli.Parser:
     parser = cli.make_parser("check", "Check own parts as ours are checked, on every backend.")
     parser.add_argument("plugins", nargs="+", metavar="FILE.py|MODULE", help="plug-ins to check")
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, help="[all that are installed]")
+    parser.add_argument("--describe", action="store_true", help="say what they are, as JSON")
     parser.add_argument("--here", action="store_true", help="in this process, results as JSON")
     return parser
 

@@ -212,7 +212,7 @@ class EmaSettings(Settings):
     )
     warmup: bool = setting(
         True,
-        label="Begin with a short memory",
+        label="Warm-up of the average",
         help="at step t of the average its decay is at most (1 + t) / (10 + t), so that it leaves "
         "its start in a short run too",
     )

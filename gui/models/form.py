@@ -23,6 +23,7 @@ from slr_keras.run_folder import RunFolder
 from slr_keras.settings import schema
 from slr_keras.settings.schema import Setting
 
+OWN_PARTS = "plugin"  # the row of plug-ins
 PROGRAM = "python -m slr_keras.train"
 _ROLE = re.compile(r":\w+:`~?(?:\w+\.)*(\w+)`")  # a cross-reference in a docstring
 ESSENTIAL = (  # what makes a run: data, network, the axes of the method, radius, length
@@ -136,14 +137,29 @@ class Form:
         variants: Callable[[str], Mapping[str, Any]] = configs.variants,
     ):
         self._cls, self._variants = cls, variants
-        rows = (Row(setting, "") for setting in schema.walk(cls, variants))
-        self.rows = {row.key: row for row in rows}
+        self.rows = {row.key: row for row in self._walk()}
         self.config: RunConfig | None = None
         self.problems: list[str] = []
         self.preset = ""
         self._presets: dict[str, str] = {}  # the texts of the preset
         self.changes: list[Callable[[], None]] = []
         self.reset()
+
+    def renew(self) -> None:
+        """Take in variants that came or went; what stands in the rows stays."""
+        before, rows = self.rows, {}
+        for row in self._walk():
+            row.text = row.default
+            old = before.get(row.key)
+            rows[row.key] = old if old is not None and old.setting == row.setting else row
+        self.rows = rows
+        self._check()
+
+    def _walk(self) -> Iterator[Row]:
+        """A row for every setting of every variant, those that are told by their name too."""
+        if self._variants is configs.variants and self._cls is RunConfig:
+            return (Row(setting, "") for setting in configs.settings())
+        return (Row(setting, "") for setting in schema.walk(self._cls, self._variants))
 
     # -- shape --------------------------------------------------------------------------------
 
@@ -154,7 +170,15 @@ class Form:
 
     def shown(self, row: Row) -> bool:
         """Whether a row belongs to the variants that are chosen."""
-        return not row.setting.variant or row.setting.variant == self.chosen(row.setting.section)
+        return self._is_of(row.setting, self.chosen(row.setting.section))
+
+    def _is_of(self, setting: Setting, chosen: str) -> bool:
+        """Whether a setting is one of the variant called ``chosen``, or of all."""
+        if setting.variant in ("", chosen):
+            return True
+        kind = self.rows[f"{setting.section}.name"].setting.facts.variants
+        known = self._variants(kind)
+        return chosen in known and getattr(known[chosen], "stand_in", "") == setting.variant
 
     def visible(self) -> Iterator[Row]:
         """The rows that belong to the variants that are chosen, in order."""
@@ -240,8 +264,20 @@ class Form:
         self.set_config(configs.load(preset=name or None), name)
 
     def load_toml(self, path: pathlib.Path) -> None:
-        """Show the settings of a TOML file; raises a ``UserError`` that names what is wrong."""
-        self._new_run(configs.load(file=path))
+        """Show the settings of a TOML file; raises a ``UserError`` that names what is wrong.
+
+        Where it names own parts that are not known yet, their row is filled.
+        """
+        try:
+            self._new_run(configs.load(file=path))
+        except SettingError as error:
+            named = configs.read_toml(path).get(OWN_PARTS)
+            if not isinstance(named, list) or not named:
+                raise
+            self.set_text(OWN_PARTS, ",".join(map(str, named)))
+            raise UserError(
+                f"{error} It takes own parts: once they are known import it again."
+            ) from error
 
     def load_run(self, path: pathlib.Path) -> None:
         """Show the settings of a run, to start one like it in a folder of its own."""
@@ -258,7 +294,7 @@ class Form:
         for key, row in self.rows.items():
             setting = row.setting
             chosen = str(leaves.get(f"{setting.section}.name", ""))
-            known = setting.path in leaves and setting.variant in ("", chosen)
+            known = setting.path in leaves and self._is_of(setting, chosen)
             found[key] = to_text(leaves[setting.path], setting.facts) if known else row.default
         return found
 

@@ -67,6 +67,7 @@ class LabPresenter(QObject):
     def __init__(self, command: Sequence[str], parent: QObject | None = None):
         super().__init__(parent)
         self.command = list(command)
+        self.flags: Callable[[], list[str]] = list  # of own parts that it is to know
         self.bench = Bench()
         self.many = ManyImages(self)
         self.death: Death | None = None
@@ -135,7 +136,7 @@ class LabPresenter(QObject):
             return
         self.death, self._failure, self._silent = None, "", False
         self._phase = "starting"
-        self.worker.start(self.command)
+        self.worker.start([*self.command, *self.flags()])
         self._bring_back()
         self.changed.emit()
 

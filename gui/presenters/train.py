@@ -15,6 +15,7 @@ from ..models.estimate import UNKNOWN, estimate
 from ..models.form import Form
 from ..models.run_store import RunRecord
 from .context import Context
+from .own_parts import OwnPartsPresenter
 
 ESTIMATE_AFTER = 200  # milliseconds after the last key
 
@@ -29,6 +30,7 @@ class TrainPresenter(QObject):
 
     Attributes:
         form: the settings of the next run.
+        own_parts: plug-ins of the form.
         estimate: how long it would take, a sentence.
         live: path of the run that goes on, or went on last; empty before the first.
         shown: paths of the runs in the charts, the first as main.
@@ -42,6 +44,10 @@ class TrainPresenter(QObject):
         super().__init__(parent)
         self._context, self._trainer = context, context.trainer
         self.form = Form()
+        self.own_parts = OwnPartsPresenter(self.form, context.settings, self)
+        self.own_parts.message.connect(self.message)
+        context.lab.flags = self.own_parts.parts.flags
+        context.trainer.flags = self.own_parts.parts.flags_of
         self.estimate = UNKNOWN
         self.live = ""
         self.shown: list[str] = []

@@ -8,7 +8,7 @@ import os
 import pathlib
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -92,6 +92,7 @@ class Trainer(QObject):
         tasks: Mapping[str, Sequence[str]] | None = None,
     ):
         super().__init__(parent)
+        self.flags: Callable[[str], list[str]] = lambda path: []  # of own parts that a run takes
         self._commands = {TRAIN: list(command), **(tasks or {})}
         self._queue = Queue(pathlib.Path(store.runs_dir), keeps_queue)
         self.queue_problem = self._queue.problem
@@ -323,7 +324,7 @@ class Trainer(QObject):
     def _arguments(self, job: Job) -> list[str]:
         """What the program is told; a new run's settings travel in a temporary file."""
         if not job.trains:
-            return list(job.arguments)
+            return [*job.arguments, *self.flags(job.path)]
         if job.config is None:
             return ["--resume", job.path]
         pathlib.Path(job.path).parent.mkdir(parents=True, exist_ok=True)

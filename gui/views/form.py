@@ -185,6 +185,7 @@ class RowView(QWidget):
         self.setVisible(wanted)
         if not wanted:
             return
+        self._offer_options()
         _show_text(self.control, self.row.text)
         changed = self.row.changed
         for widget in (self.label, self.control) if self.row.kind == "switch" else (self.label,):
@@ -193,6 +194,17 @@ class RowView(QWidget):
             widget.setFont(font)
         self.undo.setVisible(changed)
         self._say(_capital(self.row.error) or self.form.about(self.row), bool(self.row.error))
+
+    def _offer_options(self) -> None:
+        """The variants that there are now: own parts come and go."""
+        if self.row.kind != "variant" or not isinstance(self.control, QComboBox):
+            return
+        combo, options = self.control, self.form.options(self.row)
+        if options != [combo.itemText(place) for place in range(combo.count())]:
+            combo.blockSignals(True)
+            combo.clear()
+            combo.addItems(options)
+            combo.blockSignals(False)
 
     def _say(self, text: str, bad: bool) -> None:
         if self.note is None:
@@ -216,9 +228,9 @@ class SectionView(QWidget):
     folded = Signal()
     made = Signal(object)
 
-    def __init__(self, form: Form, section: str, rows: list[Row]):
+    def __init__(self, form: Form, section: str):
         super().__init__()
-        self.section, self._form, self._rows = section, form, rows
+        self.section, self._form = section, form
         self._views: dict[str, RowView] = {}
         words = section.replace("_", " ").replace(".", ": ") or "run"
         self.title = words[0].upper() + words[1:]
@@ -249,6 +261,10 @@ class SectionView(QWidget):
         layout.addWidget(self.body)
 
     @property
+    def _rows(self) -> list[Row]:
+        return self._form.sections().get(self.section, [])
+
+    @property
     def rows(self) -> list[RowView]:
         """The rows that were made so far, from top to bottom."""
         return [self._views[row.key] for row in self._rows if row.key in self._views]
@@ -273,7 +289,7 @@ class SectionView(QWidget):
         for row in wanted:
             self.view(row)
         keys = {row.key for row in wanted}
-        for view in self.rows:
+        for view in self._views.values():
             view.refresh(view.row.key in keys)
         changed = sum(row.changed for row in shown)
         errors = sum(bool(row.error) for row in shown)
@@ -359,7 +375,7 @@ class FormView(QWidget):
         self.search = QLineEdit(placeholderText="Search settings", clearButtonEnabled=True)
         self.search.setAccessibleName("Search settings")
         self.search.textChanged.connect(self.refresh)
-        self.sections = [SectionView(form, name, rows) for name, rows in form.sections().items()]
+        self.sections = [SectionView(form, name) for name in form.sections()]
         self.empty = QLabel(NO_MATCH, wordWrap=True)
         theme.role(self.empty, "muted")
         self.help = self._help()

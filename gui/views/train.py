@@ -112,6 +112,7 @@ class TrainScreen(Screen):
     def _connect(self) -> None:
         context, presenter, trainer = self.context, self.presenter, self.trainer
         presenter.message.connect(context.message)
+        presenter.own_parts.asks.connect(self.ask_own_parts)
         presenter.estimated.connect(self._show_estimate)
         presenter.charted.connect(self._show_charts)
         presenter.form.changes.append(self._show_start)
@@ -182,6 +183,21 @@ class TrainScreen(Screen):
         """Show a run's settings in the form."""
         if self.presenter.use_run(path):
             self.show_form(True)
+
+    def ask_own_parts(self, name: str) -> None:
+        """Ask whether code of somebody's may be run; once for each version of a file."""
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Own parts")
+        box.setText(f"Run {name} to learn its settings, and in runs that use it?")
+        box.setInformativeText("It is Python code and can do whatever you can. Asked once.")
+        run = box.addButton("Run it", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Leave it", QMessageBox.ButtonRole.RejectRole)
+        box.finished.connect(
+            lambda _: self.presenter.own_parts.agree(name, box.clickedButton() is run)
+        )
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
 
     def show_form(self, shown: bool) -> None:
         """Show the settings, or fold them away for more room."""
