@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pathlib
+import os
 
 from slr_keras.errors import SettingError
 from slr_keras.models._pretrained import Pretrained
@@ -34,11 +34,11 @@ def find(name: str) -> type[Pretrained] | None:
         return Application.of(name)
     if name.endswith(".keras"):
         return KerasFile.of(name)
-    folder = pathlib.Path(name)
-    if not (folder / "config.toml").is_file():
+    if not name or not os.path.isfile(os.path.join(name, "config.toml")):
         return None
     for file in NETWORKS:
-        if (folder / file).is_file():
-            return KerasFile.of(str(folder / file))
+        path = os.path.join(name, file)
+        if os.path.isfile(path):
+            return KerasFile.of(path)
     missing = " or ".join(NETWORKS)
     raise SettingError("model.name", f"the run {name} has no network yet: no {missing}")
