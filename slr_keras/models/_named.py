@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from slr_keras.errors import SettingError
 from slr_keras.models._pretrained import Pretrained
 from slr_keras.models.applications import PREFIX, Application
 from slr_keras.models.keras_file import KerasFile
@@ -21,9 +20,6 @@ def find(name: str) -> type[Pretrained] | None:
     A run folder is its best network, else its final one: a configuration that names the file can
     be read when the run is gone.
 
-    Raises:
-        SettingError: a run folder without a network.
-
     Example:
         >>> find("applications/MobileNetV3Small")().weights
         'none'
@@ -36,9 +32,5 @@ def find(name: str) -> type[Pretrained] | None:
         return KerasFile.of(name)
     if not name or not os.path.isfile(os.path.join(name, "config.toml")):
         return None
-    for file in NETWORKS:
-        path = os.path.join(name, file)
-        if os.path.isfile(path):
-            return KerasFile.of(path)
-    missing = " or ".join(NETWORKS)
-    raise SettingError("model.name", f"the run {name} has no network yet: no {missing}")
+    paths = [os.path.join(name, file) for file in NETWORKS]
+    return KerasFile.of(next(filter(os.path.isfile, paths), paths[-1]))

@@ -179,8 +179,8 @@ def test_a_run_is_its_best_network_and_else_its_final_one(run):
 
 def test_a_run_without_a_network(run):
     (run / "final.keras").unlink()
-    with pytest.raises(SettingError, match="model.name: the run .*first has no network yet"):
-        model(run)
+    with pytest.raises(ModelError, match="no such model file: .*first/final.keras"):
+        model(run).build((8, 8, 1), 10)
 
 
 def test_a_folder_that_is_no_run_is_no_model(tmp_path):
