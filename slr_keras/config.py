@@ -412,6 +412,12 @@ class RunConfig(Settings):
                 f"expected at most the run's {epochs} epochs, received {warm}: the radius would "
                 "never be reached",
             )
+        frozen = getattr(self.model, "freeze_epochs", 0)
+        if frozen > epochs:
+            raise SettingError(
+                "model.freeze_epochs",
+                f"expected at most the run's {epochs} epochs, received {frozen}",
+            )
 
     def _check_swa(self) -> None:
         if self.swa.start_epoch > self.train.epochs:

@@ -69,6 +69,14 @@ def fits(takes: Shape, shape: Shape) -> bool:
     )
 
 
+def set_weights(net: Any, values: list[Any]) -> None:
+    """``net.set_weights``, also for layers that compute with copies: ``Normalization``."""
+    net.set_weights(values)
+    for layer in net._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
 def unwrapped(model: Any) -> Any:
     """The network that a ``RobustClassifier`` trains; any other model or function is itself."""
     return model.net if hasattr(model, "trained_network") else model

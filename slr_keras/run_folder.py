@@ -407,11 +407,17 @@ def _last_telling(lines: list[bytes]) -> events.Event | None:
     return None
 
 
+def _short(path: pathlib.Path) -> str:
+    """A name or path in one word: of the network of a run, the run."""
+    of_run = path.name in ("best.keras", "final.keras") and path.parent.name
+    return path.parent.name if of_run else path.stem
+
+
 def default_name(config: configs.RunConfig) -> pathlib.Path:
     """``runs/<time>-<method>-<model>-<dataset>``, with a number if that exists."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     words = (config.method.name, config.model.name, config.data.name)
-    parts = [pathlib.Path(word).stem or "data" for word in words]
+    parts = [_short(pathlib.Path(word)) or "data" for word in words]
     base = pathlib.Path("runs") / "-".join([stamp, *parts])
     path, number = base, 1
     while path.exists():

@@ -49,7 +49,7 @@ def plain_network(net: Any) -> Any:
     if not ours or not networks.is_graph(net):
         return net
     copy = keras.models.clone_model(net, clone_function=clone)
-    copy.set_weights(net.get_weights())
+    networks.set_weights(copy, net.get_weights())
     return copy
 
 
@@ -91,8 +91,11 @@ class _Trained(keras.Model):
         """Seeds and the like are not read."""
 
 
-def load_model(path: str | pathlib.Path) -> Any:
+def load_model(path: str | pathlib.Path, logits: bool = True) -> Any:
     """The classifier network of a ``.keras`` file (of a ``RobustClassifier``, its network).
+
+    Args:
+        logits: require that it gives them; False for who puts another head on it.
 
     Raises:
         ModelError: no such file, no Keras model in it, or no logits.
@@ -110,10 +113,11 @@ def load_model(path: str | pathlib.Path) -> Any:
     except Exception as error:  # what Keras, h5py and zipfile say of a damaged file is endless
         raise ModelError(f"{path} cannot be read as a Keras model: {_reason(error)}") from error
     net = model.net if isinstance(model, _Trained) else networks.unwrapped(model)
-    try:
-        check_classifier(net)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
+    if logits:
+        try:
+            check_classifier(net)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from None
     return net
 
 

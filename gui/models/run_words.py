@@ -201,12 +201,18 @@ def changed_settings(record: RunRecord) -> list[tuple[str, str, str]]:
     """(setting, value, default) of those that differ from their defaults; no default: empty."""
     rows = []
     for path, value in record.values.items():
-        variant = record.values.get(f"{path.rpartition('.')[0]}.name", "")
+        variant = _listed_as(path, str(record.values.get(f"{path.rpartition('.')[0]}.name", "")))
         declared = _declared()
-        default = declared.get((str(variant), path), declared.get(("", path), flat_value(path)))
+        default = declared.get((variant, path), declared.get(("", path), flat_value(path)))
         if path not in NOWHERE and (default is None or _comparable(default) != _comparable(value)):
             rows.append((path, show(value), "" if default is None else show(default)))
     return rows
+
+
+def _listed_as(path: str, name: str) -> str:
+    """The name under which the settings of a variant are declared: a file has that of all files."""
+    known = configs.variants("models") if path.startswith("model.") else {}
+    return getattr(known[name], "stand_in", "") or name if name in known else name
 
 
 def flat_value(path: str) -> Any:

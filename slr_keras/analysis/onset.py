@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from slr_keras.analysis.interval import noise
+from slr_keras.evaluation.intervals import percent
 from slr_keras.protocol.events import CatastrophicOverfitting
 
 WINDOWS = (5, 15)
@@ -36,6 +37,7 @@ LEVEL = 0.1
 RECENT = 40
 FEWEST = 2 * min(WINDOWS)
 
+__all__ = ["Onset", "catastrophe", "detect", "headline", "percent"]
 NONE, WATCH, SINCE = "none", "watch", "since"
 
 
@@ -172,8 +174,3 @@ def catastrophe(told: CatastrophicOverfitting) -> str:
         f"training images resist the attack trained with, {percent(told.robust)} resist PGD, "
         f"after {percent(told.best)} in epoch {told.best_epoch}."
     )
-
-
-def percent(share: float) -> str:
-    """``0.196`` as ``19.6 %``."""
-    return f"{100 * share:.1f} %"

@@ -7,9 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
-from slr_keras.analysis.onset import percent
 from slr_keras.config import RunConfig
-from slr_keras.evaluation.intervals import wilson
+from slr_keras.evaluation.intervals import percent, wilson
 from slr_keras.protocol.events import BatchEnded, EpochEnded
 from slr_keras.settings.schema import Variant
 

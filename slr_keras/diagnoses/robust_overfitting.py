@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from slr_keras.analysis import onset
 from slr_keras.diagnoses._base import Diagnosis, Seen
 
 
@@ -22,6 +21,8 @@ class RobustOverfitting(Diagnosis):
 
     def look(self, seen: Seen) -> str | None:
         """See the module."""
+        from slr_keras.analysis import onset  # loads NumPy, and settings are listed without it
+
         epochs = [e for e in seen.evaluated if e.val_robust_accuracy is not None]
         if seen.running or len(epochs) < onset.FEWEST:
             return None

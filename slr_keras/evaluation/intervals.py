@@ -41,3 +41,8 @@ def newcombe(first: float, second: float, count: int) -> tuple[float, float]:
         difference - math.hypot(first - low1, high2 - second),
         difference + math.hypot(high1 - first, second - low2),
     )
+
+
+def percent(share: float) -> str:
+    """``0.196`` as ``19.6 %``."""
+    return f"{100 * share:.1f} %"

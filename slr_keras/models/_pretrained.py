@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import pathlib
 from typing import Any, ClassVar
 
-from slr_keras.backend import keras
 from slr_keras.errors import ModelError
 from slr_keras.models import _heads
 from slr_keras.models._base import Architecture
@@ -58,19 +56,3 @@ class Pretrained(Architecture):
 def _named(sort: Any, name: str) -> Any:
     """Made once, so that two configurations that say the same are equal."""
     return dataclasses.dataclass(frozen=True)(type(sort.__name__, (sort,), {"name": name}))
-
-
-def read(path: pathlib.Path) -> Any:
-    """The network of a ``.keras`` file whatever it gives: its head will go.
-
-    Raises:
-        ModelError: no such file, or no Keras model in it.
-    """
-    from slr_keras import saving
-
-    try:
-        return saving.load_model(path)
-    except ModelError as error:
-        if not str(error).startswith(f"{path}: "):  # it cannot be read; else it has no logits
-            raise
-    return keras.models.load_model(path, compile=False)

@@ -12,7 +12,6 @@ from typing import Any
 from slr_keras.backend import keras, np
 from slr_keras.errors import ModelError, UserError
 from slr_keras.models import _heads
-from slr_keras.models._pretrained import read
 
 # Keras divides by their roots where it loads EfficientNet's ImageNet weights, and there alone
 DEVIATION = (0.229, 0.224, 0.225)
@@ -59,8 +58,14 @@ def from_file(net: Any, name: str) -> None:
     path = pathlib.Path(name)
     if not path.is_file():
         raise ModelError(f"model.weights: no such file: {name}")
-    arrays = read(path).get_weights() if path.suffix == ".keras" else _of_h5(net, path)
+    arrays = _of_keras(path) if path.suffix == ".keras" else _of_h5(net, path)
     _give(net, arrays, name)
+
+
+def _of_keras(path: pathlib.Path) -> list[Any]:
+    from slr_keras import saving
+
+    return list(saving.load_model(path, logits=False).get_weights())
 
 
 def _of_h5(net: Any, path: pathlib.Path) -> list[Any]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 from typing import Any
 
 from slr_keras import networks
 from slr_keras.errors import ModelError
 from slr_keras.models import _heads
-from slr_keras.models._pretrained import Pretrained, read
+from slr_keras.models._pretrained import Pretrained
 from slr_keras.settings.schema import setting
 
 
@@ -41,8 +40,7 @@ class KerasFile(Pretrained):
     def _read(self) -> Any:
         from slr_keras import saving
 
-        path = pathlib.Path(self.path)
-        return read(path) if self.new_head else saving.load_model(path)
+        return saving.load_model(self.path, logits=not self.new_head)
 
     def _for_classes(self, net: Any, num_classes: int) -> Any:
         if self.new_head:

@@ -162,7 +162,8 @@ def _help(items: list[schema.Setting]) -> str:
     facts = first.facts
     if facts.variants:
         kinds = ", ".join(registry.variants(facts.variants))
-        extra = " or a .keras file" if facts.variants == "models" else ""
+        own = ", applications/NAME of keras.applications, a .keras file or a run folder"
+        extra = own if facts.variants == "models" else ""
         return f"{_said(facts)}: {kinds}{extra} [{first.default}]"
     owners = [item.variant for item in items if item.variant]
     default = schema.show(first.default, facts)

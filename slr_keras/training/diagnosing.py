@@ -19,7 +19,7 @@ from slr_keras.run_folder import RunFolder
 from slr_keras.settings import registry
 
 SHARE = 0.03  # of the time that has passed, for looking at masked gradients
-FIRST = 60.0  # seconds of training before which it is not known how long that takes
+FIRST = 200.0  # seconds of training before the first look, which compiles two attacks
 FEW_CLASSES = 3  # for which the loss of APGD-T is not defined
 QUERIES, STEPS = 100, 20
 

@@ -18,6 +18,7 @@ from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import keras, ops
 from slr_keras.errors import NonFiniteLossError, UserError
 from slr_keras.evaluation.runner import Evaluator
+from slr_keras.models import _freezing
 from slr_keras.protocol import events
 from slr_keras.run_folder import RunFolder
 from slr_keras.settings import schema
@@ -65,7 +66,7 @@ class Run:
         self.saved_position: Position | None = None
         self.ready = False  # whether there is a model that stands at the position
         self.closing = False  # whether this process goes on alone, to test and to write
-        self.compiled_for: tuple[bool, bool] | None = None  # the phase of the compiled step
+        self.compiled_for: tuple[bool, ...] | None = None  # the phase of the compiled step
         self.catastrophe: events.CatastrophicOverfitting | None = None
         self.tracker: Tracker | None = None
         self.measured = ""  # the attack's arithmetic, where it was measured
@@ -463,12 +464,11 @@ class Run:
         if not self.crew.first:
             return True
         with self.crew.alone():
-            return self._attempt(
-                lambda: saving.save_network(
-                    self.model.trained_network(), self.folder["best.keras"]
-                ),
-                "best.keras",
-            )
+            return self._attempt(self._write_best, "best.keras")
+
+    def _write_best(self) -> None:
+        with _freezing.thawed(self.model.net):
+            saving.save_network(self.model.trained_network(), self.folder["best.keras"])
 
     def _evaluate(self, epoch: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         nothing = (None, None)
@@ -588,6 +588,7 @@ def make_classifier(
         ema_start_epoch=config.ema.start_epoch,
         ema_warmup=config.ema.warmup,
         swa_start_epoch=config.swa.start_epoch,
+        freeze_epochs=getattr(config.model, "freeze_epochs", 0),
         awp=AWP(gamma=config.weights.awp, start_epoch=config.weights.awp_start_epoch),
         seed=config.seed,
     )

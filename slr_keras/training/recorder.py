@@ -21,7 +21,7 @@ class _Run(Protocol):
     config: config.RunConfig
     position: Position
     batches: Any
-    compiled_for: tuple[bool, bool] | None
+    compiled_for: tuple[bool, ...] | None
     means_at_resume: list[tuple[Any, Any]]
 
     def clock(self) -> float: ...

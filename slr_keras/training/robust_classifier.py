@@ -31,6 +31,7 @@ from slr_keras.labels._base import Labels
 from slr_keras.labels.hard import Hard
 from slr_keras.methods._base import Method, Outputs
 from slr_keras.methods.slr import SLR
+from slr_keras.models import _freezing
 from slr_keras.settings import registry, schema
 from slr_keras.training import index_check, step
 from slr_keras.training.attack_warmup import AttackWarmup
@@ -84,6 +85,9 @@ class RobustClassifier(backend.TrainStep, keras.Model):
             evaluated, saved and exported, see
             :class:`~slr_keras.training.epoch_mean.EpochMean`; 0: none.
         awp: adversarial weight perturbation, see :class:`~slr_keras.training.awp.AWP`.
+        freeze_epochs: first epochs in which the head alone is trained, the last dense layer or 1x1
+            convolution. The rest stays as it is, its BatchNorm in inference mode; after ``fit`` all
+            is trainable as before.
         input_shape: (H, W, C), to build a network that is not built yet; a built one knows it.
         seed: fixes the attack's random starts.
         ema_warmup: the average's decay at its step t is at most (1 + t) / (10 + t).
@@ -127,6 +131,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):
         labels: Labels | None = None,
         awp: AWP | None = None,
         swa_start_epoch: int = 0,
+        freeze_epochs: int = 0,
         seed: int = 0,
         input_shape: tuple[int | None, ...] | None = None,
         ema_warmup: bool = True,
@@ -157,7 +162,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):
         warmup = self.attack.warmup_epochs
         self.warmup = AttackWarmup(warmup) if warmup else None
         self.awp = awp or AWP(gamma=0.0)
-        self.swa_start_epoch = swa_start_epoch
+        self.swa_start_epoch, self.freeze_epochs = swa_start_epoch, freeze_epochs
         self.weight_average = self._make_average()
         self.statistics_images: Callable[[], Iterable[Any]] | None = None
         self._fitted_on: Callable[[], Iterable[Any]] | None = None
@@ -313,16 +318,27 @@ class RobustClassifier(backend.TrainStep, keras.Model):
     def begin_epoch(self, epoch: int) -> None:
         """Enter an epoch, counted from 1. ``fit`` calls this; own loops must.
 
-        When refinement or perturbation sets in, the step changes and is compiled once more.
+        When refinement or perturbation sets in, or what was frozen is let go, the step changes and
+        is compiled once more.
         """
         before = self.phase
         self._enter(epoch)
+        self._freeze(epoch <= self.freeze_epochs)
         if self.warmup is not None:
             self.warmup.begin(self.steps_per_epoch)
         if self.weight_average is not None:
             self.weight_average.active.assign(float(epoch >= self.ema_start_epoch))
         if self.phase != before:
             self.make_train_function(force=True)
+
+    def _freeze(self, wanted: bool) -> None:
+        """Hold all but the head still, or let it go.
+
+        The optimiser is built on all of it before: it takes no variables that it does not know.
+        """
+        if wanted and self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        (_freezing.freeze if wanted else _freezing.thaw)(self.net)
 
     def end_epoch(self) -> None:
         """Leave the epoch, its weights part of a mean where there is one. ``fit`` calls this.
@@ -342,10 +358,16 @@ class RobustClassifier(backend.TrainStep, keras.Model):
             )
         self.weight_average.end_epoch(self.net, number, images())
 
+    def end_training(self) -> None:
+        """Let go what was frozen. ``fit`` calls this; own loops must."""
+        if _freezing.is_frozen(self.net):
+            self._freeze(False)
+            self.make_train_function(force=True)
+
     @property
-    def phase(self) -> tuple[bool, bool]:
-        """What decides which step is compiled: whether labels are refined, weights perturbed."""
-        return self.refining, self.perturbing
+    def phase(self) -> tuple[bool, bool, bool]:
+        """What decides which step is compiled: refined labels, perturbed and frozen weights."""
+        return self.refining, self.perturbing, _freezing.is_frozen(self.net)
 
     def _enter(self, epoch: int) -> None:
         self.epoch, self.refining = epoch, self.labels.refining(epoch)
@@ -601,8 +623,10 @@ class RobustClassifier(backend.TrainStep, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """What rebuilds the model; see ``from_config``."""
+        with _freezing.thawed(self.net):
+            net = keras.saving.serialize_keras_object(self.net)
         return super().get_config() | {
-            "net": keras.saving.serialize_keras_object(self.net),
+            "net": net,
             "input_shape": networks.input_shape(self.net)[1:],
             "num_samples": self.num_samples,
             "method": registry.describe(self.method),
@@ -618,6 +642,7 @@ class RobustClassifier(backend.TrainStep, keras.Model):
             "ema_warmup": self.ema_warmup,
             "awp": schema.to_dict(self.awp),
             "swa_start_epoch": self.swa_start_epoch,
+            "freeze_epochs": self.freeze_epochs,
             "seed": self.seed,
         }
 
@@ -648,6 +673,9 @@ class _EpochClock(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.model.end_epoch()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.model.end_training()
 
 
 def _read_again(x: Any, steps: int | None) -> Callable[[], Iterable[Any]] | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from slr_keras import networks
 from slr_keras.backend import keras, ops
 
 Tensor = Any
@@ -95,5 +96,5 @@ class WeightAverage(keras.layers.Layer):
         copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(net))
         begun = float(ops.convert_to_numpy(self.steps)) > 0
         weights = self.averages if begun else net.weights
-        copy.set_weights([ops.convert_to_numpy(weight) for weight in weights])
+        networks.set_weights(copy, [ops.convert_to_numpy(weight) for weight in weights])
         return copy

@@ -63,7 +63,7 @@ def close(weights, wanted, atol=1e-6):
 
 @pytest.fixture(scope="module")
 def trained(data):
-    model = classifier(ema_decay=DECAY, ema_start_epoch=2)
+    model = classifier(ema_decay=DECAY, ema_start_epoch=2, ema_warmup=False)
     return model, steps_of(model, data, epochs=3)
 
 

@@ -18,7 +18,12 @@ from gui.views import charts as charts_module
 from gui.views.charts import EMPTY, HARD, ChartsPanel
 from slr_keras.config import RunConfig
 from slr_keras.methods.slr import SLR
-from slr_keras.protocol.events import BatchEnded, CatastrophicOverfitting, EpochEnded
+from slr_keras.protocol.events import (
+    BatchEnded,
+    CatastrophicOverfitting,
+    Diagnosed,
+    EpochEnded,
+)
 
 
 @dataclasses.dataclass
@@ -32,6 +37,7 @@ class Record:
     epochs: list[EpochEnded] = dataclasses.field(default_factory=list)
     problem: str = ""
     catastrophe: CatastrophicOverfitting | None = None
+    diagnoses: list[Diagnosed] = dataclasses.field(default_factory=list)
 
 
 def epoch(number, fall=0.0, entropy=1.0, rated=True):
@@ -121,6 +127,26 @@ def test_catastrophic_overfitting_is_marked(panel):
     assert "2.0 % resist PGD, after 40.0 % in epoch 11" in panel._headline.text()
     panel.set_runs([told, record("calm")])
     assert "catastrophic overfitting since epoch 17" in panel._headline.text()
+
+
+def test_a_diagnosis_is_a_card_and_a_mark(panel):
+    told = record("at")
+    assert not panel.diagnosis.isVisible()
+    told.diagnoses = [
+        Diagnosed("an eps <too> large. Try another", "radius", "unusual radius", 0),
+        Diagnosed("said. Try --x", "collapse", "nothing learned", 7),
+        Diagnosed("said by the charts", "robust_overfitting", "robust overfitting", 9),
+    ]
+    panel.set_runs([told])
+    texts = [line.label.format for line in panel.accuracy._marks if line.isVisible()]
+    assert "nothing learned" in texts and "unusual radius" not in texts
+    assert "robust overfitting" not in texts
+    card = panel.diagnosis
+    assert card.isVisibleTo(panel) and "<b>Nothing learned:</b> said. Try --x" in card.text.text()
+    assert "&lt;too&gt;" in card.text.text() and "by the charts" not in card.text.text()
+    assert "an eps <too> large" in card.text.accessibleDescription()
+    panel.set_runs([told, record("calm")])
+    assert not card.isVisibleTo(panel)
 
 
 def test_live_epochs_appear_within_the_repaint(panel, wait_until):

@@ -346,7 +346,7 @@ def test_a_loss_that_is_not_finite(tmp_path, flags, refused):
     run = tmp_path / "run"
     options = flags(optimizer__learning_rate=1e30)
     line = refused(train.main, *options, "--run-dir", run, "--progress", "quiet", code=1)
-    assert "--optimizer.learning_rate" in line and "last good checkpoint stays" in line
+    assert "--optimizer.learning_rate" in line and "No checkpoint was written yet" in line
     assert events(run)[-1]["event"] == "non_finite_loss"
     assert not (run / "best.keras").exists()
 
