@@ -197,7 +197,7 @@ class RowView(QWidget):
 
     def _offer_options(self) -> None:
         """The variants that there are now: own parts come and go."""
-        if self.row.kind != "variant" or not isinstance(self.control, QComboBox):
+        if not isinstance(self.control, QComboBox):
             return
         combo, options = self.control, self.form.options(self.row)
         if options != [combo.itemText(place) for place in range(combo.count())]:

@@ -85,7 +85,7 @@ class DataSettings(Settings):
         help="what is done to each training image: nothing; pad 4 black pixels, crop to the old "
         "size and flip every second time; the same and a black square; or IDBH's crops, shifts, "
         "colours and erasing",
-        choices=tuple(registry.variants("augmentations")),
+        choices=registry.Names("augmentations"),
     )
     place: str = setting(
         "auto",

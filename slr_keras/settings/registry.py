@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from typing import Any
 
 from slr_keras.errors import UserError, did_you_mean
@@ -88,6 +89,23 @@ def get(kind: str, name: str) -> Any:
 def singular(kind: str) -> str:
     """One of a kind in a word: ``"attack"``."""
     return {"analyses": "analysis", "diagnoses": "diagnosis"}.get(kind, kind.removesuffix("s"))
+
+
+class Names(Sequence[str]):
+    """The names of a kind as they are when one looks: own parts come and go.
+
+    >>> "pgd" in Names("attacks")
+    True
+    """
+
+    def __init__(self, kind: str):
+        self.kind = kind
+
+    def __len__(self) -> int:
+        return len(variants(self.kind))
+
+    def __getitem__(self, place: Any) -> Any:
+        return list(variants(self.kind))[place]
 
 
 def by_class_name(kind: str, attribute: str) -> Any:

@@ -19,7 +19,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slr_keras.errors import SettingError, did_you_mean
@@ -49,7 +49,7 @@ class Facts:
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
-    choices: tuple[str, ...] = ()
+    choices: Sequence[str] = ()
     variants: str = ""
     picks: str = ""
 
