@@ -1,7 +1,7 @@
-"""README's tables of studies, from what the studies have left in docs/results.
+"""The tables of studies in README and the pages, from what the studies have left in docs/results.
 
 python -m benchmarks.results            # write them
-python -m benchmarks.results --check    # exit code 1 if README says something else
+python -m benchmarks.results --check    # exit code 1 if one of them says something else
 
 Between ``<!-- results: NAME -->`` and ``<!-- end -->`` stands the table of docs/results/NAME.
 """
@@ -20,25 +20,32 @@ PLACE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL
 
 def main(arguments: list[str]) -> int:
     """Write, or compare."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    wanted = filled(text)
-    if "--check" in arguments:
-        return int(text != wanted)
-    readme.write_text(wanted, encoding="utf-8")
-    return 0
+    other = 0
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        wanted = filled(text, page)
+        other |= text != wanted
+        if "--check" not in arguments:
+            page.write_text(wanted, encoding="utf-8")
+    return int(other and "--check" in arguments)
 
 
-def filled(text: str) -> str:
-    """A text with the tables of the studies that it has places for."""
-    return PLACE.sub(lambda found: found[1] + block(found[2]) + found[3], text)
+def pages() -> list[pathlib.Path]:
+    """README and the pages."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def block(name: str) -> str:
+def filled(text: str, page: pathlib.Path) -> str:
+    """A page's text with the tables of the studies that it has places for."""
+    return PLACE.sub(lambda found: found[1] + block(found[2], page) + found[3], text)
+
+
+def block(name: str, page: pathlib.Path) -> str:
     """The table of a study, its footing, and its figure."""
     folder = ROOT / "docs" / "results" / name
     table = tables.table(results.load(folder))
-    return f"{table}\n\n![{name}](docs/results/{name}/figure.png)\n"
+    figure = (folder / "figure.png").relative_to(page.parent).as_posix()
+    return f"{table}\n\n![{name}]({figure})\n"
 
 
 if __name__ == "__main__":

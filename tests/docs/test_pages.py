@@ -75,8 +75,8 @@ def parsed(job, flags):
     from slr_keras.terminal import cli
 
     assert job in JOBS
-    if "--plugin" in flags:
-        return  # flags of a file that another block writes: these blocks are run
+    if "--plugin" in flags or "runs/shapes" in flags:
+        return  # a file or a run that another block makes: these blocks are run
     options = importlib.import_module(f"slr_keras.{job}")._parser().parse(flags)
     if job == "train":
         config.load(options.preset, None, cli.values_of(options))

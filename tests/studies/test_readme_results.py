@@ -1,18 +1,19 @@
-"""README's tables are those of docs/results."""
+"""The tables of studies in README and the pages are those of docs/results."""
 
-import pathlib
+import pytest
 
 from benchmarks import results
 
-ROOT = pathlib.Path(results.ROOT)
+PAGES = [page for page in results.pages() if "<!-- results:" in page.read_text(encoding="utf-8")]
 
 
-def test_readme_says_what_the_studies_found():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert results.filled(text) == text, "python -m benchmarks.results writes README's tables anew"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_says_what_the_studies_found(page):
+    text = page.read_text(encoding="utf-8")
+    assert results.filled(text, page) == text, "python -m benchmarks.results writes tables anew"
 
 
-def test_every_study_in_docs_is_in_the_readme():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for folder in (ROOT / "docs" / "results").iterdir():
-        assert f"<!-- results: {folder.name} -->" in text
+def test_every_study_in_docs_is_shown_once():
+    texts = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for folder in (results.ROOT / "docs" / "results").iterdir():
+        assert texts.count(f"<!-- results: {folder.name} -->") == 1
