@@ -328,10 +328,14 @@ def files(tmp_path):
 
 def test_the_command(files, capsys):
     good, bad = files
-    assert check.main([str(good), "--backends", keras.backend.backend()]) == 0
+    assert check.main([str(good), str(bad), "--backends", keras.backend.backend()]) == 1
     out = capsys.readouterr().out
-    assert "pass  good" in out and "all hold on" in out and "imports no framework" in out
-    assert check.main([str(bad), "--backends", keras.backend.backend()]) == 1
-    out = capsys.readouterr().out
+    assert "pass  good" in out and "FAIL  good" not in out and "imports no framework" in out
     assert "FAIL  bad" in out and "a rate is NaN, infinite or below 0" in out
-    assert "1 of " in out
+    assert "1 of 12 do not hold" in out
+    rows = [{"part": "good", "check": "x_y", "said": ""}, {"part": "good", "numbers": [1.0, 2.0]}]
+    other = [rows[0], {"part": "good", "numbers": [1.0, 2.1]}]
+    assert check._show([str(good)], {"a": rows, "b": rows}) == 0
+    assert "all hold on a, b" in capsys.readouterr().out
+    assert check._show([str(good)], {"a": rows, "b": other}) == 1
+    assert "b is 0.05 off a" in capsys.readouterr().out
