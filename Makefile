@@ -45,6 +45,7 @@ test: .venv/.dev
 TORCH ?=
 OTHERS := tests/core tests/contracts/test_contracts_golden.py tests/contracts/test_contracts_attacks.py \
 	tests/contracts/test_contracts_label_bank.py tests/contracts/test_contracts_methods.py \
+	tests/contracts/test_contracts_parts.py \
 	tests/jobs/test_jobs_kill_resume.py tests/jobs/test_jobs_leaving.py
 # what one process of JAX compiled, the others read
 test-jax: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.venv-jax/compiled
