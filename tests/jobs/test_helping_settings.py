@@ -82,7 +82,11 @@ def test_fit_counts_its_steps_and_the_model_is_saved(tmp_path):
     x, y = digits(40)
     attack = PGD(eps=0.1, step_size=0.05, steps=1, warmup_epochs=3)
     model = classifier(40, method=AT(), attack=attack)
+    model.compile(SGD(0.1))
+    traced, attack_batch = [], model.attack_batch
+    model.attack_batch = lambda data: traced.append(1) or attack_batch(data)
     model.fit(x, y, batch_size=10, epochs=2, verbose=0)
+    assert len(traced) <= 2, "another radius is no reason to compile again"
     assert (float(model.warmup.length), float(model.warmup.done)) == (12, 8)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
