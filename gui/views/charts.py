@@ -500,7 +500,7 @@ class ChartsPanel(QWidget):
 
     def _draw_best(self, run: ShownRun, draw: _Drawing) -> None:
         """Band and best point of the robust validation curve."""
-        best = run.curves.best
+        best = _recorded_best(run) or run.curves.best
         if "val_robust_accuracy" in self._hidden or best is None:
             return
         few = len(self.runs.visible) <= BANDS
@@ -698,6 +698,15 @@ def _told(run: ShownRun) -> tuple[str, str]:
     if run.record.catastrophe is not None:
         return onset.catastrophe(run.record.catastrophe), onset.SINCE
     return onset.headline(run.curves.onset), run.curves.onset.state
+
+
+def _recorded_best(run: ShownRun) -> tuple[int, float] | None:
+    """The epoch that a run has kept as its best: the trainer prefers one that is not at chance."""
+    epoch = (run.record.summary or {}).get("best_epoch")
+    x, y = run.curves.points("val_robust_accuracy")
+    return next(
+        ((epoch, float(value)) for at, value in zip(x, y, strict=True) if at == epoch), None
+    )
 
 
 def _inside(sentence: str) -> str:

@@ -36,6 +36,7 @@ class Record:
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
     epochs: list[EpochEnded] = dataclasses.field(default_factory=list)
     problem: str = ""
+    summary: dict[str, Any] | None = None
     catastrophe: CatastrophicOverfitting | None = None
     diagnoses: list[Diagnosed] = dataclasses.field(default_factory=list)
 
@@ -127,6 +128,21 @@ def test_catastrophic_overfitting_is_marked(panel):
     assert "2.0 % resist PGD, after 40.0 % in epoch 11" in panel._headline.text()
     panel.set_runs([told, record("calm")])
     assert "catastrophic overfitting since epoch 17" in panel._headline.text()
+
+
+def test_the_best_epoch_is_the_one_that_the_run_has_kept(panel):
+    kept = record("at")
+    kept.summary = {"best_epoch": 7}
+    panel.set_runs([kept])
+    assert any("epoch 7" in text for text in _texts(panel.accuracy))
+    kept.summary = {"best_epoch": None}
+    panel.set_runs([kept])
+    assert not any("epoch 7" in text for text in _texts(panel.accuracy))
+
+
+def _texts(chart):
+    items = chart.items_by_key.values()
+    return [i.toPlainText() for i in items if hasattr(i, "toPlainText") and i.isVisible()]
 
 
 def test_a_diagnosis_is_a_card_and_a_mark(panel):
