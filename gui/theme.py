@@ -106,6 +106,16 @@ def choose(chosen: str, settings: QSettings) -> None:
     _apply(QApplication.instance(), chosen)
 
 
+def card(widget: QWidget, colour: str) -> None:
+    """Frame a widget with an object name in a colour, its left edge thick."""
+    style = (
+        f"#{widget.objectName()} {{ background: {colours().surface}; border: 1px solid {colour}; "
+        f"border-left: 4px solid {colour}; border-radius: 4px; }}"
+    )
+    if style != widget.styleSheet():  # setting one changes the palette, which calls here again
+        widget.setStyleSheet(style)
+
+
 def role(widget: QWidget, name: str) -> None:
     """Give a widget a role of the style sheet: ``muted``, ``title``, ``good``, ``warn``, ``bad``.
 

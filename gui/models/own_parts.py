@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import pathlib
@@ -26,11 +27,9 @@ class OwnParts:
     def __init__(self, kept: str = ""):
         self.described: dict[str, dict[str, Any]] = {}
         self.names: tuple[str, ...] = ()
-        try:
+        with contextlib.suppress(ValueError, AttributeError):  # damaged: it is asked for anew
             found = texts.from_json(kept.encode()) if kept else {}
             self.described = {k: v for k, v in found.items() if isinstance(v, dict)}
-        except (ValueError, AttributeError):
-            pass
 
     def text(self) -> str:
         """What is kept for the next session."""

@@ -123,10 +123,4 @@ class CrashCard(QFrame):
             self._dress()
 
     def _dress(self) -> None:
-        colours = theme.colours()
-        style = (
-            f"#crash {{ background: {colours.surface}; border: 1px solid {colours.bad}; "
-            f"border-left: 4px solid {colours.bad}; border-radius: 4px; }}"
-        )
-        if style != self.styleSheet():  # setting one changes the palette, which calls here again
-            self.setStyleSheet(style)
+        theme.card(self, theme.colours().bad)

