@@ -27,7 +27,7 @@ EPOCHS = range(1, 201)
 def _made(labels: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Given labels, rows after a refinement, and what the loss compares with, all (20, 5)."""
     row, p, q = (tensor(distributions(20, 5, seed)) for seed in range(3))
-    given = array(labels.given(np.eye(5, dtype="float32")[rng().integers(0, 5, 20)]))
+    given = array(labels.given(tensor(np.eye(5, dtype="float32")[rng().integers(0, 5, 20)])))
     epoch = tensor(np.float32(LATE))
     new = array(labels.refine(row, p, q, epoch))
     soft = tensor(np.log(new) if labels.teacher else new)

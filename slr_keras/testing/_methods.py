@@ -25,8 +25,8 @@ LATE = 200  # an epoch by which everything has begun
 H = 1e-2  # step of the finite differences
 
 
-def _both(z: Any, clean: Any) -> Outputs:
-    return Outputs(tensor(z), tensor(clean))
+def _loss(method: Any, z: Any, clean: Any, target: Any, label: Any) -> Any:
+    return method.loss(Outputs(tensor(z), tensor(clean)), tensor(target), tensor(label))
 
 
 def loss_and_gradient_are_finite(part: Any) -> None:
@@ -35,10 +35,10 @@ def loss_and_gradient_are_finite(part: Any) -> None:
     z, clean = draw.choice([-1e4, 0.0, 1e4], size=(2, 50, 5)).astype("float32")
     label = draw.integers(0, 5, 50)
     for t in (np.eye(5, dtype="float32")[label], distributions(50, 5)):
-        loss = array(method.loss(_both(z, clean), t, label))
+        loss = array(_loss(method, z, clean, t, label))
         need(loss.shape == (50,), f"expected a loss for each of 50 samples, received {loss.shape}")
         need(np.isfinite(loss).all() and (loss >= 0).all(), "a loss is NaN, infinite or below 0")
-        slope = gradient(lambda z, t=t: method.loss(_both(z, clean), t, label), z)  # type: ignore[misc]
+        slope = gradient(lambda z, t=t: _loss(method, z, clean, t, label), z)  # type: ignore[misc]
         need(np.isfinite(slope).all(), "a gradient is NaN or infinite at large logits")
 
 
@@ -52,7 +52,7 @@ def gradient_agrees_with_finite_differences(part: Any) -> None:
         def loss(moved: Any, which: int = which) -> Any:
             parts = list(logits)
             parts[which] = moved
-            return method.loss(_both(*parts), target, label)
+            return _loss(method, *parts, target, label)
 
         at = logits[which]
         used = which == 0 or method.both
@@ -75,7 +75,7 @@ def the_attack_raises_its_objective(part: Any) -> None:
         return ops.reshape(x, (-1, 12)) @ weights
 
     x, y = rng().random((20, 2, 2, 3), "float32"), rng(1).integers(0, 5, 20).astype("int32")
-    objective = one(part).objective(logits, tensor(x), y)
+    objective = one(part).objective(logits, tensor(x), tensor(y))
     noise = 1e-3 * rng(3).normal(size=x.shape).astype("float32")
     start = tensor(np.clip(x + noise, 0, 1))
     found = PGD(eps=0.1, step_size=0.02, steps=5).perturb(objective, tensor(x), start)
@@ -105,4 +105,4 @@ def fingerprint(method: Any) -> np.ndarray:
     """Losses of fixed logits and targets."""
     z, clean = rng().normal(0, 2, (2, 6, 5)).astype("float32")
     label = rng(1).integers(0, 5, 6)
-    return array(method.loss(_both(z, clean), distributions(6, 5), label))
+    return array(_loss(method, z, clean, distributions(6, 5), label))

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from slr_keras import backend
 from slr_keras.attacks.fgsm import FGSM
 from slr_keras.errors import DataError, UserError
 from slr_keras.methods.at import AT
@@ -82,6 +83,7 @@ def test_what_cannot_be_had_is_refused_in_one_line(options, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.skipif(backend.name() == "torch", reason="Keras refuses it there")
 def test_training_in_several_steps_at_once_is_the_same(digits):
     one, other = classifier(), classifier(steps_per_execution=3)
     for model in (one, other):
