@@ -20,6 +20,14 @@ _NAMES = {
     "Evaluator": "runner",
     "Evaluation": "runner",
     "Check": "checks",
+    "certify": "smoothing",
+    "certified_accuracy": "smoothing",
+    "Certified": "smoothing",
+    "Certificates": "smoothing",
+    "Certifier": "smoothing",
+    "Smoothing": "smoothing",
+    "transfer_matrix": "_transfer_matrix",
+    "TransferMatrix": "_transfer_matrix",
 }
 
 __all__ = sorted(_NAMES)

@@ -56,8 +56,7 @@ def transfer(
     Example:
         >>> transfer(MIFGSM(eps=8/255), source, model, x, y).robust_accuracy  # doctest: +SKIP
     """
-    if attack.targeted:
-        raise UserError("expected an untargeted attack, received targeted=True: set it to False")
+    check_untargeted(attack)
     nets = [networks.unwrapped(net) for net in (source, model)]
     x, y = _checked(nets, x, y)
     adversarial = attack(nets[0], x, y, seed=seed, batch_size=batch_size)
@@ -69,6 +68,12 @@ def transfer(
         for looked in (judge, Judge(nets[0], batch_size))
     )
     return Transferred(clean, clean & ~fooled, adversarial, source_fooled)
+
+
+def check_untargeted(attack: Attack) -> None:
+    """Raise :class:`UserError` if the attack aims at a class."""
+    if attack.targeted:
+        raise UserError("expected an untargeted attack, received targeted=True: set it to False")
 
 
 def _checked(nets: list[Any], x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
