@@ -27,6 +27,7 @@ The base class says what a part has to give, and is where its contract stands:
 - :class:`Labels`: ``given``, ``refine``, ``target``, ``pull``; ``--labels.name``.
 - :class:`Attack`: ``run(objective, x, seed)``; ``--attack.name``, ``evaluate --attacks``.
 - :class:`Augmentation`: ``draw(seed, epoch, index, size)``, ``apply``; ``--data.augment``.
+- :class:`Corruption`: ``draw(draws, shape)``, ``change(images, *drawn)``; a kind of natural change.
 - :class:`Optimizer`: ``build(learning_rate)``; ``--optimizer.name``.
 - :class:`Schedule`: ``build(learning_rate, epochs, steps_per_epoch)``; ``--schedule.name``.
 - :class:`Data`: ``load(settings)``, ``matches(name)``; ``--data.name``.
@@ -45,6 +46,7 @@ from slr_keras.analyses._base import Analysis, Images, Probe
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks._objective import Objective
 from slr_keras.augmentations._base import Augmentation
+from slr_keras.corruptions._base import Corruption
 from slr_keras.data._settings import DataSettings
 from slr_keras.data._source import Source as Data
 from slr_keras.data._source import Splits
@@ -63,6 +65,7 @@ __all__ = [
     "Analysis",
     "Attack",
     "Augmentation",
+    "Corruption",
     "Data",
     "DataError",
     "DataSettings",

@@ -8,6 +8,7 @@ from slr_keras.plugin import (
     Analysis,
     Attack,
     Augmentation,
+    Corruption,
     Data,
     Diagnosis,
     Labels,
@@ -81,6 +82,20 @@ class Mirror(Augmentation):
     def apply(self, images, numbers, xp):
         turned = xp.reshape(numbers, (-1, 1, 1, 1)) > 0
         return xp.where(turned, xp.flip(images, axis=2), images)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dusk(Corruption):
+    """Each image darker by a share of its own, up to 15 % with each step of severity."""
+
+    name = "dusk"
+    group = "weather"
+
+    def draw(self, draws, shape):
+        return (draws.uniform(1, 1, 1),)  # of image and seed alone, whatever the batch
+
+    def change(self, images, *drawn):
+        return images * (1 - 0.15 * self.severity * drawn[0])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ KINDS = (
     "methods",
     "labels",
     "augmentations",
+    "corruptions",
     "models",
     "data",
     "optimizers",

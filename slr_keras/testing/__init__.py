@@ -29,6 +29,7 @@ __all__ = [
     "check_analysis",
     "check_attack",
     "check_augmentation",
+    "check_corruption",
     "check_data",
     "check_diagnosis",
     "check_labels",
@@ -71,7 +72,8 @@ def check_all(part: Any) -> None:
         check(part)
 
 
-check_analysis = check_attack = check_augmentation = check_data = check_diagnosis = check_all
+check_analysis = check_attack = check_augmentation = check_corruption = check_all
+check_data = check_diagnosis = check_all
 check_labels = check_method = check_model = check_optimizer = check_schedule = check_all
 
 

@@ -15,6 +15,7 @@ from slr_keras.plugin import (
     Analysis,
     Attack,
     Augmentation,
+    Corruption,
     Data,
     Labels,
     Method,
@@ -213,6 +214,17 @@ class Batchwise(Augmentation):
 
 
 @frozen
+class Neighbourly(Corruption):
+    """Mixes the images of a batch."""
+
+    name = "neighbourly"
+    group = "blur"
+
+    def change(self, images, *drawn):
+        return (images * (1 - 0.1 * self.severity) + 0.1 * self.severity * images.mean(axis=0)) // 1
+
+
+@frozen
 class Uphill(Optimizer):
     """Goes the wrong way."""
 
@@ -286,6 +298,7 @@ FAULTS = {
     Stopped: ("gradient_agrees_with_finite_differences", "off the differences"),
     Overflowing: ("loss_and_gradient_are_finite", "NaN, infinite"),
     Batchwise: ("numbers_hang_on_the_sample_alone", "numbers depend on the batch"),
+    Neighbourly: ("results_hang_on_the_image_alone", "batches matter"),
     Uphill: ("goes_downhill", "steps on a bowl"),
     Negative: ("rates_are_rates", "below 0"),
     Dropless: ("drops_are_where_it_says", "does not drop at epoch 5"),
