@@ -63,9 +63,16 @@ def _parser() -> cli.Parser:
     add(
         "--quick",
         action="store_true",
-        help="leave out what needs the model: confusion, gallery, calibration",
+        help="leave out what needs the model: confusion, targets, gallery, calibration",
     )
     add("--num-samples", type=int, default=500, metavar="N", help="test images to attack [500]")
+    add(
+        "--targeted",
+        type=int,
+        default=100,
+        metavar="N",
+        help="of them to drive towards each other class too; 0: none [100]",
+    )
     add("--batch-size", type=int, default=250, metavar="N", help="images at once [250]")
     add("--eval-seed", type=int, default=0, metavar="SEED", help="of the attack's starts [0]")
     cli.add_window(parser)
@@ -73,7 +80,8 @@ def _parser() -> cli.Parser:
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
-    for name, low in (("num_samples", 1), ("batch_size", 1), ("eval_seed", 0)):
+    least = {"num_samples": 1, "targeted": 0, "batch_size": 1, "eval_seed": 0}
+    for name, low in least.items():
         number = getattr(options, name)
         if not low <= number < 2**31:
             flag = "--" + name.replace("_", "-")
@@ -137,9 +145,13 @@ def _measure(record: Record, options: argparse.Namespace, bar: Any) -> Measured 
         attack,
         f"pgd-{measure.STEPS}",
         samples=count,
+        targeted=options.targeted,
         seed=options.eval_seed,
         batch_size=options.batch_size,
         on_batch=lambda done: bar.update(task, completed=done),
+        on_target=lambda done, planned: bar.update(
+            task, description=f"{record.title}: targets", completed=done, total=planned
+        ),
     )
 
 

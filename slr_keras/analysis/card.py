@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from slr_keras import __version__
-from slr_keras.analysis import words
+from slr_keras.analysis import beyond, words
 from slr_keras.analysis.record import Record
 from slr_keras.evaluation.intervals import wilson
 from slr_keras.evaluation.specs import CLEAN, is_part
@@ -27,6 +27,7 @@ def render(record: Record, which: str) -> str:
         words.summary(record) + "\n",
         _use(record),
         _table(rows),
+        _beyond(record, which),
         _limits(record, rows),
         f"## Settings\n\n```toml\n{_settings(record)}\n```\n",
     ]
@@ -99,6 +100,13 @@ def _table(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     return "\n".join([*lines, ""])
+
+
+def _beyond(record: Record, which: str) -> str:
+    """Distances, natural changes and certificates of this model's evaluation."""
+    found = record.evaluation
+    said = beyond.sentences(found) if found and found.get("which") == which else []
+    return "\n".join(["## Beyond this ball", "", *(f"- {one}" for one in said), ""]) if said else ""
 
 
 def _limits(record: Record, rows: list[dict[str, Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import io
 import re
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from slr_keras.analyses._reliability import Calibration
-from slr_keras.analysis.words import value
+from slr_keras.analysis.words import norm_name, value
 from slr_keras.evaluation.curves import CLEAN, ROBUST, SOFT, draw_accuracy, mark_drops
 from slr_keras.protocol.events import AnalysisMeasured
 from slr_keras.settings import registry
@@ -153,6 +154,60 @@ def epsilon_curve(points: Sequence[Mapping[str, Any]], eps: Sequence[float], key
     return _svg(draw, (7.6, 3.0), f"Accuracy against epsilon: {words}.", key)
 
 
+@dataclasses.dataclass(frozen=True)
+class Fall:
+    """A line that falls from the accuracy at radius 0, by an image at each of ``values``.
+
+    Attributes:
+        values: of all images: the distance at which it is lost, 0 where it is wrong from the
+            start, None where it never is.
+        proved: a lower bound, of a certificate; else the upper bound of an attack.
+    """
+
+    name: str
+    values: Sequence[float | None]
+    proved: bool = False
+
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Radii and the shares that are left from each of them on.
+
+        Example:
+            >>> radii, shares = Fall("fmn", [0.0, 0.3, None, 0.1]).points()
+            >>> radii.tolist(), shares.tolist()
+            ([0.0, 0.1, 0.3], [0.75, 0.5, 0.25])
+        """
+        ends = np.sort([float(value) for value in self.values if value is not None])
+        later = ends[ends > 0]
+        wrong = len(ends) - len(later)
+        lost = np.arange(wrong, len(ends) + 1)
+        return np.concatenate([[0.0], later]), 1 - lost / max(len(self.values), 1)
+
+
+def radii(lines: Sequence[Fall], norm: str, ball: float | None, key: str) -> str:
+    """Accuracy against the radius from the distances of all images, with a mark at ``ball``."""
+    scale, unit = (255, " (of 255)") if norm == "linf" else (1, "")
+    points = [(line, *line.points()) for line in lines]
+    ends = [np.quantile(places[1:], 0.99) for _, places, _ in points if len(places) > 1]
+    end = scale * max([*ends, ball or 0.0], default=1.0) or 1.0
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for number, (line, places, shares) in enumerate(points):
+            x, y = np.append(scale * places, 2 * end), np.append(shares, shares[-1])
+            colour, dash = SERIES[number % len(SERIES)], "--" if line.proved else "-"
+            axes.step(x, 100 * y, where="post", label=line.name, color=colour, linestyle=dash)
+        if ball:
+            axes.axvline(scale * ball, color=QUIET, linestyle=":", linewidth=1)
+        axes.set(xlabel=f"{norm_name(norm)} radius{unit}", ylabel="accuracy (%)")
+        axes.set(xlim=(0, 1.05 * end), ylim=(0, 100))
+        axes.grid(alpha=0.25)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **(ABOVE | {"ncols": 3}))
+
+    starts = ", ".join(f"{one.name} from {100 * y[0]:.1f} percent" for one, _, y in points)
+    words = f"Accuracy against the {norm_name(norm)} radius, falling: {starts}."
+    return _svg(draw, (7.6, 3.2), words, key)
+
+
 def reliability(clean: Calibration, adversarial: Calibration, key: str) -> str:
     """Accuracy over confidence for clean and attacked images, with the number of images below."""
 
@@ -195,16 +250,29 @@ def _reliability(upper: Any, lower: Any, name: str, result: Calibration, colour:
 
 def heat_map(matrix: np.ndarray, title: str, key: str) -> str:
     """A confusion matrix of many classes, rows (true classes) scaled to 1."""
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    said = f"Confusion matrix of {len(matrix)} classes, {title}."
+    return _map(share, ("predicted class", title, "share of the class"), said, key)
+
+
+def target_map(success: np.ndarray, key: str) -> str:
+    """Success (K, K) of targeted attacks on many classes; NaN, where there were none, is bare."""
+    said = f"Success of targeted attacks between {len(success)} classes."
+    return _map(success, ("target class", "", "share that reaches the class"), said, key)
+
+
+def _map(share: np.ndarray, names: tuple[str, str, str], said: str, key: str) -> str:
+    """Shares (K, K) of true classes; ``names`` are those of columns, the whole, and the colours."""
+    column, title, colours = names
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
-        share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
         drawn = axes.pcolormesh(share, cmap="cividis", vmin=0, vmax=1, rasterized=True)
         axes.invert_yaxis()
-        axes.set(xlabel="predicted class", ylabel="true class", title=title, aspect="equal")
-        figure.colorbar(drawn, label="share of the class")
+        axes.set(xlabel=column, ylabel="true class", title=title, aspect="equal")
+        figure.colorbar(drawn, label=colours)
 
-    return _svg(draw, (5, 4.2), f"Confusion matrix of {len(matrix)} classes, {title}.", key)
+    return _svg(draw, (5, 4.2), said, key)
 
 
 def _svg(draw: Any, size: tuple[float, float], words: str, key: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from slr_keras.analyses import _reliability as calibration
-from slr_keras.analysis import confusion, gallery
+from slr_keras.analysis import confusion, gallery, targets
 from slr_keras.backend import ops
 from slr_keras.settings import schema
 
@@ -45,6 +45,7 @@ class Measured:
         exhibits: the gallery; ``factor`` magnifies its perturbations.
         digest: of the network's weights.
         device: that computed.
+        targeted: what targeted attacks did to the first images; None where none were made.
     """
 
     samples: int
@@ -58,6 +59,7 @@ class Measured:
     factor: int
     digest: str
     device: str
+    targeted: targets.Targeted | None = None
 
 
 def measure(
@@ -67,9 +69,11 @@ def measure(
     name: str,
     *,
     samples: int,
+    targeted: int = 0,
     seed: int = 0,
     batch_size: int = 250,
     on_batch: Callable[[int], None] = lambda done: None,
+    on_target: Callable[[int, int], None] = lambda done, planned: None,
 ) -> Measured:
     """Attack the first test images and look at the answers.
 
@@ -77,7 +81,10 @@ def measure(
         net: Keras classifier with logits.
         dataset: a :class:`~slr_keras.data.Dataset` that fits it.
         attack: an untargeted attack, and its ``name`` on the page.
+        samples: images that are attacked.
+        targeted: images of them that are driven to the other classes too.
         on_batch: called with the number of images done.
+        on_target: called with the targets of each image that are done, and those planned.
 
     Raises:
         UserError: images or classes do not fit the network.
@@ -96,6 +103,19 @@ def measure(
     clean, adversarial = (_probabilities(net, images, batch_size) for images in (x, x_adv))
     names = tuple(dataset.class_names)
     shown, factor = gallery.exhibits(x, x_adv, y, clean, adversarial, names)
+    driven = None
+    if targeted:
+        first = slice(targeted)
+        driven = targets.matrix(
+            net,
+            x[first],
+            y[first],
+            attack,
+            adversarial=x_adv[first],
+            seed=seed,
+            batch_size=batch_size,
+            on_target=on_target,
+        )
     return Measured(
         samples=len(y),
         attack=name,
@@ -108,6 +128,7 @@ def measure(
         factor=factor,
         digest=network_digest(net),
         device=backend.describe_device(),
+        targeted=driven,
     )
 
 

@@ -9,15 +9,37 @@ from collections.abc import Sequence
 from typing import Any
 
 import slr_keras
-from slr_keras.analysis import figures, words
+from slr_keras.analysis import beyond, figures, words
 from slr_keras.analysis.measure import Measured
 from slr_keras.analysis.record import NOWHERE, Record, changed_settings, flat
+from slr_keras.analysis.targets import Targeted
 from slr_keras.evaluation.intervals import newcombe, wilson
 from slr_keras.evaluation.specs import WORST
 from slr_keras.settings import registry, schema
 
 FIRST_ATTACKS, FIRST_SAMPLES = ("clean", "pgd-20", "autoattack"), 1000
+MOST_FALLS = 3  # of one class to another, that a sentence names
 MOST_CLASSES = 20  # up to here a confusion matrix is a table, beyond a picture
+EMPTY: dict[str, Any] = {
+    "results": [],
+    "curve": [],
+    "checks": [],
+    "corruptions": {},
+    "certificates": [],
+}
+FILTERS = (
+    "norm_name",
+    "percent",
+    "interval",
+    "points",
+    "points_interval",
+    "distance",
+    "distance_interval",
+    "duration",
+    "value",
+    "settings",
+    "measured_on",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +62,7 @@ def render(subjects: Sequence[Subject], now: datetime.datetime | None = None) ->
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    named = ("percent", "interval", "points", "points_interval", "duration", "value", "settings")
-    environment.filters |= {name: getattr(words, name) for name in (*named, "measured_on")}
+    environment.filters |= {name: getattr(words, name) for name in FILTERS}
     environment.filters["svg"] = Markup
     records = [subject.record for subject in subjects]
     return environment.get_template("report.html.j2").render(
@@ -65,7 +86,8 @@ def _view(subject: Subject, key: str) -> dict[str, Any]:
     record, measured = subject.record, subject.measured
     path, scores = record.folder.path, _scores(record)
     named = {row["name"]: row for row in scores}
-    evaluation = record.evaluation or {"results": [], "curve": [], "checks": []}
+    evaluation = record.evaluation or EMPTY
+    attacks, training = beyond.attack_rows(evaluation["results"]), record.config.attack
     return {
         "key": key,
         "record": record,
@@ -81,8 +103,10 @@ def _view(subject: Subject, key: str) -> dict[str, Any]:
         "curves": figures.curves(record, f"{key}-curves"),
         "analyses": _analyses(record, key),
         "evaluation": evaluation,
+        "attacks": attacks,
         "checks": evaluation["checks"],
-        "classes_by_attack": _classes_by_attack(evaluation["results"]),
+        "classes_by_attack": _classes_by_attack(attacks),
+        **beyond.view(evaluation, (training.norm, training.eps), key),
         "other_model": _other_model(record, measured),
         "epsilon": _epsilon(evaluation["curve"], key),
         "evaluate": _command("evaluate", path, *_attacks(record)),
@@ -109,18 +133,26 @@ def _analyses(record: Record, key: str) -> list[tuple[str, str, str]]:
 
 def _attacks(record: Record) -> list[str]:
     """The flags of an evaluation: that of evaluation.json again, else one to begin with."""
-    evaluation = record.evaluation or {"results": []}
+    evaluation = record.evaluation or EMPTY
     rows = [row for row in evaluation["results"] if row["attack"] != WORST]
     sources = {str(row["attack"]): row.get("settings", {}).get("source") for row in rows}
-    own = (name for name, source in sources.items() if not source)
-    done = list(dict.fromkeys(name.partition(":")[0] for name in own))
+    own = [name for name, source in sources.items() if not source]
+    done = list(dict.fromkeys(_asked(name, own) for name in own))
     samples = rows[0].get("samples", FIRST_SAMPLES) if rows else FIRST_SAMPLES
     flags = ["--attacks", *(done or FIRST_ATTACKS), "--num-samples", str(samples)]
     for name, source in sources.items():
         if source:
             attack = name.partition(": ")[2]
             flags += ["--transfer-from", str(source), "--transfer-attack", attack]
+    for number, proved in enumerate(evaluation["certificates"]):
+        flags += [*(() if number else ["--certify"]), words.value(proved["sigma"])]
     return flags
+
+
+def _asked(row: str, rows: Sequence[str]) -> str:
+    """What a row was asked for by: its suite's name, or its own where no whole suite was run."""
+    suite, _, part = row.partition(": ")
+    return part if suite == beyond.CORRUPTIONS and part and suite not in rows else suite
 
 
 def _radii(record: Record) -> str:
@@ -224,7 +256,34 @@ def _pictures(measured: Measured, key: str) -> dict[str, Any]:
                 strict=True,
             )
         ],
+        "targets": _targets(measured, key),
     }
+
+
+def _targets(measured: Measured, key: str) -> dict[str, Any] | None:
+    """What targeted attacks did, class by class; None where none were made."""
+    found, names = measured.targeted, measured.class_names
+    if found is None:
+        return None
+    few = len(names) <= MOST_CLASSES
+    return {
+        "found": found,
+        "images": int(found.images.sum()),
+        "falls": found.falls()[:MOST_FALLS],
+        "classes": [
+            {"name": name, "easiest": found.easiest(number)} | _counts(found, number)
+            for number, name in enumerate(names)
+        ],
+        "map": None if few else figures.target_map(found.success, f"{key}-targets"),
+    }
+
+
+def _counts(found: Targeted, number: int) -> dict[str, Any]:
+    """Of a class: its images, and the shares of them that hold under each kind of attack."""
+    images = int(found.images[number])
+    kinds = {"clean": found.right, "robust": found.robust, "resisted": found.resisted}
+    shares = {name: int(kind[number]) / images if images else None for name, kind in kinds.items()}
+    return {"images": images, "right": int(found.right[number]), **shares}
 
 
 def _facts(record: Record, measured: Measured | None) -> list[tuple[str, str]]:
@@ -253,21 +312,26 @@ def _listed(versions: Any) -> str:
 
 
 def _measures(subjects: Sequence[Subject]) -> list[tuple[str, list[Any]]]:
-    """Attacks and calibration by rows, a cell (figure, interval, images) for each run or None."""
-    columns = []
-    for subject in subjects:
-        rows = (subject.record.evaluation or {"results": []})["results"]
-        column = {
-            str(row["attack"]): (row["accuracy"], row.get("interval"), row.get("samples"))
-            for row in rows
-        }
-        if subject.measured:
-            clean, adversarial = subject.measured.clean, subject.measured.adversarial
-            column["ECE, clean"] = (clean.calibration.ece, None, None)
-            column[f"ECE, {subject.measured.attack}"] = (adversarial.calibration.ece, None, None)
-        columns.append(column)
+    """Figures by rows, a cell (figure, what stands beside it) for each run or None."""
+    columns = [_column(subject) for subject in subjects]
     names = dict.fromkeys(name for column in columns for name in column)
     return [(name, [column.get(name) for column in columns]) for name in names]
+
+
+def _column(subject: Subject) -> dict[str, tuple[str, str]]:
+    evaluation, measured = subject.record.evaluation or EMPTY, subject.measured
+    rows = beyond.attack_rows(evaluation["results"])
+    column = {str(row["attack"]): (words.percent(row["accuracy"]), _beside(row)) for row in rows}
+    column |= beyond.measures(evaluation)
+    if measured:
+        for name, answers in (("clean", measured.clean), (measured.attack, measured.adversarial)):
+            column[f"ECE, {name}"] = words.percent(answers.calibration.ece), ""
+    return column
+
+
+def _beside(row: dict[str, Any]) -> str:
+    interval = row.get("interval")
+    return f"{words.interval(interval)}, {row.get('samples')} images" if interval else ""
 
 
 def _differences(records: Sequence[Record]) -> list[tuple[str, list[Any]]]:

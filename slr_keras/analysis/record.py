@@ -29,8 +29,8 @@ class Record:
         started: the last start of the run; None if events.jsonl holds none.
         ended: seconds since 1970 of the last event.
         summary: summary.json; None while the run is not finished.
-        evaluation: evaluation.json, None without one; its ``results``, ``curve``
-            and ``checks`` are there and checked, if empty.
+        evaluation: evaluation.json, None without one; its ``results``, ``curve``, ``checks``,
+            ``corruptions`` and ``certificates`` are there and checked, if empty.
         file: the model that is looked at, and which of the two it is; None without one.
         catastrophe: where catastrophic overfitting was told; None if it was not.
         diagnoses: what was told to go wrong, in order.
@@ -177,6 +177,9 @@ def read_evaluation(path: pathlib.Path) -> dict[str, Any] | None:
                 raise _damaged(path, f"{where}: expected {naming} and an accuracy in [0, 1]")
             _check_interval(path, where, row)
             _check_parts(path, where, row)
+            _check_distance(path, f"{where}.distance", row.get("distance"))
+    _check_corruptions(path, content.setdefault("corruptions", {}))
+    _check_certificates(path, content.setdefault("certificates", []))
     checks = content.setdefault("checks", [])
     wanted = {"name", "verdict", "says"}
     if not isinstance(checks, list) or not all(_has(check, wanted) for check in checks):
@@ -196,6 +199,62 @@ def _check_parts(path: pathlib.Path, where: str, row: dict[str, Any]) -> None:
             raise _damaged(path, f"{where}.{name}: expected a number, received {number!r}")
 
 
+def _check_distance(path: pathlib.Path, where: str, found: Any) -> None:
+    if found is None:
+        return
+    wanted = {"norm", "images", "found", "median", "interval", "values"}
+    if not _has(found, wanted):
+        raise _damaged(path, f"{where}: expected a table with {', '.join(sorted(wanted))}")
+    sizes = [found["median"], *_listed(found["interval"], 2), *_listed(found["values"])]
+    counted = all(isinstance(found[name], int) for name in ("images", "found"))
+    if not counted or not all(size is None or _is_size(size) for size in sizes):
+        raise _damaged(path, f"{where}: expected numbers of images and distances >= 0")
+    if not _is_share(found.get("optimality") or 0):
+        raise _damaged(path, f"{where}.optimality: expected a share in [0, 1]")
+
+
+def _check_corruptions(path: pathlib.Path, found: Any) -> None:
+    kinds = found.get("kinds", {}) if isinstance(found, dict) else None
+    if not isinstance(kinds, dict) or not all(map(_is_errors, kinds.values())):
+        raise _damaged(path, "corruptions.kinds: expected errors in [0, 1] by kind and severity")
+    gaps = found.get("ece", {})
+    by_kind = gaps.get("kinds", {}) if isinstance(gaps, dict) else None
+    if not isinstance(by_kind, dict):
+        raise _damaged(path, "corruptions.ece: expected tables of shares in [0, 1]")
+    shares = [found.get("error"), gaps.get("clean"), gaps.get("mean"), *by_kind.values()]
+    if not all(share is None or _is_share(share) for share in shares):
+        raise _damaged(path, "corruptions: expected errors and ECE in [0, 1]")
+
+
+def _is_errors(row: Any) -> bool:
+    whole = isinstance(row, dict) and all(str(level).isdecimal() for level in row)
+    return whole and bool(row) and all(map(_is_share, row.values()))
+
+
+def _check_certificates(path: pathlib.Path, found: Any) -> None:
+    wanted = {"sigma", "abstained", "average_radius", "radii", "values"}
+    if not isinstance(found, list) or not all(_has(one, wanted) for one in found):
+        raise _damaged(path, f"certificates: expected tables with {', '.join(sorted(wanted))}")
+    for number, one in enumerate(found):
+        where = f"certificates[{number}]"
+        sizes = [one["sigma"], one["average_radius"], *_listed(one["values"], none=0)]
+        if not all(map(_is_size, sizes)) or not _is_share(one["abstained"]):
+            raise _damaged(path, f"{where}: expected radii >= 0 and a share of abstentions")
+        for row in _listed(one["radii"]):
+            if not isinstance(row, dict) or not _is_share(row.get("accuracy")):
+                raise _damaged(path, f"{where}.radii: expected eps and an accuracy in [0, 1]")
+            if not _is_size(row.get("eps")):
+                raise _damaged(path, f"{where}.radii: expected a radius, not {row.get('eps')!r}")
+            _check_interval(path, f"{where}.radii", row)
+
+
+def _listed(values: Any, count: int | None = None, none: Any = None) -> list[Any]:
+    """A list's values, ``none`` in the place of None; NaN, which nothing passes, if it is none."""
+    if not isinstance(values, list) or (count is not None and len(values) != count):
+        return [math.nan]
+    return [none if value is None else value for value in values]
+
+
 def _has(table: Any, names: set[str]) -> bool:
     return isinstance(table, dict) and names <= set(table)
 
@@ -210,8 +269,12 @@ def _check_interval(path: pathlib.Path, where: str, row: dict[str, Any]) -> None
 
 
 def _is_share(value: Any) -> bool:
+    return _is_size(value) and value <= 1
+
+
+def _is_size(value: Any) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and 0 <= value <= 1
+    return number and math.isfinite(value) and value >= 0
 
 
 def flat(table: dict[str, Any]) -> dict[str, Any]:

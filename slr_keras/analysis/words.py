@@ -12,7 +12,7 @@ from slr_keras.analysis.verdict import DIVERGED, NOT_SEEN, Verdict
 from slr_keras.config import RunConfig
 from slr_keras.evaluation.intervals import wilson
 
-NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1"}
+NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 NONE = "–"
 MINUS = "−"
 SPACE = "\u00a0"  # at which no line is broken
@@ -44,6 +44,26 @@ def points_interval(bounds: Sequence[float] | None, sign: bool = True) -> str:
         return NONE
     low, high = (points(bound, sign) for bound in bounds)
     return f"{low.removesuffix('pp').strip()} to {high}".replace(" ", SPACE)
+
+
+def norm_name(name: str) -> str:
+    """``"linf"`` as ``"L∞"``."""
+    return NORMS.get(name, name)
+
+
+def distance(size: float | None, norm: str) -> str:
+    """A distance, in L-infinity in levels of 255: ``"5.12/255"``, ``"0.431"``; a dash for none."""
+    if size is None:
+        return NONE
+    return f"{255 * size:.2f}/255" if norm == "linf" else f"{size:.3g}"
+
+
+def distance_interval(bounds: Sequence[float | None], norm: str) -> str:
+    """The 95 % interval of a distance: ``"4.80 to 5.40/255"``, open where it has no end."""
+    low, high = (distance(bound, norm) for bound in bounds)
+    if bounds[1] is None:
+        return NONE if not bounds[0] else f"at least {low}".replace(" ", SPACE)
+    return f"{low.removesuffix('/255')} to {high}".replace(" ", SPACE)
 
 
 def duration(seconds: float | None) -> str:
