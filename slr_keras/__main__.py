@@ -18,6 +18,8 @@ JOBS = {
     "report": "an HTML page of some runs",
     "study": "a grid of runs, their evaluation and the table of it",
     "check": "own parts, checked as ours are",
+    "transfer": "whose attack fools whom: a matrix over models",
+    "shelf": "trained networks with digests and their figures",
 }
 HELP = ("-h", "--help", "help")
 

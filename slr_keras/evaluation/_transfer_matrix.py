@@ -72,6 +72,14 @@ class TransferMatrix:
     def _both_right(self) -> np.ndarray:
         return self.clean[:, None] & self.clean[None]
 
+    def clean_rows(self) -> list[dict[str, Any]]:
+        """A table for each model with its ``accuracy`` on the images as they are."""
+        count, shares = self.clean.shape[1], self.clean.mean(-1)
+        return [
+            {"model": name, "accuracy": float(share), "interval": wilson(share * count, count)}
+            for name, share in zip(self.names, shares, strict=True)
+        ]
+
     def rows(self) -> list[dict[str, Any]]:
         """A table for each source, with its figures and their 95 % Wilson intervals ``on`` each
         model: ``accuracy``, ``interval``, ``both_right``, ``success``, ``success_interval``."""
@@ -124,7 +132,7 @@ def transfer_matrix(
         seed: fixes the random starts.
         batch_size: images at once.
         store: where finished rows are kept, None: nowhere.
-        on_progress: told after every batch.
+        on_progress: told when a row begins and after every batch.
 
     Raises:
         UserError: fewer than two models, a targeted attack, unusable images or labels, or a
@@ -222,11 +230,12 @@ class _Rows:
         evaluator = Evaluator(net, self.attack, seed=self.seed, batch_size=self.batch_size)
         parts: list[np.ndarray] = []
         done, left, count = 0, int(right.sum()), len(self.y)
+        where = f"on {name}", row + 1, len(self.nets)
+        self.on_progress(Progress(*where, 0.0, left, count))
         for _, _, adversarial in evaluator.batches(self.x, self.y):
             part = slice(done, done + len(adversarial))
             parts.append(self._judged(part, adversarial))
             done, left = part.stop, left - int((parts[-1][row] & right[part]).sum())
-            where = f"on {name}", row + 1, len(self.nets)
             self.on_progress(Progress(*where, done / count, left, count, done == count))
         return np.concatenate(parts, axis=1)
 

@@ -6,12 +6,17 @@ Every architecture is a function of its registered name:
     >>> net = slr.models.resnet18(input_shape=(32, 32, 3), num_classes=10)   # doctest: +SKIP
     >>> net.count_params()                                                   # doctest: +SKIP
 
+A trained one is taken from a shelf by its name, see :func:`slr_keras.shelves.load`:
+
+    >>> net = slr.models.load("cifar10-1k-slr", shelf="shelf/")              # doctest: +SKIP
+
 One file holds one family; a new architecture is a new settings class there.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import Any
 
 
@@ -20,6 +25,8 @@ def __getattr__(name: str) -> Any:
 
     if name.startswith("_"):
         raise AttributeError(name)
+    if name == "load":
+        return importlib.import_module("slr_keras.shelves").load
     known = registry.variants("models")
     if name not in known:
         raise AttributeError(f"module 'slr_keras.models' has no attribute {name!r}")
