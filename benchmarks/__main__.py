@@ -29,6 +29,7 @@ COMMANDS = (
     "attacks --model small_cnn",
     "growth",
     "pipeline",
+    "corruptions",
     "streaming",
     "lab --model small_cnn",
     "lab --model resnet18",

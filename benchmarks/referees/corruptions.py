@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--frost", metavar="FOLDER", help="pictures [package imagecorruptions]")
     parser.add_argument("--images", type=int, default=16, help="[16]")
     parser.add_argument("--kinds", nargs="+", default=list(registry.variants("corruptions")))
+    parser.add_argument("--keep", metavar="FILE", help="add a few results to an .npz for the tests")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     flags = parser.parse_args(arguments)
     for package in ("skimage", "cv2", "wand"):
@@ -56,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         images = pictures(flags.images, reference.side)
         print(f"{path.name}: {len(images)} pictures of {reference.side} x {reference.side}")
         rows = [compared(reference, kind, images) for kind in flags.kinds]
+        if flags.keep:
+            keep(reference, Path(flags.keep))
     if flags.json:
         Path(flags.json).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     return int(any(max(row["largest"]) > LEVELS for row in rows))
@@ -86,6 +89,25 @@ def compared(reference: Reference, kind: str, images: np.ndarray) -> dict[str, A
         flush=True,
     )
     return row
+
+
+def keep(reference: Reference, file: Path) -> None:
+    """Add what the program makes of one small picture to the arrays of a file.
+
+    Larger programs get the picture with its pixels repeated, and of their result every 14th row and
+    column is kept. Frost is left out: it is made of the authors' pictures.
+    """
+    kept = dict(np.load(file)) if file.exists() else {"image": pictures(2, 32)[0]}
+    times = reference.side // 32
+    image = kept["image"].repeat(times, 0).repeat(times, 1)
+    for kind in registry.shipped("corruptions"):
+        for severity in (2, 5) if kind != "frost" else ():
+            corruption = registry.get("corruptions", kind)(severity=severity)
+            drawn = corruption.draw(Draws(0, f"{kind} {severity}", np.array([7])), image.shape)
+            made = reference.apply(kind, image, severity, [part[0] for part in drawn])
+            step = 14 if times > 1 else 1
+            kept[f"{reference.side} {kind} {severity}"] = made[::step, ::step].astype("uint8")
+    np.savez_compressed(file, **kept)
 
 
 class Reference:

@@ -122,5 +122,5 @@ class _Taps:
             line = first + width * self.inside(self.top + row, height)
             for column, wide in ((0, 1 - across), (1, across)):
                 place = line + self.inside(self.left + column, width)
-                total = total + pixels[place] * high[..., None] * wide[..., None]
+                total = total + pixels[place] * (high * wide)[..., None]
         return total

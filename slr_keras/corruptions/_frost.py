@@ -16,6 +16,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 SHRINK = 5  # small images see pictures of a fifth of their size
 COLOURS = ((78, 149, 166), (201, 205, 214), (201, 205, 214), (138, 153, 165), (112, 123, 135))
 CONTRAST = (20, 22, 22, 29, 43)  # standard deviation of the levels
+GRAIN = (0.8, 0.3)  # of small and large pictures, in deviations of the rest
 DIRECTIONS, NEEDLE = 7, 6.0  # of the crystals; how many times as long as wide
 GREY = np.array([0.299, 0.587, 0.114])
 
@@ -46,7 +47,8 @@ def _sized(folder: str, height: int, width: int) -> list[np.ndarray]:
     """Pictures (H', W', 3) that are larger than the images."""
     small = max(height, width) <= SMALL
     if not folder:
-        return [_texture(number, 4 * max(height, width)) for number in range(len(COLOURS))]
+        side = 4 * max(height, width)
+        return [_texture(number, side, GRAIN[not small]) for number in range(len(COLOURS))]
     read = _read(folder)
     if small:  # what bilinear interpolation leaves of a fifth
         read = [picture[SHRINK // 2 :: SHRINK, SHRINK // 2 :: SHRINK] for picture in read]
@@ -77,8 +79,8 @@ def _at_least(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=16)
-def _texture(number: int, side: int) -> np.ndarray:
-    """Needles in a few directions over a cloud, with a colour and a contrast; float64 levels."""
+def _texture(number: int, side: int, grain: float) -> np.ndarray:
+    """Needles in a few directions over a cloud, and grain, in a colour; float64 levels."""
     draws = Draws(0, "texture of frost", np.array([number]))
     turn = np.pi * draws.uniform()[0]
     cloud = _shaped(draws, side, 1.0, 0.0)
@@ -86,7 +88,8 @@ def _texture(number: int, side: int) -> np.ndarray:
         abs(_shaped(draws, side, NEEDLE, turn + np.pi * k / DIRECTIONS)) for k in range(DIRECTIONS)
     ]
     ice = cloud + np.max(needles, axis=0)
-    ice = (ice - ice.mean()) / ice.std()
+    ice = (ice - ice.mean()) / ice.std() + grain * draws.normal(side, side)[0]
+    ice /= ice.std()
     return np.clip(np.array(COLOURS[number]) + CONTRAST[number] * ice[..., None], 0, 255)
 
 

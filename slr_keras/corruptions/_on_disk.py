@@ -41,7 +41,7 @@ class OnDisk:
         if not self.path.is_dir():
             raise DataError(f"{path}: no such folder; expected one with labels.npy and fog.npy")
         found = sorted(file.stem for file in self.path.glob("*.npy") if file.stem != LABELS)
-        known = registry.shipped("corruptions")
+        known = sorted(registry.shipped("corruptions"))
         self.names = [*(n for n in known if n in found), *(n for n in found if n not in known)]
         self.missing = [name for name in known if name not in found]
         self.labels = self._labels()

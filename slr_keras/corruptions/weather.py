@@ -52,9 +52,10 @@ class Frost(Corruption):
 
     The authors took f from five photographs that are not theirs to give away, and we have none.
     Ours are five textures that are computed: crystals in random directions over cloudy ice, with
-    the mean colours and contrast of those photographs. So accuracy under frost is near, not equal,
-    to that on CIFAR-10-C. Whoever has the photographs (``frost1.png`` and so on stand beside the
-    authors' program) names their folder and gets what the program makes.
+    the mean colours, the contrast and the likeness of neighbouring pixels of those photographs. So
+    accuracy under frost is near, not equal, to that on CIFAR-10-C. Whoever has the photographs
+    (``frost1.png`` and so on stand beside the authors' program) names a folder with the five and
+    gets what the program makes.
 
     a and b are 1 and 0.2 to 0.75 and 0.45 for small images, which see pictures of a fifth of
     their size, and 1 and 0.4 to 0.6 and 0.75 for large ones.
