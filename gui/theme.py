@@ -161,7 +161,7 @@ def _palette(c: Colours) -> QPalette:
         "Window": c.background,
         "WindowText": c.text,
         "Base": c.surface,
-        "AlternateBase": _mix(c.surface, c.background, 0.6),
+        "AlternateBase": mix(c.surface, c.background, 0.6),
         "Text": c.text,
         "PlaceholderText": c.muted,
         "Button": c.surface,
@@ -174,16 +174,16 @@ def _palette(c: Colours) -> QPalette:
         "Accent": c.accent,
         "Link": c.accent,
         "LinkVisited": c.accent,
-        "Light": _mix(c.surface, c.text, 0.04),
-        "Midlight": _mix(c.surface, c.text, 0.08),
+        "Light": mix(c.surface, c.text, 0.04),
+        "Midlight": mix(c.surface, c.text, 0.08),
         "Mid": c.border,
-        "Dark": _mix(c.border, c.text, 0.2),
-        "Shadow": _mix(c.background, "#000000", 0.6),
+        "Dark": mix(c.border, c.text, 0.2),
+        "Shadow": mix(c.background, "#000000", 0.6),
     }
     for name, colour in groups.items():
         palette.setColor(getattr(QPalette.ColorRole, name), QColor(colour))
     disabled = QPalette.ColorGroup.Disabled
-    faint = QColor(_mix(c.muted, c.background, 0.35))
+    faint = QColor(mix(c.muted, c.background, 0.35))
     for name in ("WindowText", "Text", "ButtonText", "HighlightedText"):
         palette.setColor(disabled, getattr(QPalette.ColorRole, name), faint)
     palette.setColor(disabled, QPalette.ColorRole.Highlight, QColor(c.border))
@@ -195,15 +195,15 @@ def _style_sheet(c: Colours) -> str:
     dark one leaves check boxes without an edge."""
     sheet = _TEXTS + _FRAMES + _BUTTONS + _INPUTS + _SHELL
     light = c is LIGHT
-    faint = _mix(c.muted, c.background, 0.35)
+    faint = mix(c.muted, c.background, 0.35)
     names = dataclasses.asdict(c) | {
-        "hover": _mix(c.surface, c.text, 0.06),
-        "tint": _mix(c.surface, c.accent, 0.14),
-        "chosen": _mix(c.surface, c.accent, 0.26),
-        "filled": _mix(c.surface, c.accent, 0.5),
-        "strong": _mix(c.accent, c.text, 0.12),
-        "alarm": _mix(c.surface, c.warn, 0.2),
-        "edge": _mix(c.border, c.text, 0.25),
+        "hover": mix(c.surface, c.text, 0.06),
+        "tint": mix(c.surface, c.accent, 0.14),
+        "chosen": mix(c.surface, c.accent, 0.26),
+        "filled": mix(c.surface, c.accent, 0.5),
+        "strong": mix(c.accent, c.text, 0.12),
+        "alarm": mix(c.surface, c.warn, 0.2),
+        "edge": mix(c.border, c.text, 0.25),
         "faint": faint,
         "on_accent": ON_ACCENT[light],
         "assets": (ASSETS / ("light" if light else "dark")).as_posix(),
@@ -318,7 +318,7 @@ QStatusBar::item { border: none; }
 """
 
 
-def _mix(a: str, b: str, share: float) -> str:
+def mix(a: str, b: str, share: float) -> str:
     """Colour ``a`` with so large a share of ``b`` in it."""
     first, second = QColor(a), QColor(b)
     pairs = [(c(first), c(second)) for c in (QColor.red, QColor.green, QColor.blue)]

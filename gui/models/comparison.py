@@ -14,8 +14,11 @@ from slr_keras.studies import results, tables
 
 from . import curves as series
 from . import run_words as words
+from .asked import CORRUPTIONS
 from .curves import RunCurves
 from .evaluated import CLEAN, Evaluated, EvaluatedRuns
+from .measured import scale, unit
+from .rows import is_change
 from .run_store import RunRecord
 
 VALIDATION = "validation, while training"
@@ -162,7 +165,7 @@ def place(record: RunRecord, epochs: np.ndarray, axis: str) -> np.ndarray:
 
 
 def attacks_of(arms: Sequence[Arm], evaluated: EvaluatedRuns) -> list[str]:
-    """Every attack that a run of these was evaluated with, the clean images left out."""
+    """Every attack that a run of these was evaluated with, and the mean over natural changes."""
     names = (
         name
         for arm in arms
@@ -170,7 +173,7 @@ def attacks_of(arms: Sequence[Arm], evaluated: EvaluatedRuns) -> list[str]:
         for one in evaluated.of(record.path).values()
         for name in one.attacks
     )
-    return [name for name in dict.fromkeys(names) if name != CLEAN]
+    return [name for name in dict.fromkeys(names) if name != CLEAN and not is_change(name)]
 
 
 def arrows(arm: Arm, attack: str, evaluated: EvaluatedRuns) -> list[Arrow]:
@@ -201,7 +204,9 @@ def _point(clean: float | None, robust: float | None) -> tuple[float, float] | N
 
 def as_results(arms: Sequence[Arm], evaluated: EvaluatedRuns) -> results.Results:
     """The evaluations of arms as those of a study: what its tables are made of."""
-    attacks = [CLEAN, *filter(_is_whole, attacks_of(arms, evaluated))]
+    found_attacks = list(filter(_is_whole, attacks_of(arms, evaluated)))
+    found_attacks.sort(key=lambda name: name != CORRUPTIONS)  # the last ones decide
+    attacks = [CLEAN, *found_attacks]
     runs = [
         _of_run(arm, record, found, attacks)
         for arm in arms
@@ -217,6 +222,35 @@ def as_results(arms: Sequence[Arm], evaluated: EvaluatedRuns) -> results.Results
         "commit": "",
         "runs": runs,
     }
+
+
+def distances(
+    arms: Sequence[Arm], evaluated: EvaluatedRuns
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Columns of median distances, and each arm's cells: mean and range over its seeds."""
+    found: dict[tuple[str, str, str], dict[str, list[float | None]]] = {}
+    for arm in arms:
+        for record in arm.records:
+            for which, one in sorted(evaluated.of(record.path).items()):
+                for attack, far in one.measured.distances.items():
+                    column = found.setdefault((which, attack, far.norm), {})
+                    column.setdefault(arm.label, []).append(far.median)
+    columns = sorted(found)
+    header = [
+        f"median distance, {tables.title(attack)}, {which} ({unit(norm)})"
+        for which, attack, norm in columns
+    ]
+    cells = {a.label: [_spread(found[c].get(a.label, ()), c[2]) for c in columns] for a in arms}
+    return header, cells
+
+
+def _spread(medians: Sequence[float | None], norm: str) -> str:
+    """Mean and range; a dash where a run has no median."""
+    known = [value * scale(norm) for value in medians if value is not None]
+    if not known or len(known) < len(medians):
+        return tables.NONE
+    mean = f"{np.mean(known):.3g}"
+    return mean if len(known) == 1 else f"{mean} ({min(known):.3g} to {max(known):.3g})"
 
 
 def _is_whole(attack: str) -> bool:

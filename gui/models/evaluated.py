@@ -13,6 +13,9 @@ from typing import Any
 from slr_keras.analysis import record
 from slr_keras.errors import UserError
 
+from . import measured
+from .measured import Measured
+
 FILES = {"best": "evaluation.json", "final": "evaluation-final.json"}
 CLEAN = "clean"
 
@@ -24,10 +27,12 @@ class Evaluated:
     Attributes:
         content: the file's, checked.
         problem: why it cannot be used, a sentence; empty when it can.
+        measured: what it holds beside accuracies.
     """
 
     content: dict[str, Any]
     problem: str = ""
+    measured: Measured = Measured()
 
     @property
     def which(self) -> str:
@@ -115,6 +120,7 @@ def _date(path: pathlib.Path) -> object:
 def _load(path: pathlib.Path) -> Evaluated | None:
     try:
         content = record.read_evaluation(path)
+        more = measured.read(content or {"results": []}, path)
     except UserError as error:
         return Evaluated({}, str(error))
-    return None if content is None else Evaluated(content)
+    return None if content is None else Evaluated(content, measured=more)

@@ -10,6 +10,7 @@ from typing import Any
 from slr_keras.protocol import events
 
 from .estimate import Eta, duration
+from .rows import is_attack
 
 STARTING = "Starting Python…"
 TESTING = "Testing the best and the final model"
@@ -26,7 +27,8 @@ PHASES = {
 def attack_sentence(now: events.EvaluationProgress) -> str:
     """``"pgd-20 (2 of 3), 40 %: 120 of 500 images robust so far"``."""
     share = "" if now.done else f", {100 * now.share:.0f} %"
-    robust = f"{now.robust:,} of {now.samples:,} images robust so far"
+    what = "robust" if is_attack(now.attack) else "right"
+    robust = f"{now.robust:,} of {now.samples:,} images {what} so far"
     return f"{now.attack} ({now.step} of {now.steps}){share}: {robust}"
 
 

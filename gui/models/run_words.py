@@ -66,6 +66,11 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
+def interval(low: float | None, high: float | None) -> str:
+    """``"42.1 % to 47.9 %"``; empty for none."""
+    return "" if low is None else f"{percent(low)} to {percent(high)}"
+
+
 def points(difference: float | None) -> str:
     """A difference of two accuracies: ``"13.6 pp"``."""
     return "–" if difference is None else f"{difference:.1f} pp"

@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from slr_keras.evaluation.intervals import wilson
 from slr_keras.protocol import events
 
+from ..models import rows
 from ..models.asked import IMAGES, Evaluation
-from ..models.evaluated import CLEAN, Evaluated, EvaluatedRuns
+from ..models.evaluated import Evaluated, EvaluatedRuns
 from ..models.queue import Job
+from ..models.rows import Live, Row
 from .context import Context
 
 POLL_MS = 1000
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One attack of an evaluation; figures are None until they are known."""
-
-    attack: str
-    accuracy: float | None = None
-    interval: tuple[float, float] | None = None
-    robust: int | None = None
-    samples: int = 0
-    share: float = 0.0
-    seconds: float | None = None
-
-
-@dataclasses.dataclass
-class Live:
-    """The evaluation that goes on: what it works on, and its rows so far."""
-
-    target: str
-    which: str
-    rows: dict[str, Row] = dataclasses.field(default_factory=dict)
-
-    def take(self, event: events.EvaluationProgress) -> None:
-        """A row gets on, or is done; before the first attack all that are correct are robust."""
-        clean = self.rows.get(CLEAN)
-        if clean is not None and clean.accuracy is None and not event.share:
-            self.rows[CLEAN] = _done(CLEAN, event.robust, event.samples)
-        if event.done:
-            self.rows[event.attack] = _done(event.attack, event.robust, event.samples)
-            return
-        share = event.share or 1e-3  # it has begun
-        self.rows[event.attack] = Row(
-            event.attack, robust=event.robust, samples=event.samples, share=share
-        )
 
 
 class EvaluatePresenter(QObject):
@@ -132,8 +97,8 @@ class EvaluatePresenter(QObject):
         """Those of the evaluation that goes on on this model, else of the finished one."""
         live = self.live
         if live is not None and (live.target, live.which) == (self.target, self.which):
-            return list(live.rows.values())
-        return [_row(row) for row in self.found.content["results"]] if self.found else []
+            return live.shown()
+        return rows.of_evaluation(self.found) if self.found else []
 
     @property
     def images(self) -> str:
@@ -147,8 +112,7 @@ class EvaluatePresenter(QObject):
 
     def _take(self, event: Any) -> None:
         if isinstance(event, events.EvaluationStarted):
-            rows = {name: Row(name, samples=event.samples) for name in event.attacks}
-            self.live = Live(event.target, event.which or "", rows)
+            self.live = Live.of(event)
             self.changed.emit()
         elif isinstance(event, events.EvaluationProgress) and self.live is not None:
             self.live.take(event)
@@ -163,22 +127,3 @@ class EvaluatePresenter(QObject):
         self.live = None
         self.look()
         self.changed.emit()
-
-
-def _done(attack: str, robust: int, samples: int) -> Row:
-    bounds = wilson(robust, samples)
-    return Row(attack, robust / max(1, samples), bounds, robust, samples, 1.0)
-
-
-def _row(row: dict[str, Any]) -> Row:
-    samples = int(row.get("samples") or 0)
-    interval = row.get("interval")
-    return Row(
-        str(row["attack"]),
-        float(row["accuracy"]),
-        (interval[0], interval[1]) if interval else None,
-        round(row["accuracy"] * samples),
-        samples,
-        1.0,
-        row.get("seconds"),
-    )

@@ -260,8 +260,10 @@ class CompareScreen(Screen):
             self.evaluation.show_rows([], [])
             self.footing.setText(NO_EVALUATION)
             return
-        rows = [partial(tables.row, part, arm) for arm, part in tables.parts(found).items()]
-        self.evaluation.show_rows(tables.header(found), rows)
+        visible, evaluated = self.presenter.visible, self.presenter.evaluated
+        header, far = comparison.distances(visible, evaluated)
+        rows = [partial(_row, part, arm, far[arm]) for arm, part in tables.parts(found).items()]
+        self.evaluation.show_rows([*tables.header(found), *header], rows)
         self.footing.setText(tables.footing(found))
 
     def _draw_classes(self) -> None:
@@ -436,6 +438,10 @@ class CompareScreen(Screen):
         self._stale = True
         if self.isVisible():
             self._refresh()
+
+
+def _row(part: Any, arm: str, distances: list[str]) -> list[str]:
+    return [*tables.row(part, arm), *distances]
 
 
 def _pairs(choices: dict[str, str]) -> list[tuple[str, object]]:

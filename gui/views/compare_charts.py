@@ -9,6 +9,7 @@ from html import escape
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
 from .. import theme
@@ -27,11 +28,12 @@ _WHOLE = 100.0
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """An arm in a picture: its identity, its name and its colour."""
+    """An arm in a picture: its identity, its name, its colour and its line."""
 
     key: str
     label: str
     hue: str
+    dash: Qt.PenStyle = Qt.PenStyle.SolidLine
 
 
 def hue(number: int, colours: theme.Colours) -> str:
@@ -80,8 +82,10 @@ class CurvesChart(Chart):
         fine = sum(min(most, len(line.x)) for _, line in drawn) <= FINE
         self.begin()
         curves = [(arm, *thin(line.x, line.mean, most)) for arm, line in drawn]
+        dashes = {arm.key: arm.dash for arm, _ in drawn}
         for key, colour, x, y in _joined(curves) if len(curves) > MANY else _each(curves):
-            self.draw(("curve", key), x, y, Pen(colour, 2 if fine else 1), fine)
+            pen = Pen(colour, 2 if fine else 1, dashes.get(key, Qt.PenStyle.SolidLine))
+            self.draw(("curve", key), x, y, pen, fine)
         for arm, line in drawn if len(drawn) <= MANY else ():
             if line.low is not None and line.high is not None:
                 rows = np.isin(line.x, thin(line.x, line.mean, most)[0])

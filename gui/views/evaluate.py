@@ -6,7 +6,6 @@ import functools
 from html import escape
 from typing import Any
 
-import numpy as np
 from PySide6.QtCore import QEvent, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
@@ -22,23 +21,24 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from slr_keras.settings import schema
-from slr_keras.settings.schema import PIXELS, Facts
-
 from .. import theme
 from ..actions import Action
-from ..models.comparison import Line
-from ..models.run_words import duration, percent
+from ..models import against
+from ..models.evaluated import CLEAN
+from ..models.measured import Distance, Measured, scale, unit
+from ..models.rows import Row
+from ..models.run_words import duration, interval, percent
 from ..presenters.context import Context
-from ..presenters.evaluate import EvaluatePresenter, Row
-from .compare_charts import CurvesChart, Shown
+from ..presenters.evaluate import EvaluatePresenter
+from .certificates_page import CertificatesPage
 from .evaluate_form import EvaluateForm
 from .gallery import Gallery
+from .natural_page import NaturalPage
+from .radius_page import RadiusPage
 from .screen import Screen
 from .text_table import TextTable
 
-RADIUS = Facts("radius", unit=PIXELS)
-HEADER = ("attack", "accuracy", "95 % interval", "robust images", "time")
+HEADER = ("attack", "accuracy", "95 % interval", "robust images")
 NOTHING = "This model has not been evaluated yet. Choose attacks on the left and press Evaluate."
 VERDICTS = {"pass": ("✓", "good"), "warn": ("▲", "warn"), "fail": ("✕", "bad")}
 NO_CHECKS = "Each evaluation looks at itself: whether its figures can be believed stands here."
@@ -131,13 +131,17 @@ class EvaluateScreen(Screen):
         self.table = TextTable("Accuracy under each attack")
         self.checks = QTextBrowser(openLinks=False)
         self.checks.setAccessibleName("Checks of the evaluation")
-        self.curve = CurvesChart()
-        self.gallery = Gallery()
+        self.radii, self.natural = RadiusPage(), NaturalPage()
+        self.certificates, self.gallery = CertificatesPage(), Gallery()
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
-        pages = (self.table, self.checks, self.curve, self.gallery)
-        for text, page in zip(
-            ("Results", "Checks", "Epsilon", "Fallen images"), pages, strict=True
+        for text, page in (
+            ("Results", self.table),
+            ("Checks", self.checks),
+            ("Epsilon", self.radii),
+            ("Natural changes", self.natural),
+            ("Certificates", self.certificates),
+            ("Fallen images", self.gallery),
         ):
             self.tabs.addTab(page, text)
         self.tabs.currentChanged.connect(lambda _: self._show())
@@ -153,32 +157,42 @@ class EvaluateScreen(Screen):
             self._show()
 
     def _show(self) -> None:
-        rows = self.presenter.rows()
-        makers = [functools.partial(_cells, row) for row in rows]
-        self.table.show_rows(HEADER if rows else (), makers)
+        self._show_rows(self.presenter.rows())
         record = self.context.store.get(self.presenter.target) if self.presenter.target else None
         name = record.name if record else self.presenter.target
         self.model.setText(f"{name}, {self.presenter.which} epoch" if name else "")
         self.report.setEnabled(record is not None)
         content = self.presenter.found.content if self.presenter.found else {}
         self.checks.setHtml(_checks_html(content.get("checks") or []))
-        if self.tabs.currentWidget() is self.curve:
-            self._show_curve(content.get("curve") or [])
+        self._show_tabs()
         if self.tabs.currentWidget() is self.gallery:
             self.gallery.show_images(self.presenter.images, content.get("class_names") or ())
         self._show_status()
 
-    def _show_curve(self, points: list[dict[str, Any]]) -> None:
-        self.curve.dress(theme.colours())
-        shares = np.array([point["accuracy"] for point in points], float)
-        bounds = [point.get("interval") or [np.nan, np.nan] for point in points]
-        low, high = np.array(bounds, float).reshape(-1, 2).T
-        radii = np.array(
-            [255 * float(schema.check("eps", float, RADIUS, p["eps"])) for p in points]
-        )
-        line = Line(radii, 100 * shares, 100 * low, 100 * high)
-        arm = Shown("curve", "accuracy", theme.colours().robust)
-        self.curve.show_over([(arm, line)], "epsilon, in /255", "Accuracy under attack", " %")
+    def _show_rows(self, rows: list[Row]) -> None:
+        distances = [row.distance for row in rows if row.distance]
+        header = [*HEADER, *_far_header(distances), "time", *_rated(distances)] if rows else []
+        makers = [functools.partial(_cells, row, distances) for row in rows]
+        self.table.show_rows(header, makers)
+
+    def _show_tabs(self) -> None:
+        """The tabs of which there is something; the one in front is drawn."""
+        found = self.presenter.found
+        measured = found.measured if found else Measured()
+        falls = against.falls(measured)
+        for page, wanted in (
+            (self.radii, falls),
+            (self.natural, measured.natural),
+            (self.certificates, measured.certificates),
+        ):
+            self.tabs.setTabVisible(self.tabs.indexOf(page), bool(wanted))
+        front = self.tabs.currentWidget()
+        if front is self.radii:
+            self.radii.show_falls(falls)
+        if front is self.natural:
+            self.natural.show_changes(measured.natural, found.accuracy(CLEAN) if found else None)
+        if front is self.certificates:
+            self.certificates.show_certificates(measured.certificates)
 
     def _show_status(self) -> None:
         live = self.presenter.evaluates
@@ -250,22 +264,25 @@ class EvaluateScreen(Screen):
         return {
             "target": self.presenter.target,
             "which": self.presenter.which,
-            "tab": self.tabs.currentIndex(),
+            "tab": self.tabs.tabText(self.tabs.currentIndex()),
+            "more": self.form.rest.isChecked(),
             "kind": self.form.kind.currentText(),
             "samples": self.form.samples.value(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of ``state``; passes over what it cannot use."""
-        tab, samples = state.get("tab"), state.get("samples")
-        if isinstance(tab, int) and 0 <= tab < self.tabs.count():
-            self.tabs.setCurrentIndex(tab)
+        samples, target, which = (state.get(name) for name in ("samples", "target", "which"))
         if isinstance(samples, int):
             self.form.samples.setValue(samples)
         self.form.kind.setCurrentIndex(max(0, self.form.kind.findText(str(state.get("kind", "")))))
-        target, which = state.get("target"), state.get("which")
+        self.form.rest.setChecked(state.get("more") is True)
         if isinstance(target, str) and target:
             self.presenter.show(target, str(which))
+            self._show_tabs()
+        names = [self.tabs.tabText(number) for number in range(self.tabs.count())]
+        if (tab := state.get("tab")) in names and self.tabs.isTabVisible(names.index(tab)):
+            self.tabs.setCurrentIndex(names.index(tab))
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
@@ -274,13 +291,42 @@ class EvaluateScreen(Screen):
             self._show()
 
 
-def _cells(row: Row) -> list[str]:
-    low, high = row.interval or (None, None)
-    interval = "" if low is None else f"{percent(low)} to {percent(high)}"
+def _far_header(distances: list[Distance]) -> list[str]:
+    """The column of the nearest adversarial images, where there are any."""
+    return [f"median distance\n({unit(distances[0].norm)})"] if distances else []
+
+
+def _rated(distances: list[Distance]) -> list[str]:
+    """The column of optimalities, where there are any."""
+    return ["optimality"] if any(one.optimality is not None for one in distances) else []
+
+
+def _cells(row: Row, distances: list[Distance]) -> list[str]:
     waits = "…" if row.share else ""
     accuracy = percent(row.accuracy) if row.accuracy is not None else waits
     robust = "" if row.robust is None else f"{row.robust:,} of {row.samples:,}"
-    return [row.attack, accuracy, interval, robust, duration(row.seconds) if row.seconds else ""]
+    cells = [_name(row), accuracy, interval(*(row.interval or (None, None))), robust]
+    far, optimality = _far(row.distance)
+    cells += [far] if distances else []
+    cells += [duration(row.seconds) if row.seconds else ""]
+    return [*cells, *([optimality] if _rated(distances) else [])]
+
+
+def _name(row: Row) -> str:
+    """With how many natural changes are done, while they are measured."""
+    if row.parts is None or not row.share:
+        return row.attack
+    return f"{row.attack}, {row.parts[0]} of {row.parts[1]}"
+
+
+def _far(found: Distance | None) -> tuple[str, str]:
+    """Median with its interval, and the optimality; empty for none."""
+    if found is None:
+        return "", ""
+    ends = (None if v is None else scale(found.norm) * v for v in (found.median, *found.interval))
+    median, low, high = ("–" if value is None else f"{value:.3g}" for value in ends)
+    optimality = "" if found.optimality is None else f"{found.optimality:.3f}"
+    return f"{median} ({low} to {high})", optimality
 
 
 def _facts(content: dict[str, Any]) -> str:

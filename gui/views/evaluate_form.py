@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
+from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -16,21 +18,25 @@ from PySide6.QtWidgets import (
     QListWidgetItem,
     QPushButton,
     QSpinBox,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from slr_keras import config as configs
 from slr_keras.evaluation import specs
+from slr_keras.evaluation.smoothing import Smoothing
+from slr_keras.settings import schema
 
 from .. import theme
-from ..models.asked import CURVE, KINDS, Evaluation
+from ..models.asked import CORRUPTIONS, CURVE, KINDS, Evaluation, norms
 from ..models.run_store import RunRecord
 from .no_wheel import guard
 from .parts import fill, with_button
 
 OWN = list(KINDS)[-1]
 NOBODY = "no other model"
+TRAINED = "as trained"
 
 
 class EvaluateForm(QWidget):
@@ -58,14 +64,11 @@ class EvaluateForm(QWidget):
         self.go = QPushButton("Evaluate")
         theme.role(self.go, "primary")
         self.go.clicked.connect(self.start)
-        form = QFormLayout()
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        for text, field in self._rows():
-            form.addRow(text, field)
+        self._build_ball()
+        self._build_noise()
         layout = self._column = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 8, 4)
-        layout.addLayout(form)
+        layout.addLayout(self._rows())
         layout.addWidget(self.attacks, 1)
         for widget in (self.keep, self.why, self.go):
             layout.addWidget(widget)
@@ -73,18 +76,41 @@ class EvaluateForm(QWidget):
             guard(scrolling)
         self._show()
 
-    def _rows(self) -> list[tuple[str, QWidget]]:
-        return [
+    def _rows(self) -> QFormLayout:
+        """What every evaluation needs, then a switch that shows the rest."""
+        self.rest = QToolButton(text="More", checkable=True)
+        self.rest.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.rest.setAutoRaise(True)
+        self.rest.setToolTip("Norm and radius, accuracy against epsilon, transfer, certificates")
+        self.rest.toggled.connect(lambda _: self._show())
+        form = self._form = QFormLayout()
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._folder = with_button(self.folder, self._choose_folder, "Choose a folder of images")
+        for text, field in (
             ("&Model", with_button(self.model, self._choose_file, "Choose a .keras file")),
             ("&Epoch", self.which),
             ("&Data set", self.data),
             ("&Images", self.samples),
-            ("&Against epsilon", self.curve),
-            ("&Transfer from", self.transfer),
             ("A&ttacks", self.kind),
             ("&Version", self.version),
+            ("&Stored in", self._folder),
+        ):
+            form.addRow(text, field)
+        form.addRow(self.rest)
+        more = (
             ("A&lso", self.more),
-        ]
+            ("&Norm", self.norm),
+            ("&Radius", self.radius),
+            ("&Against epsilon", self.curve),
+            ("Trans&fer from", self.transfer),
+            ("&Certify with noise", self.sigmas),
+            ("Dra&ws", self.draws),
+        )
+        for text, field in more:
+            form.addRow(text, field)
+        self._hidden = [field for _, field in more]
+        return form
 
     # -- building -----------------------------------------------------------------------------
 
@@ -123,14 +149,47 @@ class EvaluateForm(QWidget):
         self.more.setToolTip("Names as on the command line; a number is that of steps or queries")
         self.more.textChanged.connect(lambda _: self._show())
 
+    def _build_ball(self) -> None:
+        self.norm = _combo("Norm in which the attacks search")
+        for text, name in ((TRAINED, ""), *((norm, norm) for norm in norms())):
+            self.norm.addItem(text, name)
+        self.norm.currentIndexChanged.connect(lambda _: self._show())
+        self.radius = QLineEdit()
+        self.radius.setAccessibleName("Radius within which the attacks search")
+        self.radius.setToolTip(_help(type(configs.RunConfig().attack), "eps"))
+        self.radius.textChanged.connect(lambda _: self._show())
+        self.folder = QLineEdit(placeholderText="made here")
+        self.folder.setAccessibleName("Folder of naturally changed images")
+        self.folder.setToolTip(
+            "Images in CIFAR-10-C's format, in the place of those that are made here; empty: none"
+        )
+        self.folder.textChanged.connect(lambda _: self._show())
+
+    def _build_noise(self) -> None:
+        usual = Smoothing()
+        self.sigmas = QLineEdit(placeholderText=f"none; sizes as {usual.sigma:g}")
+        self.sigmas.setAccessibleName("Sizes of the noise of certificates")
+        self.sigmas.setToolTip(
+            "Randomised smoothing: standard deviations of noise, pixels in [0, 1]; that of the "
+            "training certifies most; empty: no certificates"
+        )
+        self.sigmas.textChanged.connect(lambda _: self._show())
+        self.draws = QSpinBox(maximum=10_000_000, value=usual.samples, singleStep=1000)
+        self.draws.setGroupSeparatorShown(True)
+        self.draws.setAccessibleName("Noisy images for each image")
+        self.draws.setToolTip(_help(Smoothing, "samples"))
+        self.draws.valueChanged.connect(lambda _: self._show())
+
     def _build_extent(self) -> None:
         self.samples = QSpinBox(maximum=1_000_000, value=1000, singleStep=100)
         self.samples.setSpecialValueText("all")
         self.samples.setAccessibleName("Number of test images")
         self.samples.setToolTip("The first images of the test set; 0 for all")
-        self.curve = QLineEdit(placeholderText=f"first:last:number, as {CURVE}")
+        self.curve = QLineEdit(placeholderText=f"none; radii as {CURVE}")
         self.curve.setAccessibleName("Radii for accuracy against epsilon")
-        self.curve.setToolTip("Accuracy under PGD-20 at these radii; empty: none")
+        self.curve.setToolTip(
+            "Accuracy under PGD-20 at these radii, first:last:number; empty: none"
+        )
         self.curve.textChanged.connect(lambda _: self._show())
         self.transfer = _combo("Model whose adversarial images are tried")
         self.keep = QCheckBox("Keep adversarial images, for the gallery")
@@ -170,7 +229,19 @@ class EvaluateForm(QWidget):
             str(self.transfer.currentData() or ""),
             self.keep.isChecked(),
             self.data.currentText().strip() if is_file else "",
+            str(self.norm.currentData()),
+            self.radius.text().strip(),
+            self.sigmas.text().replace(",", " ").split(),
+            self.draws.value() if self.draws.value() != Smoothing().samples else 0,
+            self.folder.text().strip(),
+            self._trained(target),
         )
+
+    def _trained(self, target: str) -> Any:
+        """The attack that a run was trained with; None where nothing says."""
+        configs_of = (r.config for r in self._records if r.key == target)
+        config = next(configs_of, None)
+        return config.attack if config else None
 
     def _names(self) -> list[str]:
         if self.kind.currentText() != OWN:
@@ -184,6 +255,11 @@ class EvaluateForm(QWidget):
             self.choose(path, "")
             self._model_chosen()
 
+    def _choose_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Folder of images", self.folder.text())
+        if path:
+            self.folder.setText(path)
+
     def _model_chosen(self) -> None:
         self._show()
         self.chosen.emit(str(self.model.currentData() or ""), str(self.which.currentData()))
@@ -193,15 +269,53 @@ class EvaluateForm(QWidget):
         own = self.kind.currentText() == OWN
         self.attacks.setVisible(own)
         self._column.setStretchFactor(self.attacks, 1 if own else 0)
-        is_file = asked.target.endswith(".keras")
-        self.which.setEnabled(not is_file)
-        self.data.setEnabled(is_file)
-        self.version.setEnabled(specs.AUTOATTACK in asked.attacks)
+        self._show_rows(asked)
         problem = asked.problem()
         self.why.setText(problem)
         self.why.setVisible(bool(problem))
         self.go.setEnabled(not problem)
         self.changed.emit()
+
+    def _show_rows(self, asked: Evaluation) -> None:
+        """Those that mean something for what is asked."""
+        is_file = asked.target.endswith(".keras")
+        shown = {
+            self.which: not is_file,
+            self.data: is_file,
+            self.version: specs.AUTOATTACK in asked.attacks,
+            self._folder: CORRUPTIONS in asked.attacks,
+        }
+        shown |= dict.fromkeys(self._hidden, self.rest.isChecked())
+        for field, wanted in shown.items():
+            self._form.setRowVisible(field, wanted)
+        arrow = Qt.ArrowType.DownArrow if self.rest.isChecked() else Qt.ArrowType.RightArrow
+        self.rest.setArrowType(arrow)
+        given = (
+            asked.norm,
+            asked.eps,
+            asked.curve,
+            asked.transfer,
+            asked.certify,
+            self.more.text(),
+        )
+        count = sum(map(bool, given))
+        self.rest.setText(f"More ({count} set)" if count else "More")
+        like = asked.trained
+        self.radius.setPlaceholderText(TRAINED if like is None else f"{TRAINED}: {_radius(like)}")
+        if asked.norm and like is not None and asked.norm != like.norm:
+            self.radius.setPlaceholderText(f"in {asked.norm}")
+
+
+def _radius(attack: Any) -> str:
+    field = next(field for field in dataclasses.fields(attack) if field.name == "eps")
+    return str(schema.show(attack.eps, field.metadata["facts"]))
+
+
+def _help(cls: type, name: str) -> str:
+    """What a setting is, with its unit."""
+    facts = next(f.metadata["facts"] for f in dataclasses.fields(cls) if f.name == name)
+    unit = f"; {facts.unit}" if facts.unit else ""
+    return f"{facts.help[:1].upper()}{facts.help[1:]}{unit}"
 
 
 def _state(checked: bool) -> Qt.CheckState:
@@ -211,6 +325,6 @@ def _state(checked: bool) -> Qt.CheckState:
 def _combo(name: str) -> QComboBox:
     made = QComboBox()
     made.setAccessibleName(name)
-    made.setMinimumContentsLength(14)
+    made.setMinimumContentsLength(8)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     return made

@@ -69,10 +69,10 @@ class Texts(QAbstractTableModel):
 class TextTable(QTableView):
     """Shows :class:`Texts`; Ctrl+C copies the selected cells as tabulated text."""
 
-    def __init__(self, name: str, parent: QWidget | None = None):
+    def __init__(self, name: str, texts: Texts | None = None, parent: QWidget | None = None):
         super().__init__(parent)
         self.setAccessibleName(name)
-        self.texts = Texts()
+        self.texts = texts or Texts()
         self.setModel(self.texts)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setAlternatingRowColors(True)
@@ -109,6 +109,8 @@ class TextTable(QTableView):
 
 def _wrapped(text: str, most: int = 22) -> str:
     """A long heading in lines, broken after commas and spaces."""
+    if "\n" in text:
+        return text
     lines = [""]
     for word in text.split(" "):
         if lines[-1] and len(lines[-1]) + len(word) > most:

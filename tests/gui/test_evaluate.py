@@ -288,7 +288,7 @@ def test_arrays_that_do_not_belong_together_are_a_sentence(tmp_path):
 def test_a_fallen_image_goes_to_the_lab(make, tmp_path, wait_until):
     screen = make()
     keep(tmp_path / "runs" / "one" / "adversarial.npz")
-    screen.tabs.setCurrentIndex(3)
+    screen.tabs.setCurrentWidget(screen.gallery)
     assert screen.gallery.list.count() == 4 and screen.gallery.count.text() == "4 images fell"
     screen.gallery.which.setCurrentIndex(screen.gallery.which.findData("square"))
     assert screen.gallery.list.count() == 2
