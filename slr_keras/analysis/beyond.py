@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from slr_keras.analysis import figures, words
+from slr_keras.corruptions._base import GROUPS
 from slr_keras.settings import registry
 
 Evaluation = Mapping[str, Any]
@@ -68,8 +69,8 @@ def _distances(evaluation: Evaluation, ball: tuple[str, float], key: str) -> dic
     }
 
 
-def _radii(evaluation: Evaluation, norm: str, ball: tuple[str, float], key: str) -> str:
-    """Accuracy against the radius: what attacks leave, and in L2 what is proved."""
+def _radii(evaluation: Evaluation, norm: str, ball: tuple[str, float], key: str) -> dict[str, Any]:
+    """The figure of accuracy against the radius: what attacks leave, and in L2 what is proved."""
     lines = [
         figures.Fall(row["attack"], row["distance"]["values"])
         for row in nearest_rows(evaluation)
@@ -80,7 +81,12 @@ def _radii(evaluation: Evaluation, norm: str, ball: tuple[str, float], key: str)
         figures.Fall(f"certified, σ {one['sigma']:g}", [v or 0.0 for v in one["values"]], True)
         for one in proved
     ]
-    return figures.radii(lines, norm, ball[1] if ball[0] == norm else None, key)
+    radius = ball[1] if ball[0] == norm else None
+    return {
+        "drawn": figures.radii(lines, norm, radius, key),
+        "proved": bool(proved),
+        "ball": bool(radius),
+    }
 
 
 # -- natural changes --------------------------------------------------------------------------
@@ -94,7 +100,7 @@ def natural(evaluation: Evaluation) -> dict[str, Any] | None:
     levels = sorted({int(level) for row in found["kinds"].values() for level in row})
     gaps: Mapping[str, Any] = found.get("ece") or {}
     by_kind: Mapping[str, Any] = gaps.get("kinds") or {}
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[dict[str, Any]]] = {name: [] for name in GROUPS}
     for kind, errors in found["kinds"].items():
         shares = {int(level): 1 - error for level, error in errors.items()}
         row = {
@@ -104,6 +110,7 @@ def natural(evaluation: Evaluation) -> dict[str, Any] | None:
             "ece": by_kind.get(kind),
         }
         groups.setdefault(_group(kind), []).append(row)
+    groups = {name: rows for name, rows in groups.items() if rows}
     kinds = [row for rows in groups.values() for row in rows]
     means = {name: _mean(row["mean"] for row in rows) for name, rows in groups.items()}
     error = found.get("error")
@@ -115,7 +122,8 @@ def natural(evaluation: Evaluation) -> dict[str, Any] | None:
         "mean": mean,
         "changes": sum(map(len, found["kinds"].values())),
         "kinds": len(kinds),
-        "clean": _clean(evaluation),
+        "clean": found.get("clean_error"),
+        "mce": found.get("mce"),
         "ece": gaps,
     }
 
@@ -127,11 +135,6 @@ def _group(kind: str) -> str:
 
 def _mean(shares: Any) -> float:
     return float(np.mean([share for share in shares if share is not None]))
-
-
-def _clean(evaluation: Evaluation) -> float | None:
-    shares = {row["attack"]: row["accuracy"] for row in evaluation["results"]}
-    return shares.get("clean")
 
 
 # -- certificates -----------------------------------------------------------------------------

@@ -201,7 +201,7 @@ def radii(lines: Sequence[Fall], norm: str, ball: float | None, key: str) -> str
         axes.set(xlabel=f"{norm_name(norm)} radius{unit}", ylabel="accuracy (%)")
         axes.set(xlim=(0, 1.05 * end), ylim=(0, 100))
         axes.grid(alpha=0.25)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **(ABOVE | {"ncols": 3}))
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **ABOVE)
 
     starts = ", ".join(f"{one.name} from {100 * y[0]:.1f} percent" for one, _, y in points)
     words = f"Accuracy against the {norm_name(norm)} radius, falling: {starts}."

@@ -13,6 +13,7 @@ from slr_keras.analysis import beyond, figures, words
 from slr_keras.analysis.measure import Measured
 from slr_keras.analysis.record import NOWHERE, Record, changed_settings, flat
 from slr_keras.analysis.targets import Targeted
+from slr_keras.corruptions._base import SEVERITIES
 from slr_keras.evaluation.intervals import newcombe, wilson
 from slr_keras.evaluation.specs import WORST
 from slr_keras.settings import registry, schema
@@ -152,7 +153,11 @@ def _attacks(record: Record) -> list[str]:
 def _asked(row: str, rows: Sequence[str]) -> str:
     """What a row was asked for by: its suite's name, or its own where no whole suite was run."""
     suite, _, part = row.partition(": ")
-    return part if suite == beyond.CORRUPTIONS and part and suite not in rows else suite
+    if suite != beyond.CORRUPTIONS or suite in rows:
+        return suite
+    kind = part.rpartition("-")[0]
+    whole = all(f"{suite}: {kind}-{severity}" in rows for severity in SEVERITIES)
+    return kind if whole else part
 
 
 def _radii(record: Record) -> str:

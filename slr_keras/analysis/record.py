@@ -221,9 +221,17 @@ def _check_corruptions(path: pathlib.Path, found: Any) -> None:
     by_kind = gaps.get("kinds", {}) if isinstance(gaps, dict) else None
     if not isinstance(by_kind, dict):
         raise _damaged(path, "corruptions.ece: expected tables of shares in [0, 1]")
-    shares = [found.get("error"), gaps.get("clean"), gaps.get("mean"), *by_kind.values()]
+    shares = [
+        found.get("error"),
+        found.get("clean_error"),
+        gaps.get("clean"),
+        gaps.get("mean"),
+        *by_kind.values(),
+    ]
     if not all(share is None or _is_share(share) for share in shares):
         raise _damaged(path, "corruptions: expected errors and ECE in [0, 1]")
+    if not _is_size(found.get("mce") or 0):
+        raise _damaged(path, "corruptions.mce: expected a number >= 0")
 
 
 def _is_errors(row: Any) -> bool:

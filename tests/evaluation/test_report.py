@@ -258,7 +258,8 @@ def test_names_are_text_and_no_html(tmp_path):
 
 
 def test_quick_loads_no_framework(tmp_path):
-    make_run(tmp_path / "a", evaluation=EVALUATION)
+    changed = {"corruptions": {"kinds": {"fog": {"3": 0.1}}}}
+    make_run(tmp_path / "a", evaluation=EVALUATION | changed)
     code = (
         "import sys; from slr_keras import report; "
         f"report.main([{str(tmp_path / 'a')!r}, '--quick']); "
@@ -403,6 +404,7 @@ def test_a_real_run(tmp_path, capsys):
     assert len(page.all("img")) % 3 == 0 and page.all("img")
     assert "perturbation × 5" in page.text  # 0.5 / (24/255)
     assert "ECE" in page.text and "first 40 test images" in page.text
+    assert "Each of the first 40 test images that is classified correctly was driven" in page.text
 
 
 def test_a_model_that_does_not_fit_the_data(tmp_path, capsys):
