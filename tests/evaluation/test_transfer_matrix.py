@@ -10,6 +10,7 @@ import slr_keras as slr
 from slr_keras.attacks.fgsm import FGSM
 from slr_keras.attacks.pgd import PGD
 from slr_keras.errors import ModelError, UserError
+from slr_keras.evaluation import TransferMatrix
 from slr_keras.evaluation.heat_map import draw_matrix
 from slr_keras.evaluation.intervals import wilson
 from slr_keras.evaluation.tally import Store
@@ -82,45 +83,47 @@ def test_two_linear_models_by_hand(found, images):
 def test_the_same_as_pair_after_pair(nets, images, found):
     attack = PGD(eps=EPS, step_size=0.02, steps=3)
     matrix = slr.evaluation.transfer_matrix(nets, *images, attack, seed=5, batch_size=25)
-    for s, source in enumerate(nets.values()):
-        for m, model in enumerate(nets.values()):
-            pair = transfer(attack, source, model, *images, seed=5, batch_size=25)
-            assert pair.robust_accuracy == matrix.accuracy[s, m]
-            np.testing.assert_array_equal(pair.robust, (matrix.clean & ~matrix.fooled)[s, m])
+    for s, m in ((0, 1), (1, 1)):
+        source, model = (list(nets.values())[number] for number in (s, m))
+        pair = transfer(attack, source, model, *images, seed=5, batch_size=25)
+        assert pair.robust_accuracy == matrix.accuracy[s, m]
+        np.testing.assert_array_equal(pair.robust, (matrix.clean & ~matrix.fooled)[s, m])
 
 
 def test_finished_rows_are_kept(nets, images, found, tmp_path):
     """Stopped in the second row it goes on there; for other settings it begins anew."""
 
-    def stop(progress):
-        if progress.step == 2:
-            raise KeyboardInterrupt
+    def stop_in(row):
+        def stop(progress):
+            if progress.step == row:
+                raise KeyboardInterrupt
+
+        return stop
+
+    def run(digest, on_progress):
+        store = Store(tmp_path / "transfer.json", digest, said.append)
+        return slr.evaluation.transfer_matrix(
+            nets, *images, FGSM(eps=EPS), batch_size=25, store=store, on_progress=on_progress
+        )
 
     said, told = [], []
-    path = tmp_path / "transfer.json"
-    arguments = nets, *images, FGSM(eps=EPS)
     with pytest.raises(KeyboardInterrupt):
-        slr.evaluation.transfer_matrix(
-            *arguments, batch_size=25, store=Store(path, "a", said.append), on_progress=stop
-        )
-    again = slr.evaluation.transfer_matrix(
-        *arguments, batch_size=25, store=Store(path, "a", said.append), on_progress=told.append
-    )
+        run("a", stop_in(2))
+    again = run("a", told.append)
     np.testing.assert_array_equal(again.fooled, found.fooled)
     assert {progress.step for progress in told} == {2} and not said
     assert told[-1].done and told[-1].robust == (found.clean & ~found.fooled)[1, 1].sum()
-    slr.evaluation.transfer_matrix(
-        *arguments, batch_size=25, store=Store(path, "b", said.append), on_progress=told.append
-    )
-    assert "begins anew" in said[0] and told[-8].step == 1
+    with pytest.raises(KeyboardInterrupt):
+        run("b", stop_in(1))
+    assert "begins anew" in said[0]
 
 
-def test_no_image_that_both_get_right(nets, images):
-    x, _ = images
-    y = (x.reshape(60, -1) @ FIRST > 0).astype("int32")
-    models = {"first": nets["first"], "against": linear(-FIRST)}
-    cell = slr.evaluation.transfer_matrix(models, x, y, FGSM(eps=EPS)).rows()[0]["on"][1]
+def test_no_image_that_both_get_right():
+    clean = np.array([[True, False], [False, True]])
+    found = TransferMatrix(("a", "b"), clean, np.ones((2, 2, 2), bool), np.zeros(2))
+    cell = found.rows()[0]["on"][1]
     assert (cell["both_right"], cell["success"], cell["success_interval"]) == (0, None, None)
+    assert cell["accuracy"] == 0 and found.rows()[0]["on"][0]["success"] == 1
 
 
 def test_models_that_do_not_fit_are_named(nets, images):
