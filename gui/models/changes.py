@@ -31,14 +31,14 @@ class HeatRow:
     whole: bool = False
 
 
-def heat(found: Natural, clean: float | None) -> list[HeatRow]:
+def heat(found: Natural) -> list[HeatRow]:
     """All, then each group followed by its kinds."""
     everything = list(found.kinds)
-    rows = [_row(found, ALL, everything, clean, True)]
+    rows = [_row(found, ALL, everything, True)]
     for name, kinds in groups(everything).items():
         if name:
-            rows.append(_row(found, name, kinds, clean, True))
-        rows += [_row(found, kind, [kind], clean) for kind in kinds]
+            rows.append(_row(found, name, kinds, True))
+        rows += [_row(found, kind, [kind]) for kind in kinds]
     return rows
 
 
@@ -52,9 +52,9 @@ def groups(kinds: Sequence[str]) -> dict[str, list[str]]:
     return dict(sorted(found.items(), key=lambda pair: not pair[0]))
 
 
-def sentence(found: Natural, clean: float | None) -> str:
+def sentence(found: Natural) -> str:
     """What all of it comes to."""
-    mean, levels = found.mean(), found.severities
+    mean, levels, clean = found.mean(), found.severities, found.clean
     kinds = f"{len(found.kinds)} kinds" if len(found.kinds) > 1 else next(iter(found.kinds))
     below = "" if clean is None else f", {points(100 * (clean - mean))} below the clean images"
     strong = f"severities {levels[0]} to {levels[-1]}" if levels[1:] else f"severity {levels[0]}"
@@ -65,12 +65,10 @@ def sentence(found: Natural, clean: float | None) -> str:
     return f"{said} The calibration error goes{before} to {percent(found.ece_mean)}. In percent:"
 
 
-def _row(
-    found: Natural, name: str, kinds: Sequence[str], clean: float | None, whole: bool = False
-) -> HeatRow:
+def _row(found: Natural, name: str, kinds: Sequence[str], whole: bool = False) -> HeatRow:
     shares = [*(found.at(kinds, level) for level in found.severities), found.mean(kinds)]
     places = [*(f"at severity {level}" for level in found.severities), "over all severities"]
-    tips = [_tip(name, *pair, clean) for pair in zip(places, shares, strict=True)]
+    tips = [_tip(name, *pair, found.clean) for pair in zip(places, shares, strict=True)]
     errors = [found.ece[kind] for kind in kinds if kind in found.ece]
     ece = found.ece_mean if name == ALL else sum(errors) / len(errors) if errors else None
     return HeatRow(name, tuple(shares), tuple(tips), ece, whole)

@@ -84,11 +84,13 @@ class Natural:
 
     Attributes:
         kinds: by kind and severity.
+        clean: accuracy on the images as they are; None where it was not measured.
         ece, ece_clean, ece_mean: expected calibration error by kind, of the images as they are,
             and over all changes; None where it was not measured.
     """
 
     kinds: Mapping[str, Mapping[int, float]]
+    clean: float | None
     ece: Mapping[str, float]
     ece_clean: float | None
     ece_mean: float | None
@@ -184,7 +186,9 @@ def _natural(found: Mapping[str, Any]) -> Natural | None:
     }
     ece = found.get("ece") or {}
     of_kinds = {str(kind): value for kind, value in (ece.get("kinds") or {}).items()}
-    return Natural(kinds, of_kinds, ece.get("clean"), ece.get("mean")) if kinds else None
+    error = found.get("clean_error")
+    clean = None if error is None else 1 - error
+    return Natural(kinds, clean, of_kinds, ece.get("clean"), ece.get("mean")) if kinds else None
 
 
 def _point(found: Mapping[str, Any]) -> Point:

@@ -24,7 +24,6 @@ from PySide6.QtWidgets import (
 from .. import theme
 from ..actions import Action
 from ..models import against
-from ..models.evaluated import CLEAN
 from ..models.measured import Distance, Measured, scale, unit
 from ..models.rows import Row
 from ..models.run_words import duration, interval, percent
@@ -190,7 +189,7 @@ class EvaluateScreen(Screen):
         if front is self.radii:
             self.radii.show_falls(falls)
         if front is self.natural:
-            self.natural.show_changes(measured.natural, found.accuracy(CLEAN) if found else None)
+            self.natural.show_changes(measured.natural)
         if front is self.certificates:
             self.certificates.show_certificates(measured.certificates)
 

@@ -57,12 +57,12 @@ class NaturalPage(QWidget):
         layout.addWidget(self.words)
         layout.addWidget(self.table, 1)
 
-    def show_changes(self, found: Natural | None, clean: float | None) -> None:
-        """Show these; ``clean`` is the accuracy on the images as they are."""
+    def show_changes(self, found: Natural | None) -> None:
+        """Show these."""
         if found is None:
             return
-        self.words.setText(changes.sentence(found, clean))
-        self.shades.heat = changes.heat(found, clean)
+        self.words.setText(changes.sentence(found))
+        self.shades.heat = changes.heat(found)
         header = ["change", *map(str, found.severities), "mean"]
         header += ["calibration\nerror"] if found.ece else []
         cells = [functools.partial(_cells, row, bool(found.ece)) for row in self.shades.heat]

@@ -296,8 +296,8 @@ def test_figures_are_readable_on_any_shade(colours, share, monkeypatch):
 
 
 def test_kinds_that_were_measured_in_part():
-    natural = measured.Natural({"fog": {3: 0.5}, "own": {1: 0.25, 3: 0.75}}, {}, None, None)
-    rows_of = {row.name: row for row in changes.heat(natural, None)}
+    natural = measured.Natural({"fog": {3: 0.5}, "own": {1: 0.25, 3: 0.75}}, None, {}, None, None)
+    rows_of = {row.name: row for row in changes.heat(natural)}
     assert rows_of["fog"].shares == (None, 0.5, 0.5) and rows_of["fog"].tips[0] == ""
     assert rows_of["all changes"].shares == (0.25, 0.625, 0.5)
     assert list(rows_of)[-1] == "own"  # of no known group

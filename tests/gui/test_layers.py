@@ -28,6 +28,7 @@ from gui.presenters.context import Programs
 from gui.worker import ROOT
 from tests.processes import finished
 
+SCREENS = ("runs", "train", "evaluate", "compare", "labels", "lab", "export", "diagnostics")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 CONTROLS = (
     QAbstractButton,
@@ -139,7 +140,7 @@ def nameless(root: QWidget) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("screen", ["runs", "train", "lab", "diagnostics"])
+@pytest.mark.parametrize("screen", SCREENS)
 def test_every_control_has_a_name(window, screen):
     assert nameless(window.screens[screen]) == []
 
@@ -149,7 +150,7 @@ def test_the_rest_of_the_window_has_names_too(window):
         assert nameless(part) == []
 
 
-@pytest.mark.parametrize("screen", ["runs", "train", "lab", "diagnostics"])
+@pytest.mark.parametrize("screen", SCREENS)
 def test_every_screen_can_be_reached_by_tab(window, screen):
     controls = [w for w in window.screens[screen].findChildren(QWidget) if isinstance(w, CONTROLS)]
     assert any(w.focusPolicy() & Qt.FocusPolicy.TabFocus for w in controls)
