@@ -135,7 +135,7 @@ def _add(options: argparse.Namespace, shelf: Shelf) -> int:
 def _verify(options: argparse.Namespace, shelf: Shelf) -> int:
     entry = shelf.entry(options.target)
     file = shelf.file(entry.name)
-    print(f"{entry.name}: size and SHA-256 as recorded")
+    print(f"{entry.name}: size and SHA-256 as recorded, {file}")
     return _measure(options, entry, file) if options.measure else 0
 
 

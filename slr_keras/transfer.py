@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import platform
 import sys
@@ -90,6 +91,8 @@ def _check_options(options: argparse.Namespace) -> None:
     out = pathlib.Path(options.out or NAME)
     if not out.absolute().parent.is_dir():
         raise UserError(f"--out: no such folder: {out.parent}")
+    if not os.access(out.absolute().parent, os.W_OK):
+        raise UserError(f"--out: cannot write into {out.absolute().parent}")
     if out.is_dir() or out.suffix != ".json":
         raise UserError(f"--out: expected the name of a .json file, received {out}")
 

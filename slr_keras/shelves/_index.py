@@ -14,7 +14,8 @@ from slr_keras import texts
 from slr_keras.errors import UserError
 
 FORMAT = 1
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
+STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a file
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LARGEST = 2**31  # bytes of a network
 
@@ -69,7 +70,7 @@ def check_name(name: str) -> None:
     """Raise :class:`UserError` unless it can be the name of a network on a shelf."""
     if not NAME.fullmatch(name):
         raise UserError(
-            f"expected a name on a shelf, as cifar10-1k-slr (letters, digits, . _ -), "
+            f"expected a name on a shelf, as cifar10-1k-slr (50 letters, digits, . _ - at most), "
             f"received {name!r}"
         )
 
@@ -170,7 +171,7 @@ def _facts(entry: Entry) -> list[tuple[str, bool]]:
 
 
 def _is_file(name: str, suffix: str) -> bool:
-    return name.endswith(suffix) and bool(NAME.fullmatch(name.removesuffix(suffix)))
+    return name.endswith(suffix) and bool(STEM.fullmatch(name.removesuffix(suffix)))
 
 
 def _are_rows(rows: list[Any]) -> bool:

@@ -79,8 +79,8 @@ def _entry(name: str, record: Record, file: pathlib.Path, net: Any, licensed: st
     run, digest = record.config, sha256(file)
     return Entry(
         name=name,
-        file=f"{name[:40]}-{digest[:SHORT]}.keras",
-        card=f"{name[:40]}-{digest[:SHORT]}.md",
+        file=f"{name}-{digest[:SHORT]}.keras",
+        card=f"{name}-{digest[:SHORT]}.md",
         size=file.stat().st_size,
         sha256=digest,
         which=file.stem,
