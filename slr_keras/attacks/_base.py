@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -22,6 +23,8 @@ LINF_SCALE_HINT = "an L-infinity radius is a distance of pixels in [0, 1], as 8/
 class Attack(Variant):
     """Base of the attacks: a search inside ``{x' in [0,1] : ||x' - x|| <= eps}``.
 
+    ``eps`` is in pixels of [0, 1], in L0 a number of values.
+
     A subclass gives :meth:`perturb`, a pure loop, and :meth:`run`. Where the loop is one step
     again and again it also gives ``step(objective, x, candidate)`` and ``start(x, seed)``, and
     ``steps`` and ``restarts`` where there may be several: what follows the attack step by step
@@ -38,10 +41,10 @@ class Attack(Variant):
     own_objective: ClassVar[bool] = False  # raises a loss of its own, whatever it is given
     training_only: ClassVar[bool] = False  # leaves the ball: no evaluation
     repeats: ClassVar[tuple[str, ...]] = ()  # whole numbers that may be such arguments too
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")  # those that it knows
+    nearest_in: ClassVar[tuple[str, ...]] = ()  # norms in which it looks for the nearest image
 
-    norm: str = setting(
-        "linf", help="norm that measures the perturbation", choices=("linf", "l2", "l1")
-    )
+    norm: str = setting("linf", help="norm that measures the perturbation", choices=tuple(NORMS))
     eps: float = setting(
         8 / 255, label="Epsilon", help="radius of the ball", unit=PIXELS, at_least=0
     )
@@ -56,7 +59,11 @@ class Attack(Variant):
     )
 
     def validate(self) -> None:
-        """An L-infinity radius above 1 is a scale mistake."""
+        """The attack knows the norm; an L-infinity radius above 1 is a scale mistake."""
+        if self.norm not in self.norms:
+            *most, last = self.norms
+            known = f"{', '.join(most)} and {last}" if most else last
+            raise SettingError("norm", f"{self.name} knows {known}, received {self.norm!r}")
         if self.norm == "linf" and self.eps > 1:
             raise SettingError(
                 "eps",
@@ -93,6 +100,32 @@ class Attack(Variant):
     def reach(self) -> float:
         """The largest distance from the image: ``eps``, unless it is for training alone."""
         return self.eps
+
+    @property
+    def minimal(self) -> bool:
+        """Whether it looks for the nearest adversarial image, whatever the radius.
+
+        The result is that image if it lies within ``eps``, else the image itself.
+        """
+        return self.norm in self.nearest_in
+
+    def unbounded(self, shape: tuple[int, ...]) -> typing.Self:
+        """The same for images (H, W, C) with a radius that no image is beyond.
+
+        Of an attack that is :attr:`minimal` the nearest image then counts at any distance: at most
+        1 in L-infinity, ``sqrt(n)`` in L2, ``n`` in L1 and L0, n = H W C.
+
+        Raises:
+            TypeError: the attack looks for the worst image in its ball.
+
+        Example:
+            >>> from slr_keras.attacks.deepfool import DeepFool
+            >>> DeepFool(norm="l2", eps=0.5).unbounded((8, 8, 1)).eps
+            8.0
+        """
+        if not self.minimal:
+            raise TypeError(f"{self.name} in {self.norm} looks for no nearest image")
+        return self.replace(eps=self.ball.farthest(math.prod(shape)))
 
     def inside(self, x: Tensor, candidate: Tensor) -> Tensor:
         """The candidate pulled into the ball around ``x`` and into [0, 1]."""

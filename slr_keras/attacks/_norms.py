@@ -1,7 +1,8 @@
 """Norm balls of radius epsilon around an image: projection, steepest step, random point.
 
 Perturbations have shape ``(batch, height, width, channels)`` and are measured per image,
-in pixels of [0, 1]. Each norm is one class; :data:`NORMS` holds them by name.
+in pixels of [0, 1]; L0 counts values. Each norm is one class; :data:`NORMS` holds them by name.
+A radius is one number, or one of each image, (B,), where the ball is projected onto.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Linf:
 
     def project(self, d: Tensor, eps: float) -> Tensor:
         """The nearest point of the ball: ``clip(d, -eps, eps)``."""
+        eps = _of_each(eps, d)
         return ops.clip(d, -eps, eps)
 
     def steepest(self, gradient: Tensor) -> Tensor:
@@ -33,6 +35,10 @@ class Linf:
     def size(self, d: Tensor) -> Tensor:
         """The norm of each perturbation, shape ``(batch,)``."""
         return ops.max(ops.abs(d), axis=_axes(d))
+
+    def farthest(self, values: int) -> float:
+        """The largest distance between two images of so many values."""
+        return 1.0
 
     def inside(self, x: Tensor, candidate: Tensor, eps: float) -> Tensor:
         """The nearest point of ball and pixel cube around ``x`` (both are boxes)."""
@@ -62,7 +68,7 @@ class L2:
 
     def project(self, d: Tensor, eps: float) -> Tensor:
         """The nearest point of the ball: ``d * min(1, eps / ||d||)``."""
-        return d * ops.minimum(1.0, eps / ops.maximum(_length(d), _TINY))
+        return d * ops.minimum(1.0, _of_each(eps, d) / ops.maximum(_length(d), _TINY))
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """``g / ||g||`` (0 where the gradient vanishes)."""
@@ -80,6 +86,10 @@ class L2:
     def size(self, d: Tensor) -> Tensor:
         """The norm of each perturbation, shape ``(batch,)``."""
         return ops.sqrt(ops.sum(ops.square(d), axis=_axes(d)))
+
+    def farthest(self, values: int) -> float:
+        """The largest distance between two images of so many values."""
+        return math.sqrt(values)
 
     def inside(self, x: Tensor, candidate: Tensor, eps: float) -> Tensor:
         """The candidate pulled into the ball, then into the pixel cube."""
@@ -148,6 +158,10 @@ class L1:
         """The norm of each perturbation, shape ``(batch,)``."""
         return ops.sum(ops.abs(d), axis=_axes(d))
 
+    def farthest(self, values: int) -> float:
+        """The largest distance between two images of so many values."""
+        return float(values)
+
     def normalize(self, t: Tensor) -> Tensor:
         """``t / ||t||``."""
         return t / (ops.sum(ops.abs(t), axis=_axes(t), keepdims=True) + _TINY)
@@ -169,6 +183,41 @@ class L1:
         return _towards(w, offset) * ops.reshape(moved, ops.shape(w))
 
 
+class L0:
+    """``#{i : d_i != 0} <= eps``: the values that differ; each channel of a pixel is one.
+
+    No norm: its ball has no inside, so only what the attacks that know it need is defined.
+    """
+
+    def project(self, d: Tensor, eps: float) -> Tensor:
+        """The nearest point of the ball: the ``eps`` largest ``|d_i|`` stay, the others are 0."""
+        size = _flat(ops.abs(d))
+        count = ops.floor(ops.broadcast_to(eps, (ops.shape(size)[0],)))[:, None]
+        place = ops.cast(ops.clip(count - 1.0, 0.0, size.shape[-1] - 1.0), "int32")
+        least = ops.take_along_axis(-ops.sort(-size, axis=-1), place, axis=-1)
+        above, level = (ops.cast(kept, size.dtype) for kept in (size > least, size >= least))
+        room = count - ops.sum(above, axis=-1, keepdims=True)
+        level = (level - above) * ops.cast(ops.cumsum(level - above, axis=-1) <= room, size.dtype)
+        return d * ops.reshape(above + level, ops.shape(d))
+
+    def size(self, d: Tensor) -> Tensor:
+        """How many values of each perturbation are not 0, float32 of shape ``(batch,)``."""
+        return ops.sum(ops.cast(ops.not_equal(d, 0.0), "float32"), axis=_axes(d))
+
+    def farthest(self, values: int) -> float:
+        """The largest distance between two images of so many values."""
+        return float(values)
+
+    def inside(self, x: Tensor, candidate: Tensor, eps: float) -> Tensor:
+        """The candidate pulled into the ball, then into the pixel cube."""
+        return _into_ball_then_cube(self, x, candidate, eps)
+
+
+def _of_each(eps: Any, d: Tensor) -> Any:
+    """A radius of each image, (B,), so that it goes with ``d``; one for all as it is."""
+    return ops.reshape(eps, (-1, *[1] * (len(d.shape) - 1))) if len(ops.shape(eps)) == 1 else eps
+
+
 def _into_ball_then_cube(ball: Any, x: Tensor, candidate: Tensor, eps: float) -> Tensor:
     return ops.clip(x + ball.project(candidate - x, eps), 0.0, 1.0)
 
@@ -186,7 +235,7 @@ def _towards(w: Tensor, offset: Tensor) -> Tensor:
 def _of_length(kept: Tensor, eps: float) -> Tensor:
     """Rounding made up for: no row of (B, n) sums to more than ``eps``."""
     total = ops.sum(kept, axis=-1, keepdims=True)
-    return kept * ops.minimum(1.0, eps / ops.maximum(total, _TINY))
+    return kept * ops.minimum(1.0, _of_each(eps, kept) / ops.maximum(total, _TINY))
 
 
 def _level(reach: Tensor, slope: Tensor, total: Tensor) -> Tensor:
@@ -247,4 +296,4 @@ def _length(d: Tensor) -> Tensor:
     return ops.sqrt(ops.sum(ops.square(d), axis=_axes(d), keepdims=True))
 
 
-NORMS: dict[str, Linf | L2 | L1] = {"linf": Linf(), "l2": L2(), "l1": L1()}
+NORMS: dict[str, Linf | L2 | L1 | L0] = {"linf": Linf(), "l2": L2(), "l1": L1(), "l0": L0()}

@@ -181,14 +181,18 @@ class Packed:
     ) -> Iterator[Stop]:
         """The stops of :meth:`run_window`, after ``at``; the last one holds the result."""
         at = at or Stop.start(x)
-        while at.round < len(self.attack.rounds()) and not at.fooled.all():
+        while at.round < len(self.attack.rounds()) and not self._over(at):
             at = self._to_next_stop(x, y, number, at)
             yield at
+
+    def _over(self, at: Stop) -> bool:
+        """Whether no image is left to attack, before the last round."""
+        return bool(at.fooled.all()) and not self.attack.searches_on
 
     def _to_next_stop(self, x: Any, y: Any, number: Any, at: Stop) -> Stop:
         stops = self.attack.stops()
         if not at.state:
-            left = np.flatnonzero(~at.fooled)
+            left = np.flatnonzero(~at.fooled | self.attack.searches_on)
             state, at = self._begin_all(x, y, number, left, at.round), at.replace(left=left, stop=0)
         else:
             span = stops[at.stop - 1] if at.stop else 0, stops[at.stop]
@@ -198,24 +202,29 @@ class Packed:
             )
         at = self._let_go(x, at.replace(state=state), last=at.stop == len(stops))
         passed = (at.round + at.stop / len(stops)) / len(self.attack.rounds())
-        return at.replace(share=1.0 if at.fooled.all() else passed)
+        return at.replace(share=1.0 if self._over(at) else passed)
 
     def _let_go(self, x: np.ndarray, at: Stop, last: bool) -> Stop:
-        """The images that are fooled leave; after the last stop of a round the others as well."""
-        hit = at.state["fooled"] > 0
-        best, fooled = at.best.copy(), at.fooled.copy()
+        """The images that are fooled leave, unless the attack searches on for nearer ones; after
+        the last stop of a round the others as well."""
+        hit, on = at.state["fooled"] > 0, self.attack.searches_on
+        leaving = np.ones_like(hit) if last else hit & (not on)
         tries = (
             ops.convert_to_numpy(self.attack.result(x[at.left], at.state))
-            if last
+            if last or on
             else at.state["best"]
         )
-        leaving = np.ones_like(hit) if last else hit
-        best[at.left[leaving]], fooled[at.left[hit]] = tries[leaving], True
+        best, fooled, taken = at.best.copy(), at.fooled.copy(), leaving | hit
+        rows, tries = at.left[taken], tries[taken]
+        if on:
+            sides = map(ops.convert_to_tensor, (x[rows], best[rows], tries))
+            tries = ops.convert_to_numpy(self.attack.nearer(*sides))
+        best[rows], fooled[at.left[hit]] = tries, True
         at = at.replace(best=best, fooled=fooled)
-        if last or hit.all():
+        if leaving.all():
             return at.replace(left=None, state={}, round=at.round + 1, stop=0)
-        state = {key: value[~hit] for key, value in at.state.items()}
-        return at.replace(left=at.left[~hit], state=state)
+        state = {key: value[~leaving] for key, value in at.state.items()}
+        return at.replace(left=at.left[~leaving], state=state)
 
     def _begin_all(self, x: Any, y: Any, number: Any, left: Any, round_: int) -> Any:
         noise = self._noise(x.shape[1:], number[left], round_)

@@ -41,6 +41,12 @@ class Staged(Attack):
         that the round goes for, by its logit on the clean image (1: the most likely). Or all 0."""
         return (0,) * self.restarts
 
+    @property
+    def searches_on(self) -> bool:
+        """Whether images that are fooled stay, for a nearer one: the nearest of all rounds counts.
+        If not, they leave, and the first one that fools counts."""
+        return False
+
     def stops(self) -> tuple[int, ...]:
         """Iterations after which the loop pauses, ascending; the last one ends it."""
         raise NotImplementedError
@@ -87,7 +93,10 @@ class Staged(Attack):
             rival = wrong_class(objective, x, ops.take(ranks, i)) if any(rounds) else None
             aim = self.aim(objective.logits, objective.labels, rival)
             state = self.begin(aim, x, ops.take(noise, i, axis=0))
-            return self.better(objective, best, self.result(x, self.all_stages(aim, x, state)))
+            found = self.result(x, self.all_stages(aim, x, state))
+            if self.searches_on:
+                return self.nearer(x, best, found)
+            return self.better(objective, best, found)
 
         return iterate(0, len(rounds), round_, x)
 
@@ -108,6 +117,13 @@ class Staged(Attack):
     def result(self, x: Tensor, state: State) -> Tensor:
         """The image to return for a state: the one that fools, or the attack's best try."""
         return state["best"]
+
+    def nearer(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """Per image the nearer of two results of a search for the nearest adversarial image, in
+        which ``x`` itself stands for none (``a`` on a tie)."""
+        far_a, far_b = self.ball.size(a - x), self.ball.size(b - x)
+        closer = ops.logical_or(ops.equal(far_a, 0.0), far_b < far_a)
+        return backend.where_rows(ops.logical_and(far_b > 0.0, closer), b, a)
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """All iterations from a given start."""

@@ -10,7 +10,6 @@ from slr_keras.attacks._base import Attack
 from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._staged import where
 from slr_keras.backend import ops
-from slr_keras.errors import SettingError
 from slr_keras.settings.schema import PIXELS, setting
 
 Tensor = Any
@@ -40,6 +39,8 @@ class CW(Attack):
     name = "cw"
     ascends = False
     own_objective = True
+    norms = ("linf", "l2")
+    nearest_in = ("l2",)
     repeats = ("steps", "searches")
 
     steps: int = setting(100, help="steps; in L2 of each of the searches", at_least=1)
@@ -48,12 +49,6 @@ class CW(Attack):
     searches: int = setting(9, help="L2: weights c that are tried", at_least=1)
     learning_rate: float = setting(0.01, help="L2: of Adam", above=0)
     first_weight: float = setting(1e-3, help="L2: the first c", above=0)
-
-    def validate(self) -> None:
-        """The two forms."""
-        super().validate()
-        if self.norm not in ("linf", "l2"):
-            raise SettingError("norm", f"cw knows linf and l2, received {self.norm!r}")
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """The pure loop from ``start``."""

@@ -36,6 +36,7 @@ class DeepFool(Attack):
     name = "deepfool"
     ascends = False
     own_objective = True
+    norms = nearest_in = ("linf", "l2")
     repeats = ("steps",)
 
     steps: int = setting(50, help="steps at most", at_least=1)
@@ -47,8 +48,6 @@ class DeepFool(Attack):
         super().validate()
         if self.targeted:
             raise SettingError("targeted", "deepfool looks for the nearest boundary, set false")
-        if self.norm not in ("linf", "l2"):
-            raise SettingError("norm", f"deepfool knows linf and l2, received {self.norm!r}")
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """The walk from ``start``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from typing import Any
 
 from slr_keras.attacks._objective import Objective
@@ -27,7 +28,8 @@ class FAB(Staged):
     ``x <- x_0 + beta (x - x_0)``. The search begins at the image, restarts at random points within
     half the radius.
 
-    The result is the nearest adversarial image within ``eps``, or the image itself.
+    The result is the nearest adversarial image within ``eps``, or the image itself. The search ends
+    at the first one, as in AutoAttack, or with ``nearest`` only after all iterations and rounds.
 
     Example:
         >>> FAB(norm="l2", eps=0.5).steps
@@ -36,6 +38,7 @@ class FAB(Staged):
 
     name = "fab"
     ascends = False
+    nearest_in = ("linf", "l2", "l1")
     repeats = ("steps", "targets", "restarts")
 
     steps: int = setting(100, help="iterations", at_least=1)
@@ -44,6 +47,9 @@ class FAB(Staged):
     beta: float = setting(0.9, help="share kept on the way back", above=0, below=1)
     targets: int = setting(
         0, help="wrong classes attacked in turn, most likely first; 0: the nearest", at_least=0
+    )
+    nearest: bool = setting(
+        False, help="search on for the nearest image when one within the radius is found"
     )
 
     def validate(self) -> None:
@@ -56,6 +62,15 @@ class FAB(Staged):
         """A round for each target and restart."""
         ranks = range(1, self.targets + 1) if self.targets else (0,)
         return tuple(ranks) * self.restarts
+
+    @property
+    def searches_on(self) -> bool:
+        """As asked for by ``nearest``."""
+        return self.nearest
+
+    def unbounded(self, shape: tuple[int, ...]) -> typing.Self:
+        """As :meth:`Attack.unbounded`; every iteration and round is made."""
+        return super().unbounded(shape).replace(nearest=True)
 
     def random_begin(self, round_: int) -> bool:
         """The first run towards each class begins at the image."""

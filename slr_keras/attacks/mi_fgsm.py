@@ -9,7 +9,6 @@ from slr_keras import backend
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks._objective import Objective
 from slr_keras.backend import ops
-from slr_keras.errors import SettingError
 from slr_keras.settings.schema import setting
 
 Tensor = Any
@@ -28,16 +27,11 @@ class MIFGSM(Attack):
     """
 
     name = "mi_fgsm"
+    norms = ("linf", "l2")
     repeats = ("steps",)
 
     steps: int = setting(10, help="gradient steps, each of length eps / steps", at_least=1)
     decay: float = setting(1.0, help="share of the gathered gradient that a step keeps", at_least=0)
-
-    def validate(self) -> None:
-        """The paper's norms."""
-        super().validate()
-        if self.norm not in ("linf", "l2"):
-            raise SettingError("norm", f"mi_fgsm knows linf and l2, received {self.norm!r}")
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """The pure loop from ``start``, all arguments (B, H, W, C)."""

@@ -36,9 +36,9 @@ class NFGSM(FGSM):
 
     def validate(self) -> None:
         """Noise and step are those of L-infinity."""
-        super().validate()
         if self.norm != "linf":
             raise SettingError("norm", f"n_fgsm is defined for linf, received {self.norm}")
+        super().validate()
 
     @property
     def reach(self) -> float:

@@ -76,8 +76,12 @@ def inside_ball(x: np.ndarray, adversarial: np.ndarray, norm: str, eps: float) -
 
 
 def distances(x: np.ndarray, adversarial: np.ndarray, norm: str) -> np.ndarray:
-    """(N,) sizes of the perturbations, measured in float64."""
+    """(N,) sizes of the perturbations, measured in float64; in L0 the number of other values."""
     d = (adversarial.astype("float64") - x).reshape(len(x), -1)
-    if norm == "linf":
-        return np.abs(d).max(1)
-    return np.sqrt((d**2).sum(1)) if norm == "l2" else np.abs(d).sum(1)
+    sizes = {
+        "linf": lambda: np.abs(d).max(1),
+        "l2": lambda: np.sqrt((d**2).sum(1)),
+        "l1": lambda: np.abs(d).sum(1),
+        "l0": lambda: (d != 0).sum(1).astype("float64"),
+    }
+    return sizes[norm]()

@@ -12,8 +12,9 @@ SIZES = {
     "linf": lambda d: abs(d).max(1),
     "l2": lambda d: np.sqrt((d**2).sum(1)),
     "l1": lambda d: abs(d).sum(1),
+    "l0": lambda d: (d != 0).sum(1),
 }
-VALUES = {"linf": 1, "l2": 9, "l1": 72}  # whose rounding adds up in a norm
+VALUES = {"linf": 1, "l2": 9, "l1": 72, "l0": 0}  # whose rounding adds up in a norm
 
 
 def _found(attack: Any, seed: int = 0) -> np.ndarray:
@@ -29,6 +30,18 @@ def _sizes(attack: Any, found: np.ndarray) -> np.ndarray:
 def _boundless(attack: Any) -> bool:
     """Noise to train with, in no ball."""
     return bool(attack.training_only and np.isinf(attack.reach))
+
+
+def _noise(attack: Any) -> np.ndarray:
+    """Normal noise of the attack's radius; in L0 of length 1 on so many values."""
+    noise = rng(3).normal(size=batch()[0].shape)
+    flat = noise.reshape(len(noise), -1)
+    if attack.norm == "l0":
+        rank = abs(flat).argsort(1).argsort(1)
+        flat = np.where(rank >= flat.shape[1] - attack.eps, np.sign(flat), 0)
+        return np.asarray(flat.reshape(noise.shape))
+    scale = attack.eps / np.asarray(SIZES[attack.norm](flat)).reshape(-1, 1, 1, 1)
+    return np.asarray(noise * scale)
 
 
 def stays_in_the_ball_and_in_the_pixel_range(part: Any) -> None:
@@ -59,11 +72,9 @@ def beats_random_noise(part: Any) -> None:
         raised = array(losses.cross_entropy(z, tensor(y))).mean()
         return float(raised), float((array(z).argmax(-1) != y).mean())
 
-    noise = rng(3).normal(size=x.shape)
-    flat = noise.reshape(len(x), -1)
-    scale = attack.eps / np.asarray(SIZES[attack.norm](flat)).reshape(-1, 1, 1, 1)
     raised, fallen = judged(_found(attack))
-    raised_noise, fallen_noise = judged(np.clip(x + noise * scale, 0, 1).astype("float32"))
+    noisy = np.clip(x + _noise(attack), 0, 1).astype("float32")
+    raised_noise, fallen_noise = judged(noisy)
     need(
         raised > raised_noise or (not attack.ascends and fallen >= fallen_noise),
         f"the loss is {raised:.4g} after the attack, {raised_noise:.4g} after random noise",

@@ -18,6 +18,7 @@ from slr_keras.errors import SettingError
 from slr_keras.settings import registry
 
 EPS = 8 / 255
+RADII = {"l0": 9.0}  # values; in the other norms EPS
 ATTACKS = registry.variants("attacks")
 
 
@@ -101,7 +102,7 @@ def make(cls, norm, **settings):
     searching = {"steps": 6, "queries": 30, "step_size": 0.1}
     searching |= {"searches": 1, "learning_rate": 0.1, "first_weight": 10}
     short = {"steps": 12} if "loss" in names else {} if cls.ascends else searching
-    given = {"eps": EPS} | short | settings
+    given = {"eps": RADII.get(norm, EPS)} | short | settings
     return cls(norm=norm, **{k: v for k, v in given.items() if k in names})
 
 
@@ -137,7 +138,7 @@ def test_never_lowers_the_mean_objective(cls, norm, targeted, logits, batch):
 @every_attack
 def test_one_image_equals_its_row_of_a_batch(cls, norm, logits, batch):
     x, y = tensor(batch[0]), batch[1]
-    far = {"eps": 1.0 if norm == "linf" else 9.0}  # there is a boundary
+    far = {"eps": 1.0 if norm == "linf" else 72.0 if norm == "l0" else 9.0}  # there is a boundary
     long = {"steps": 12} if cls is APGD else {}  # some of its steps are halved
     attack = brief(cls, norm, **long, **({} if cls.ascends else far))
     start = tensor(attack.inside(x, x + 0.1 * noise_like(x)))
@@ -184,7 +185,7 @@ def test_linear_model_has_its_closed_form_optimum(cls, norm, rng):
 def test_targeted_lowers_the_loss_of_the_target(cls, norm, aimed, logits, batch):
     x, y = batch
     target = (y + 1) % CLASSES
-    far = {} if cls.ascends else {"eps": 1.0}  # enough to reach the target's region
+    far = {} if cls.ascends else {"eps": 72.0 if norm == "l0" else 1.0}  # to the target's region
     found = aimed(or_skip(make, cls, norm, targeted=True, **far), x, target)
     loss = Objective(logits, target)
     assert mean(loss(found)) < mean(loss(x))

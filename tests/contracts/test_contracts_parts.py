@@ -29,7 +29,7 @@ from slr_keras.plugin import (
 from slr_keras.settings import plugins, registry
 
 SMALL = {"models": ("small_cnn",), "data": ("digits",)}  # the others take long, or files
-SHORT = {"steps": 12, "queries": 30, "searches": 1}  # of an attack
+SHORT = {"steps": 12, "queries": 30, "searches": 1, "init_epsilon": 0.3}  # of an attack
 
 
 def _attacks():

@@ -64,7 +64,7 @@ def test_deepfool_leaves_images_alone_that_are_wrong_already(away_from_the_walls
     np.testing.assert_array_equal(DeepFool(eps=1.0).perturb(objective, x, x), x)
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_the_nearest_plane_by_hand(norm, rng):
     """Five classes with linear logits: the plane of the smallest |f_k| / ||w_k - w_y||_dual."""
     w = rng.normal(size=(5, *SHAPE)).astype("float32") * rng.uniform(0.2, 5, (5, 1, 1, 1))

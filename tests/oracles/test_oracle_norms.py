@@ -9,6 +9,7 @@ from slr_keras.attacks import _norms
 from slr_keras.attacks._norms import NORMS
 from slr_keras.backend import keras
 
+CONVEX = ("linf", "l2", "l1")
 few = settings(max_examples=30, deadline=None)
 seeds, radii = st.integers(0, 10**6), st.sampled_from([0.0, 1e-3, 8 / 255, 0.5, 3.0])
 
@@ -27,7 +28,7 @@ def length(d):
     return np.sqrt((np.asarray(d, "float64") ** 2).sum((1, 2, 3)))
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CONVEX)
 @few
 @given(seed=seeds, eps=radii)
 def test_projection_is_the_nearest_point_of_the_ball(norm, seed, eps):
@@ -42,7 +43,7 @@ def test_projection_is_the_nearest_point_of_the_ball(norm, seed, eps):
     assert (length(d - p) <= nearest + 1e-6).all()
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CONVEX)
 @few
 @given(seed=seeds, eps=radii.filter(bool))
 def test_projection_leaves_the_inside_alone_and_is_idempotent(norm, seed, eps):
@@ -51,6 +52,41 @@ def test_projection_leaves_the_inside_alone_and_is_idempotent(norm, seed, eps):
     np.testing.assert_array_equal(NORMS[norm].project(inside, eps), inside)
     once = NORMS[norm].project(d, eps)
     np.testing.assert_allclose(NORMS[norm].project(once, eps), once, rtol=1e-6, atol=1e-6 * eps)
+
+
+def test_there_is_a_test_for_every_norm():
+    assert set(NORMS) == {*CONVEX, "l0"}
+
+
+@few
+@given(seed=seeds, ties=st.booleans())
+def test_l0_keeps_as_many_of_the_largest_values(seed, ties):
+    """Against all subsets, by hand: the nearest point with ``eps`` values that are not 0."""
+    d = np.round(draw(seed), 0 if ties else 7)
+    radius = np.array([0.0, 2.9, 4.0], "float32")
+    p = np.array(NORMS["l0"].project(d, keras.ops.array(radius)))
+    np.testing.assert_array_equal(NORMS["l0"].size(p), (p != 0).sum((1, 2, 3)))
+    for i, kept in enumerate((0, 2, 4)):
+        rest = np.sort(abs(d[i]).ravel())[: 4 - kept]
+        assert (p[i] != 0).sum() <= kept and np.isin(p[i], [0, *d[i].ravel()]).all()
+        assert ((d[i] - p[i]) ** 2).sum() == pytest.approx((rest**2).sum(), abs=1e-6)
+    assert abs(np.array(NORMS["l0"].project(d, 1.0)) - d).max() <= abs(d).max()
+    np.testing.assert_array_equal(NORMS["l0"].project(d, 4.0), d)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_radius_of_each_image_is_its_own(norm):
+    d, radius = draw(7), np.array([0.3, 1.0, 2.0], "float32")
+    together = np.array(NORMS[norm].project(d, keras.ops.array(radius)))
+    for i in range(3):
+        alone = NORMS[norm].project(d[i : i + 1], float(radius[i]))
+        np.testing.assert_allclose(together[i : i + 1], alone, atol=1e-7)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_farthest_images_are_black_and_white(norm):
+    d = np.ones((1, 3, 2, 2), "float32")
+    assert NORMS[norm].farthest(12) == pytest.approx(float(np.array(NORMS[norm].size(d))[0]))
 
 
 @few
@@ -62,7 +98,7 @@ def test_projections_in_closed_form(seed, eps):
     np.testing.assert_allclose(NORMS["l2"].project(d, eps), d * shrink, atol=1e-6)
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CONVEX)
 @few
 @given(seed=seeds)
 def test_steepest_step_gains_most_on_a_linear_function(norm, seed):
@@ -75,7 +111,7 @@ def test_steepest_step_gains_most_on_a_linear_function(norm, seed):
     assert (g * rivals).sum((1, 2, 3)).max() <= dual + 1e-5
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CONVEX)
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1.0, 1e12, 1e30])
 def test_steepest_step_does_not_depend_on_the_gradients_scale(norm, scale):
     g = draw(5)
@@ -86,14 +122,14 @@ def test_steepest_step_does_not_depend_on_the_gradients_scale(norm, scale):
     )
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CONVEX)
 def test_vanished_gradient_gives_no_step(norm):
     zero = np.zeros((2, 2, 2, 1), "float32")
     np.testing.assert_array_equal(NORMS[norm].steepest(zero), zero)
     np.testing.assert_array_equal(NORMS[norm].project(zero, 0.0), zero)
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CONVEX)
 def test_sizes_and_steps_are_per_image(norm):
     d = draw(3) * np.array([1, 10, 0], "float32").reshape(-1, 1, 1, 1)
     np.testing.assert_allclose(NORMS[norm].size(d), size(norm, d), rtol=1e-6)
@@ -113,7 +149,7 @@ def box_problem(seed, reachable=True):
     return x, w, (w * (x - target)).sum((1, 2, 3))
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CONVEX)
 @pytest.mark.parametrize("seed", range(5))
 def test_step_to_a_plane_is_the_shortest_inside_the_cube(norm, seed):
     """Linear programs (L1, L-infinity) and a quadratic one (L2) say how short it can be."""
@@ -153,7 +189,7 @@ def shortest_step(norm, x, w, amount):
     return found.fun
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", CONVEX)
 def test_step_to_a_plane_out_of_reach_goes_to_the_walls(norm):
     x, w, offset = box_problem(1, reachable=False)
     d = np.array(NORMS[norm].to_plane(*(v.astype("float32") for v in (x, w, offset))))
