@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from slr_keras.analysis.targets import Fall, Targeted, matrix
+from slr_keras.attacks import _arrays
 from slr_keras.attacks.deepfool import DeepFool
 from slr_keras.attacks.pgd import PGD
 from slr_keras.errors import SettingError, UserError
@@ -81,6 +82,14 @@ def test_the_same_as_attacking_by_hand(net, images, found):
         said = judge.logits(attack(net, x[mine], labels)).argmax(1)
         reached = np.bincount(y[mine][said == target], minlength=CLASSES)
         assert reached.tolist() == found.reached[:, target].tolist()
+
+
+def test_each_attack_is_compiled_once(net, images, monkeypatch):
+    made = []
+    whole = _arrays.Whole
+    monkeypatch.setattr(_arrays, "Whole", lambda *facts: made.append(facts) or whole(*facts))
+    matrix(net, *images, ATTACK, batch_size=25)
+    assert len(made) == 2  # targeted and not, for two targets and two batches each
 
 
 def test_few_targets_are_the_likely_ones(net, images):
