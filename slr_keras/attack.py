@@ -125,10 +125,8 @@ def _search(
     import numpy as np
 
     from slr_keras.evaluation.judge import Judge, inside_ball
-    from slr_keras.evaluation.specs import Step
-    from slr_keras.evaluation.suite import check_step
 
-    check_step(Step(options.attack, attack), len(names))
+    attack.check_classes(len(names))
     judge, x = Judge(net), image[None]
     clean = judge.logits(x)[0]
     if not np.isfinite(clean).all():

@@ -16,31 +16,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slr_keras import __version__, networks, texts
-from slr_keras.attacks._base import Attack
 from slr_keras.errors import UserError
-from slr_keras.evaluation.specs import (
-    AUTOATTACK,
-    CLEAN,
-    TRANSFER,
-    USUAL,
-    VERSIONS,
-    Ball,
-    Step,
-    make_attack,
-    make_steps,
-    read_ball,
-)
+from slr_keras.evaluation.plan import Plan
+from slr_keras.evaluation.specs import TRANSFER, VERSIONS, Step
 from slr_keras.protocol import events
-from slr_keras.settings import schema
-from slr_keras.settings.schema import PIXELS, Facts
+from slr_keras.settings.schema import PIXELS
 from slr_keras.terminal import cli
 
 if TYPE_CHECKING:
     from slr_keras.protocol.channel import Channel
 
-CURVE = "curve"
 FORMAT = 2
-MARKS = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,12 +50,13 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
 
 
 def _check_options(options: argparse.Namespace) -> None:
-    for name, low in (("num_samples", 1), ("batch_size", 1), ("eval_seed", 0)):
+    lowest = {"num_samples": 1, "batch_size": 1, "eval_seed": 0, "certify_samples": 1}
+    for name, low in lowest.items():
         number = getattr(options, name)
         if number is not None and not low <= number < 2**31:
             flag = "--" + name.replace("_", "-")
             raise UserError(f"{flag}: expected a whole number >= {low}, received {number}")
-    for flag in ("out", "save_adversarial"):
+    for flag in ("out", "save_adversarial", "robustbench"):
         path = getattr(options, flag)
         if path and not pathlib.Path(path).absolute().parent.is_dir():
             raise UserError(
@@ -91,13 +78,13 @@ def _parser() -> cli.Parser:
         nargs="+",
         metavar="NAME",
         help="clean, fgsm, pgd-20 (20 steps), apgd-ce, apgd-t, fab-t, square-1000 (queries), "
-        "cw-linf, autoattack, ... [clean fgsm pgd-20]",
+        "cw-linf, fmn (distances), autoattack, corruptions, fog-3, ... [clean fgsm pgd-20]",
     )
     add("--version", choices=VERSIONS, help="of autoattack [standard]")
     add("--num-samples", type=int, metavar="N", help="images; the first N of the split [all]")
     add("--which", choices=("best", "final"), help="epoch [best if there is one]")
     add("--split", choices=("test", "val", "train"), default="test", help="[test]")
-    add("--norm", choices=("linf", "l2", "l1"), help="norm of the ball [as in the run]")
+    add("--norm", choices=("linf", "l2", "l1", "l0"), help="norm of the ball [as in the run]")
     add("--eps", metavar="EPS", help=f"radius, {PIXELS} [as in the run]")
     add("--step-size", metavar="STEP", help="step size [as in the run, or a quarter of eps]")
     add("--restarts", type=int, default=1, metavar="N", help="random starts [1]")
@@ -112,6 +99,12 @@ def _parser() -> cli.Parser:
         metavar="MODEL",
         help="another run folder or .keras file; adds a row of attacks made on it",
     )
+    add(
+        "--ensemble",
+        nargs="+",
+        metavar="MODEL",
+        help="run folders or .keras files whose logits are averaged with those of the target",
+    )
     add("--transfer-attack", metavar="NAME", help=f"attack of that row [{TRANSFER}]")
     add(
         "--checks",
@@ -119,6 +112,23 @@ def _parser() -> cli.Parser:
         default="basic",
         help="whether the figures can be believed; all attacks a few images more [basic]",
     )
+    add(
+        "--corruptions-from",
+        metavar="FOLDER",
+        help="changed images in CIFAR-10-C's format, in the place of those made here",
+    )
+    add(
+        "--corruptions-baseline",
+        metavar="FILE",
+        help="evaluation.json of another model: errors are divided by its own (mCE)",
+    )
+    add(
+        "--certify",
+        nargs="+",
+        metavar="SIGMA",
+        help=f"randomised smoothing with noise of this size, {PIXELS}: certified accuracy",
+    )
+    add("--certify-samples", type=int, metavar="N", help="noisy images for each image [1000]")
     add("--per-class", action="store_true", help="print accuracy in each class as well")
     add("--save-adversarial", metavar="FILE.npz", help="keep adversarial images")
     add("--batch-size", type=int, default=250, metavar="N", help="images at once [250]")
@@ -126,86 +136,22 @@ def _parser() -> cli.Parser:
     modes = f"{cli.MODES_HELP}; json for a window"
     add("--progress", choices=(*cli.MODES, "json"), default="auto", help=modes)
     add("--out", metavar="FILE", help="result file [evaluation.json in the run folder]")
+    add("--robustbench", metavar="FILE", help="an entry of RobustBench as well (autoattack)")
     add("--list", choices=cli.LISTS, metavar="|".join(cli.LISTS), help="list what there is")
     cli.add_settings(parser, ["data"])
     return parser
-
-
-# -- what is asked for ------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """What is to be measured; ``steps`` depends on the number of classes."""
-
-    names: list[str]
-    ball: Ball
-    version: str
-    radii: list[float]
-    curve_attack: str
-    transfer_attack: str
-
-    @classmethod
-    def of(cls, options: argparse.Namespace, attack: Attack) -> _Plan:
-        """Read the flags; raises :class:`UserError` before any framework is loaded."""
-        names = options.attacks or ([CLEAN] if options.curve else list(USUAL))
-        if options.version and AUTOATTACK not in names:
-            raise UserError("--version is of autoattack: add --attacks autoattack")
-        if options.transfer_attack and not options.transfer_from:
-            raise UserError("--transfer-attack is made on another model: add --transfer-from")
-        radii = _radii(options.curve) if options.curve else []
-        version = options.version or "standard"
-        like = attack.replace(norm=options.norm) if options.curve and options.norm else attack
-        ball = read_ball(like, options.norm, options.eps, options.step_size, options.restarts)
-        transfer = options.transfer_attack or TRANSFER
-        plan = cls(names, ball, version, radii, options.curve_attack, transfer)
-        plan.table(10)
-        if radii:
-            make_attack(plan.curve_attack, dataclasses.replace(ball, eps=radii[-1]))
-        if options.transfer_from:
-            make_attack(transfer, ball)
-        return plan
-
-    def table(self, classes: int) -> list[Step]:
-        """The steps of the table."""
-        return make_steps(self.names, self.ball, self.version, classes)
-
-    def curve(self, classes: int) -> list[Step]:
-        """The steps of the curve, one for each radius."""
-        steps = []
-        for radius in self.radii:
-            ball = dataclasses.replace(self.ball, eps=radius, step_size=None)
-            name = self.curve_attack if radius else CLEAN
-            (step,) = make_steps([name], ball, classes=classes)
-            shown = schema.show(radius, Facts("radius", unit=PIXELS))
-            steps.append(dataclasses.replace(step, name=f"{self.curve_attack} at {shown}"))
-        return steps
-
-
-def _radii(text: str) -> list[float]:
-    facts = Facts("radius", unit=PIXELS, at_least=0)
-    parts = text.split(":")
-    if len(parts) != 3 or not parts[2].isdecimal() or not 2 <= int(parts[2]) <= 1000:
-        raise UserError(
-            f"--curve: expected first:last:number of radii, as 0:16/255:9, received {text!r}"
-        )
-    low, high = (schema.check("--curve", float, facts, part) for part in parts[:2])
-    if not low < high:
-        raise UserError(f"--curve: expected a first radius below the last, received {text!r}")
-    count = int(parts[2]) - 1
-    return [round((low + (high - low) * i / count) * 255, 9) / 255 for i in range(count + 1)]
 
 
 # -- the evaluation ---------------------------------------------------------------------------
 
 
 def _evaluate(options: argparse.Namespace, channel: Channel | None) -> int:
-    from slr_keras.terminal import targets
+    from slr_keras.terminal import tables, targets
     from slr_keras.terminal.console import evaluation_progress
 
     which = options.which or targets.newest(options.target)
     target = targets.find(options.target, which, cli.values_of(options))
-    plan = _Plan.of(options, target.config.attack)
+    plan = Plan.of(options, target.config.attack)
     source = options.transfer_from and _source_file(options.transfer_from)
     progress = evaluation_progress(options.progress, channel)
     tell = progress if channel else lambda _: None
@@ -215,22 +161,21 @@ def _evaluate(options: argparse.Namespace, channel: Channel | None) -> int:
     from slr_keras.evaluation import suite
 
     tell(events.PhaseStarted("loading data"))
-    net = target.network()
+    net = _network(options, target)
     loaded = data.load(target.config.data, target.config.seed, read=False)
     x, y = _split(loaded, options)
     x = data.read_images(x, target.config.data)
     check_fit(net, loaded, options.target)
     classes = networks.num_classes(net)
-    table, curve = plan.table(classes), plan.curve(classes)
-    if classes < 4 and table != plan.table(10):
+    table, curve = [*plan.table(classes), *plan.proofs()], plan.curve(classes)
+    if classes < 4 and table != [*plan.table(10), *plan.proofs()]:
         text = f"with {classes} classes attacks have fewer targets and the cross-entropy for DLR"
         print(f"warning: {text}", file=sys.stderr)
     if source:
         table.append(_transfer(plan, source, net, x, options.transfer_from))
-    for step in (*table, *curve):
-        suite.check_step(step, classes)
+    suite.check_steps([*table, *curve], x, classes)
     facts = _facts(options, target, net, loaded, x, y)
-    path = pathlib.Path(options.out) if options.out else _default_path(target)
+    path = pathlib.Path(options.out) if options.out else _default_path(target, options)
     with progress, _signals() as code:
         measured = _measurement(options, net, x, y, [*table, *curve], facts, path, progress)
         names = tuple(step.name for step in measured.steps)
@@ -240,17 +185,26 @@ def _evaluate(options: argparse.Namespace, channel: Channel | None) -> int:
         try:
             measured.run()
             tell(events.PhaseStarted("checking"))
-            result = _result(options, measured, len(table), target, facts)
+            result = _result(options, measured, plan, len(table), target, facts)
         except KeyboardInterrupt:
             progress.line(f"stopped; the same command goes on from {measured.store.path}")
             return int(progress.code(code[0]))
     if channel is None:
-        _show(result, options, loaded)
-    written = _write(result, measured, path, options)
+        tables.show(result, options.curve_attack, loaded.class_names if options.per_class else None)
+    written = _write(result, measured, path, options, target.config)
     tell(events.TaskEnded(_sentence(result), tuple(map(str, written))))
     for file in written if channel is None else ():
         print(f"written to {file}")
     return 0
+
+
+def _network(options: argparse.Namespace, target: Any) -> Any:
+    """The target's, or the mean of several."""
+    from slr_keras.terminal import targets
+
+    if not options.ensemble:
+        return target.network()
+    return targets.networks_of([str(target.file), *options.ensemble])
 
 
 def _sentence(result: dict[str, Any]) -> str:
@@ -266,7 +220,7 @@ def _source_file(path: str) -> pathlib.Path:
     return targets.model_file(path, targets.newest(path))
 
 
-def _transfer(plan: _Plan, file: pathlib.Path, net: Any, x: Any, name: str) -> Step:
+def _transfer(plan: Plan, file: pathlib.Path, net: Any, x: Any, name: str) -> Step:
     """The row of an attack that is made on the model of a file."""
     from slr_keras import saving
     from slr_keras.evaluation import suite
@@ -311,10 +265,11 @@ def _measurement(
     return measured
 
 
-def _default_path(target: Any) -> pathlib.Path:
+def _default_path(target: Any, options: argparse.Namespace) -> pathlib.Path:
+    suffix = ".ensemble" if options.ensemble else ""
     if target.folder:
-        return target.folder["evaluation.json"]
-    return target.file.with_name(f"{target.file.stem}.evaluation.json")
+        return target.folder[f"evaluation{suffix}.json"]
+    return target.file.with_name(f"{target.file.stem}{suffix}.evaluation.json")
 
 
 def _split(loaded: Any, options: argparse.Namespace) -> tuple[Any, Any]:
@@ -368,6 +323,7 @@ def _facts(
     return {
         "format": FORMAT,
         "model": str(target.file),
+        "ensemble": [str(target.file), *options.ensemble] if options.ensemble else [],
         "model_digest": suite.network_digest(net),
         "which": which,
         "epoch": _recorded(target).get("epoch"),
@@ -394,44 +350,54 @@ def _recorded(target: Any) -> dict[str, Any]:
 
 
 def _result(
-    options: argparse.Namespace, measured: Any, count: int, target: Any, facts: dict[str, Any]
+    options: argparse.Namespace,
+    measured: Any,
+    plan: Plan,
+    count: int,
+    target: Any,
+    facts: dict[str, Any],
 ) -> dict[str, Any]:
     """The content of evaluation.json."""
-    from slr_keras.evaluation import checks, suite
+    from slr_keras.evaluation import checks, natural, proofs, suite
+    from slr_keras.evaluation.smoothing import trained_with_noise
 
-    rows = [dataclasses.asdict(row) for row in suite.rows_of(measured, count)]
-    curve = suite.curve_of(measured, count)
-    recorded = _recorded(target)
+    rows = [row.as_dict() for row in suite.rows_of(measured, count)]
+    curve = suite.curve_of(measured, count, plan.radii)
+    recorded = {} if options.ensemble else _recorded(target)
     same = recorded and options.split == "test" and not cli.values_of(options)
     found = checks.run(
         measured,
         options.checks,
         recorded=(recorded["accuracy"], recorded["samples"]) if same else None,
         curve=[point["accuracy"] for point in curve],
+        noisy=trained_with_noise(target.config) if target.folder else None,
         seed=options.eval_seed,
     )
     more: dict[str, Any] = {
         "checks": [dataclasses.asdict(check) for check in found],
         "results": rows,
     }
+    more |= {
+        "corruptions": natural.summary(measured, plan.baseline),
+        "certificates": proofs.summary(measured),
+    }
     more["seconds"] = round(float(measured.tally.seconds.sum()), 2)
     return facts | more | {"per_class": suite.per_class(measured, count), "curve": curve}
 
 
 def _write(
-    result: dict[str, Any], measured: Any, path: pathlib.Path, options: argparse.Namespace
+    result: dict[str, Any],
+    measured: Any,
+    path: pathlib.Path,
+    options: argparse.Namespace,
+    config: Any,
 ) -> list[pathlib.Path]:
-    """evaluation.json, the curve's picture and the images; then what was kept may go."""
+    """evaluation.json, pictures, images, an entry; then what was kept may go."""
     from slr_keras.run_folder import write_atomically
 
     write_atomically(path, (json.dumps(result, indent=2) + "\n").encode())
     written = [path]
-    if result["curve"]:
-        from slr_keras.evaluation.curves import draw_radii
-
-        picture = path.with_name(f"{path.stem}_curve.png")
-        draw_radii(result["curve"], picture)
-        written.append(picture)
+    written += _pictures(result, path)
     if options.save_adversarial:
         import numpy as np
 
@@ -442,60 +408,31 @@ def _write(
         images = pathlib.Path(options.save_adversarial)
         write_atomically(images, buffer.getvalue())
         written.append(images)
+    if options.robustbench:
+        from slr_keras.evaluation import robustbench
+
+        file = pathlib.Path(options.robustbench)
+        entry = robustbench.entry(result, config if result["which"] else None)
+        write_atomically(file, (json.dumps(entry, indent=2) + "\n").encode())
+        written.append(file)
     measured.store.remove()
     return written
 
 
-# -- the terminal -----------------------------------------------------------------------------
+def _pictures(result: dict[str, Any], path: pathlib.Path) -> list[pathlib.Path]:
+    """Accuracy against epsilon, and how far the nearest adversarial images are."""
+    from slr_keras.evaluation import curves
 
-
-def _show(result: dict[str, Any], options: argparse.Namespace, loaded: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    title = f"Accuracy on {result['samples']} {options.split} images"
-    console.print(_table(title, "attack", "attack", result["results"]))
-    if options.per_class:
-        console.print(_class_table(result["per_class"], loaded))
-    if result["curve"]:
-        title = f"Accuracy against epsilon, {options.curve_attack}"
-        console.print(_table(title, "epsilon", "eps", result["curve"]))
-    for check in result["checks"]:
-        mark = f"[{MARKS[check['verdict']]}]{check['verdict']:4}[/]"
-        console.print(f"{mark}  {check['name']:13}  {check['says']}", highlight=False)
-
-
-def _table(title: str, head: str, key: str, rows: list[dict[str, Any]]) -> Any:
-    from rich.table import Table
-
-    from slr_keras.terminal.console import percent
-
-    table = Table(title=title)
-    for column in (head, "accuracy %", "95 % interval", "seconds"):
-        table.add_column(column, justify="left" if column == "attack" else "right")
-    for row in rows:
-        low, high = map(percent, row["interval"])
-        shown = f"{row[key]:.4g}" if isinstance(row[key], float) else row[key]
-        cells = percent(row["accuracy"]), f"{low} - {high}", f"{row['seconds']:.1f}"
-        table.add_row(shown, *cells)
-    return table
-
-
-def _class_table(classes: list[dict[str, Any]], loaded: Any) -> Any:
-    from rich.table import Table
-
-    from slr_keras.terminal.console import percent
-
-    table = Table(title="Accuracy in each class")
-    for column in ("class", "images", "clean %", "worst case %"):
-        table.add_column(column, justify="left" if column == "class" else "right")
-    names = getattr(loaded, "class_names", None) or ()
-    for row in classes:
-        number = row["class"]
-        name = names[number] if number < len(names) else str(number)
-        shares = percent(row["clean"]), percent(row["robust"])
-        table.add_row(str(name), str(row["samples"]), *shares)
-    return table
+    rows = [row for row in result["results"] if "distance" in row]
+    drawn = {
+        "curve": lambda file: curves.draw_radii(result["curve"], file),
+        "distances": lambda file: curves.draw_distances(rows, result["certificates"], file),
+    }
+    wanted = {"curve": result["curve"], "distances": rows or result["certificates"]}
+    files = {name: path.with_name(f"{path.stem}_{name}.png") for name in drawn if wanted[name]}
+    for name, file in files.items():
+        drawn[name](file)
+    return list(files.values())
 
 
 if __name__ == "__main__":

@@ -55,11 +55,15 @@ def calibrate(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> Ca
         0.25
     """
     p, y = np.asarray(probabilities, float), np.asarray(labels)
-    confidence, right = p.max(axis=1), p.argmax(axis=1) == y
+    return of_confidence(p.max(axis=1), p.argmax(axis=1) == y, bins)
+
+
+def of_confidence(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> Calibration:
+    """The same of confidences (N,) and of which of them are right (N,)."""
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     made = tuple(_bin(m, bins, confidence[place == m], right[place == m]) for m in range(bins))
     gaps = [b.count * abs(b.accuracy - b.confidence) for b in made if b.count]  # type: ignore[operator]
-    return Calibration(made, sum(gaps) / len(y), float(confidence.mean()), float(right.mean()))
+    return Calibration(made, sum(gaps) / len(right), float(confidence.mean()), float(right.mean()))
 
 
 def _bin(m: int, bins: int, confidence: np.ndarray, right: np.ndarray) -> Bin:

@@ -91,8 +91,9 @@ def measure(
     """
     from slr_keras import backend
     from slr_keras.data import as_float
+    from slr_keras.evaluation.inputs import usable
     from slr_keras.evaluation.runner import Evaluator
-    from slr_keras.evaluation.suite import network_digest, usable
+    from slr_keras.evaluation.suite import network_digest
 
     x, y = usable(net, as_float(dataset.x_test[:samples]), dataset.y_test[:samples])
     evaluator, found = Evaluator(net, attack, seed=seed, batch_size=batch_size), []

@@ -111,8 +111,8 @@ def matrix(
     """
     from slr_keras.attacks._arrays import Runner  # loads the framework
     from slr_keras.data import as_float
+    from slr_keras.evaluation.inputs import usable
     from slr_keras.evaluation.judge import Judge, inside_ball
-    from slr_keras.evaluation.suite import usable
 
     aimed = attack.replace(targeted=True)
     x, y = usable(net, x, y)

@@ -11,6 +11,7 @@ from slr_keras.attacks._norms import NORMS
 from slr_keras.attacks._staged import Staged
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.evaluation import suite
+from slr_keras.evaluation.inputs import usable
 from slr_keras.evaluation.measurement import Measurement, Progress
 from slr_keras.evaluation.outcome import Outcome
 from slr_keras.evaluation.specs import AUTOATTACK, Step
@@ -81,12 +82,11 @@ def autoattack(
     net = networks.unwrapped(model)
     if norm not in NORMS:
         raise UserError(f"unknown norm: {norm!r}.{did_you_mean(norm, NORMS)}")
-    x, y = suite.usable(net, x, y)
+    x, y = usable(net, x, y)
     classes = networks.num_classes(net)
     chosen = dict(attacks) if attacks is not None else attacks_of(version, norm, eps, classes)
     steps = [Step(name, attack, AUTOATTACK) for name, attack in chosen.items()]
-    for step in steps:
-        suite.check_step(step, classes)
+    suite.check_steps(steps, x, classes)
 
     def tell(progress: Progress) -> None:
         on_progress(progress.name, progress.robust, progress.samples)

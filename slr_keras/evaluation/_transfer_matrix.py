@@ -13,7 +13,7 @@ from slr_keras import networks
 from slr_keras.attacks._base import Attack
 from slr_keras.data import as_float
 from slr_keras.errors import ModelError, UserError
-from slr_keras.evaluation import suite
+from slr_keras.evaluation.inputs import usable
 from slr_keras.evaluation.intervals import wilson
 from slr_keras.evaluation.judge import Judge
 from slr_keras.evaluation.measurement import Progress
@@ -172,7 +172,7 @@ def _usable(
                 f"and {counts[name]} ({name})"
             )
         try:
-            images, labels = suite.usable(net, x, y)
+            images, labels = usable(net, x, y)
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
     attack.check_classes(counts[first])
@@ -183,7 +183,8 @@ def _empty(clean: np.ndarray) -> Tally:
     """A :class:`Tally` with an axis of models more, (M, N) and (M, M, N), and no row done."""
     fooled = np.full((len(clean), *clean.shape), -1, "int8")
     zero = np.zeros(len(clean), "int64")
-    return Tally(clean, fooled, np.zeros(len(clean)), outside=zero, unsound=zero)
+    value = np.full(fooled.shape, np.nan, "float32")
+    return Tally(clean, fooled, value, np.zeros(len(clean)), outside=zero, unsound=zero)
 
 
 class _Rows:

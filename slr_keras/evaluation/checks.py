@@ -42,6 +42,7 @@ def run(
     *,
     recorded: tuple[float, int] | None = None,
     curve: Sequence[float] = (),
+    noisy: bool | None = None,
     seed: int = 0,
 ) -> list[Check]:
     """The checks of a level on a finished measurement.
@@ -50,6 +51,7 @@ def run(
         level: ``basic`` takes a few passes, ``all`` attacks a few images as well, ``none``.
         recorded: clean accuracy as it was recorded, and the number of first images it is of.
         curve: accuracies of the curve, the smallest radius first.
+        noisy: whether the model was trained on noisy images, None: not known.
     """
     if level == "none":
         return []
@@ -65,6 +67,8 @@ def run(
         found.append(as_recorded(measured.clean, *recorded))
     if len(curve) > 1:
         found.append(monotone(curve, len(measured.y)))
+    if any(step.certificate for step in measured.steps):
+        found.append(certificate(noisy))
     found.append(_masking_seen(measured) if level == "basic" else probe.masking())
     if level == "all":
         found += [probe.unbounded(), probe.more_steps()]
@@ -224,11 +228,22 @@ def gradients(probe: _Probe) -> Check:
 def recheck(measured: Measurement) -> Check:
     """Every adversarial was looked at again by the model itself, in float64 distance."""
     outside = int(measured.tally.outside.sum())
-    count = int((measured.tally.fooled[:, measured.clean] > 0).sum())
+    attacked = [step.attack is not None for step in measured.steps]
+    count = int((measured.tally.fooled[attacked][:, measured.clean] > 0).sum())
     if outside:
         text = f"{outside} left the ball, [0, 1] or the finite numbers and were not counted"
         return Check("recheck", FAIL, text)
     return Check("recheck", PASS, f"all {count} adversarial images hold when looked at again")
+
+
+def certificate(noisy: bool | None) -> Check:
+    """Smoothing proves something of a model that knows noise; others abstain on most images."""
+    if noisy is None:
+        return Check("certificate", PASS, "proved for the smoothed model, not for the model itself")
+    if noisy:
+        return Check("certificate", PASS, "the model was trained on noisy images")
+    text = "the model was trained without noise, so that little is proved: --attack.name gaussian"
+    return Check("certificate", WARN, text)
 
 
 def as_recorded(clean: np.ndarray, accuracy: float, count: int) -> Check | None:

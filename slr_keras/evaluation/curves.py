@@ -63,6 +63,50 @@ def draw_radii(points: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
     _save(figure, path)
 
 
+def draw_distances(
+    rows: Sequence[Mapping[str, Any]],
+    certificates: Sequence[Mapping[str, Any]],
+    path: pathlib.Path,
+) -> None:
+    """Draw the accuracy that distances leave at every radius, and what certificates prove.
+
+    Attacks give upper bounds (lines), certificates lower ones (dashes; of the smoothed model).
+
+    Args:
+        rows: those of evaluation.json that have a ``distance``.
+        certificates: its section of that name.
+    """
+    from matplotlib.figure import Figure
+
+    panels: dict[str, list[tuple[str, Sequence[float | None], str]]] = {}
+    for row in rows:
+        found = row["distance"]
+        panels.setdefault(found["norm"], []).append((row["attack"], found["values"], "-"))
+    for found in certificates:
+        label, values = f"certified, sigma {found['sigma']:g}", found["values"]
+        proved = [0.0 if value is None else value for value in values]
+        panels.setdefault(found["norm"], []).append((label, proved, "--"))
+    figure = Figure(figsize=(5.5 * len(panels) + 0.5, 4), layout="constrained")
+    each = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (norm, lines) in zip(each, panels.items(), strict=True):
+        for label, values, style in lines:
+            _fall(axes, values, 255 if norm == "linf" else 1, label=label, linestyle=style)
+        unit = "L-infinity radius (of 255)" if norm == "linf" else f"{norm} radius"
+        axes.set(xlabel=unit, ylabel="accuracy (%)", ylim=(0, 100))
+        axes.set_xlim(left=0)
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize="small")
+    _save(figure, path)
+
+
+def _fall(axes: Any, values: Sequence[float | None], scale: float, **style: Any) -> None:
+    """Accuracy against the radius: it falls by an image at each distance."""
+    ends = sorted(scale * value for value in values if value is not None)
+    wrong = sum(end == 0 for end in ends)
+    shares = [100 * (1 - count / len(values)) for count in range(wrong, len(ends) + 1)]
+    axes.step([0, *ends[wrong:]], shares, where="post", **style)
+
+
 def _save(figure: Any, path: pathlib.Path) -> None:
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:

@@ -72,7 +72,12 @@ def inside_ball(x: np.ndarray, adversarial: np.ndarray, norm: str, eps: float) -
     """(N,) bool: finite, in [0, 1], and within ``eps`` of ``x``; measured in float64."""
     pixels = adversarial.reshape(len(x), -1)
     sound = np.isfinite(pixels).all(1) & (pixels.min(1) >= 0) & (pixels.max(1) <= 1)
-    return sound & (distances(x, adversarial, norm) <= eps * (1 + TOLERANCE) + 1e-7)
+    return sound & within(distances(x, adversarial, norm), eps)
+
+
+def within(distance: np.ndarray, eps: float) -> np.ndarray:
+    """(N,) bool: no further than ``eps``, but for rounding."""
+    return np.asarray(distance <= eps * (1 + TOLERANCE) + 1e-7)
 
 
 def distances(x: np.ndarray, adversarial: np.ndarray, norm: str) -> np.ndarray:

@@ -5,26 +5,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from slr_keras import backend
-from slr_keras.attacks._base import Attack
-from slr_keras.attacks._numbers import seeded
-from slr_keras.attacks._objective import Objective
-from slr_keras.attacks._packing import Packed, Stop
+from slr_keras.attacks._packing import Stop
 from slr_keras.attacks._staged import Staged
 from slr_keras.backend import ops
 from slr_keras.data import as_float
 from slr_keras.errors import ModelError
 from slr_keras.evaluation.judge import Judge
+from slr_keras.evaluation.searches import Place, Portion, Searches, confidence
 from slr_keras.evaluation.specs import Step
-from slr_keras.evaluation.tally import Kept, Store, Tally
-from slr_keras.inference import InferenceNetwork
-
-Tensor = Any
+from slr_keras.evaluation.tally import Store, Tally
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +79,7 @@ class Measurement:
         self.seed, self.batch_size, self.store = seed, batch_size, store
         self.on_progress, self._mark = on_progress, time.monotonic()
         self.judge = Judge(net, batch_size)
+        self._searches = Searches(net, x, self.y, self.judge, seed=seed, batch_size=batch_size)
         self.tally = (store and store.load()) or Tally.empty(len(self.steps), len(x))
         self.resumed = bool((self.tally.clean >= 0).any())
         if keep_images and self.tally.adversarial is None:
@@ -109,7 +104,13 @@ class Measurement:
         return self.tally.adversarial
 
     def robust(self, number: int) -> np.ndarray:
-        """(N,) bool: correct after the step of this number, and those before it in its suite."""
+        """(N,) bool: correct after the step of this number, and those before it in its suite.
+
+        Of a natural change: correct on the changed image, whatever the clean one was; of a
+        certificate: the class is proved at radius 0 at least, and right.
+        """
+        if self.steps[number].attack is None and not self.steps[number].clean:
+            return np.asarray(self.tally.fooled[number] == 0)
         return self._robust_after([*self._before(number), number])
 
     def _before(self, number: int) -> list[int]:
@@ -131,8 +132,8 @@ class Measurement:
         try:
             self._see_clean()
             for number, step in enumerate(self.steps):
-                if step.attack is not None:
-                    self._attack(number, step.attack)
+                if not step.clean:
+                    self._measure(number)
         finally:
             if self.store:
                 self.store.save(self.tally, now=True)
@@ -148,96 +149,50 @@ class Measurement:
                 f"expected finite logits, received NaN or infinite ones on {broken} of {len(z)} "
                 f"clean images{_bad_weight(self.net)}: use another checkpoint"
             )
-        seconds = self.tally.seconds.copy()
+        seconds, value = self.tally.seconds.copy(), self.tally.value.copy()
         for number, step in enumerate(self.steps):
-            if step.attack is None:
-                seconds[number] = time.monotonic() - begun
+            if step.clean:
+                seconds[number], value[number] = time.monotonic() - begun, confidence(z)
         clean = (z.argmax(-1) == self.y).astype("int8")
-        self._keep(self.tally.replace(clean=clean, seconds=seconds))
+        self._keep(self.tally.replace(clean=clean, value=value, seconds=seconds))
 
-    def _attack(self, number: int, attack: Attack) -> None:
-        staged, everything = isinstance(attack, Staged), np.ones(len(self.y), bool)
+    def _measure(self, number: int) -> None:
+        step, everything = self.steps[number], np.ones(len(self.y), bool)
+        staged = isinstance(step.attack, Staged)
         chosen = self._robust_after(self._before(number)) if staged else everything
         left = np.flatnonzero(chosen & (self.tally.fooled[number] < 0))
         count = int(chosen.sum())
         self._tell(number, 1 - len(left) / max(count, 1))
         if not len(left):
             return
-        search = self._staged if staged else self._in_batches
         self._mark = time.monotonic()
-        for which, images, going in search(number, attack, left, count):
-            self._count(number, attack, which, images, going)
+        stopped = functools.partial(self._stopped, number, count - len(left), count)
+        for portion in self._searches.portions(step, Place(left, self.tally.going, stopped)):
+            self._count(number, portion)
             self._tell(number, (self.tally.fooled[number] >= 0).sum() / count)
 
-    def _attacked(self, number: int) -> Any:
-        """The network that the attack sees."""
-        source = self.steps[number].source
-        return source.net if source else self.net
-
-    def _staged(
-        self, number: int, attack: Any, left: np.ndarray, count: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, Kept]]:
-        """Portions of images that are packed together: rows, what was found, what is to keep."""
-        packed = Packed(self._attacked(number), attack, batch_size=self.batch_size, seed=self.seed)
-        going = self.tally.going
-        for first in range(0, len(left), packed.window):
-            which = left[first : first + packed.window]
-            before = count - len(left) + first
-            x, y = as_float(self.x[which]), np.asarray(self.y[which], "int32")
-            stopped = functools.partial(self._stopped, number, before, len(which), count)
-            images, _ = packed.run_window(x, y, which, stopped, going)
-            yield which, images, {}
-            going = {}
-
-    def _stopped(self, number: int, before: int, part: int, count: int, stop: Stop) -> None:
-        """``part`` images are under attack, after ``before`` of ``count``."""
+    def _stopped(
+        self, number: int, earlier: int, count: int, stop: Stop, before: int, part: int
+    ) -> None:
+        """``part`` images are under attack, after ``earlier + before`` of ``count``."""
         self._keep(self.tally.replace(going=stop.keep(), seconds=self._seconds(number)))
         robust = int(self.robust(number).sum()) - int(stop.fooled.sum())
-        self._tell(number, (before + stop.share * part) / count, robust)
+        self._tell(number, (earlier + before + stop.share * part) / count, robust)
 
-    def _in_batches(
-        self, number: int, attack: Attack, left: np.ndarray, count: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, Kept]]:
-        """The same for attacks that draw on from batch to batch."""
-        inference, seeds = InferenceNetwork(self._attacked(number)), seeded(self.seed)
-        seeds.state.assign(self.tally.going.get("seeds", np.array([self.seed, 0], "uint32")))
-
-        def step(image: Tensor, label: Tensor) -> Tensor:
-            objective = Objective(inference.snapshot(), label, attack.targeted)
-            return attack.run(objective, image, seeds)
-
-        shape = (None, *self.x.shape[1:])
-        search = backend.compiled(step, (shape, "float32"), ((None,), "int32"))
-        for first in range(0, len(left), self.batch_size):
-            which = left[first : first + self.batch_size]
-            part = as_float(self.x[which]), np.asarray(self.y[which], "int32")
-            images = ops.convert_to_numpy(search(*map(ops.convert_to_tensor, part)))
-            last = which[-1] == left[-1]
-            yield which, images, {} if last else {"seeds": ops.convert_to_numpy(seeds.state)}
-
-    def _count(
-        self, number: int, attack: Attack, which: np.ndarray, images: np.ndarray, going: Kept
-    ) -> None:
-        """Judge a portion and add it to the tally."""
-        old, x = self.tally, as_float(self.x[which])
-        seen = self.judge.look(x, self.y[which], images, attack.norm, attack.eps)
-        right, fooled = old.clean[which] > 0, old.fooled.copy()
-        fooled[number, which] = seen.fooled
-        outside, unsound = old.outside.copy(), old.unsound.copy()
-        outside[number] += (seen.outside & right).sum()
-        unsound[number] += (seen.unsound & right).sum()
-        if old.adversarial is not None:
-            new = seen.fooled & right & ~(old.fooled[:, which] > 0).any(axis=0)
-            old.adversarial[which[new]] = images[new]
-        self._keep(
-            old.replace(
-                fooled=fooled,
-                seconds=self._seconds(number),
-                outside=outside,
-                unsound=unsound,
-                going=going,
-            )
-        )
+    def _count(self, number: int, found: Portion) -> None:
+        """Add a portion to the tally."""
+        old, which = self.tally, found.which
+        right, new = old.clean[which] > 0, {}
+        for name in ("fooled", "value", "outside", "unsound"):
+            new[name] = getattr(old, name).copy()
+        new["fooled"][number, which], new["value"][number, which] = found.fooled, found.value
+        new["outside"][number] += (found.outside & right).sum()
+        new["unsound"][number] += (found.unsound & right).sum()
+        if old.adversarial is not None and found.images is not None:
+            first = (found.fooled > 0) & right & ~(old.fooled[:, which] > 0).any(axis=0)
+            old.adversarial[which[first]] = found.images[first]
+        seconds = self._seconds(number)
+        self._keep(old.replace(seconds=seconds, going=found.going, **new))
 
     # -- keeping and telling ------------------------------------------------------------------
 

@@ -309,7 +309,7 @@ def certify(
         >>> found.accuracy(0.5), found.average_radius, found.abstained     # doctest: +SKIP
     """
     from slr_keras import networks
-    from slr_keras.evaluation.suite import usable
+    from slr_keras.evaluation.inputs import usable
 
     smoothing = Smoothing(sigma, samples_select, samples, failure)
     net = networks.unwrapped(model)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from slr_keras.attacks._base import Attack
+from slr_keras.corruptions._base import GROUPS, SEVERITIES
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.settings import registry, schema
 from slr_keras.settings.schema import PIXELS, Facts
@@ -17,6 +18,7 @@ AUTOATTACK = "autoattack"
 VERSIONS = ("standard", "plus", "rand")  # of AutoAttack
 WORST = "worst case"  # the row of what no attack fooled
 TRANSFER = "mi-fgsm"  # made for it
+CORRUPTIONS = "corruptions"
 USUAL = (CLEAN, "fgsm", "pgd-20")  # where nothing else is asked for
 NAMES: dict[str, tuple[str, dict[str, Any]]] = {  # names beside those of the registry
     "apgd-ce": ("apgd", {"loss": "ce"}),
@@ -28,6 +30,7 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {  # names beside those of the re
 }
 WHOLE = {
     CLEAN: "The images as they are.",
+    CORRUPTIONS: "Noise, blur, weather and digital changes: 15 kinds at 5 severities each.",
     AUTOATTACK: "APGD-CE, APGD-T, FAB-T and Square one after the other: the field's measure.",
 }
 COUNTS = ("steps", "queries")  # settings that a number at the end of a name may be
@@ -73,23 +76,48 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A part of an evaluation: an attack (None: clean) and the name of its row.
+    """A part of an evaluation and the name of its row: an attack, a natural change of the images,
+    a certificate, or none of them: the clean images.
 
     Attacks of one ``suite`` come one after the other, each on what those before left robust. An
     attack with a ``source`` sees that model alone; its images are judged on the one evaluated.
+
+    Attributes:
+        corruption: a :class:`slr_keras.corruptions._base.Corruption`, or images from a disk.
+        certificate: a :class:`slr_keras.evaluation.smoothing.Smoothing`.
     """
 
     name: str
     attack: Attack | None = None
     suite: str = ""
     source: Source | None = None
+    corruption: Any = None
+    certificate: Any = None
+
+    @property
+    def clean(self) -> bool:
+        """The images as they are."""
+        return self.attack is None and self.corruption is None and self.certificate is None
+
+    def labels(self, y: Any) -> Any:
+        """The labels of the images: ``y``, or those that lie beside images from a disk."""
+        own = getattr(self.corruption, "labels", None)
+        return y if own is None else own[: len(y)]
+
+    @property
+    def nearest(self) -> bool:
+        """An attack that gives a distance for each image: what it finds counts at any distance.
+
+        One of a suite is asked about the radius alone.
+        """
+        return bool(self.attack is not None and self.attack.minimal and not self.suite)
 
 
 def known_names() -> list[str]:
     """Every name that may be asked for."""
     attacks = registry.variants("attacks").items()
     own = {name for name, cls in attacks if not cls.training_only}
-    return sorted({CLEAN, AUTOATTACK, *own, *NAMES})
+    return sorted({CLEAN, AUTOATTACK, CORRUPTIONS, *own, *NAMES})
 
 
 def is_part(row: str) -> bool:
@@ -117,14 +145,15 @@ def make_attack(spec: str, ball: Ball) -> Attack:
     Raises:
         UserError: no such attack, none or several of them, or a number for one that has none.
     """
-    if spec in (CLEAN, AUTOATTACK):
+    if spec in (CLEAN, AUTOATTACK, CORRUPTIONS):
         raise UserError(f"expected one attack, as pgd-20, received {spec}")
     name, number = _split(spec)
     kind, settings = NAMES.get(name, (name, {}))
     if kind not in registry.variants("attacks") and kind.replace("-", "_") != kind:
         kind = kind.replace("-", "_")
     if kind not in registry.variants("attacks"):
-        raise UserError(f"unknown attack: {name!r}.{did_you_mean(name, known_names())}")
+        known = [*known_names(), *registry.variants("corruptions")]
+        raise UserError(f"unknown attack: {name!r}.{did_you_mean(name, known)}")
     cls = registry.get("attacks", kind)
     if cls.training_only:
         raise UserError(f"attack {spec!r} leaves the ball, for training alone: take pgd-20")
@@ -155,11 +184,14 @@ def _split(spec: str) -> tuple[str, int | None]:
 def make_steps(
     names: Iterable[str], ball: Ball, version: str = "standard", classes: int = 10
 ) -> list[Step]:
-    """The parts of an evaluation; ``autoattack`` stands for the attacks of its version."""
+    """The parts of an evaluation; ``autoattack`` stands for the attacks of its version,
+    ``corruptions`` for all kinds and severities, ``fog`` for those of fog, ``fog-3`` for one."""
     steps: list[Step] = []
     for name in dict.fromkeys(names):
         if name == AUTOATTACK:
             steps.extend(_suite(ball, version, classes))
+        elif found := _corruptions(name):
+            steps.extend(found)
         else:
             attack = None if name == CLEAN else fitted(make_attack(name, ball), classes)
             steps.append(Step(name, attack))
@@ -172,6 +204,24 @@ def _suite(ball: Ball, version: str, classes: int) -> list[Step]:
     suite = AUTOATTACK if version == "standard" else f"{AUTOATTACK} {version}"
     found = attacks_of(version, ball.norm, ball.eps, classes)
     return [Step(f"{suite}: {name}", attack, suite) for name, attack in found.items()]
+
+
+def _corruptions(spec: str) -> list[Step]:
+    """The natural changes that a name stands for; none if it is another one's."""
+    if spec == CORRUPTIONS:
+        kinds = registry.shipped("corruptions").values()
+        among = sorted(kinds, key=lambda kind: GROUPS.index(kind.group))
+        return [_changed(kind(severity=s), CORRUPTIONS) for kind in among for s in SEVERITIES]
+    (name, severity), known = _split(spec), registry.variants("corruptions")
+    if name not in known:
+        return []
+    if severity not in (None, *SEVERITIES):
+        raise UserError(f"attack {spec!r}: expected a severity from 1 to 5, as {name}-3")
+    return [_changed(known[name](severity=s)) for s in ([severity] if severity else SEVERITIES)]
+
+
+def _changed(change: Any, suite: str = "") -> Step:
+    return Step(f"{CORRUPTIONS}: {change.name}-{change.severity}", suite=suite, corruption=change)
 
 
 def fitted(attack: Attack, classes: int) -> Attack:

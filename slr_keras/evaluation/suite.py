@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras import data, networks
-from slr_keras.checks import check_classifier, check_images, check_labels
+from slr_keras import networks
 from slr_keras.errors import UserError
 from slr_keras.evaluation import checks as own_checks
+from slr_keras.evaluation import distances, natural, stored
 from slr_keras.evaluation.bits import bits_of
+from slr_keras.evaluation.inputs import usable
 from slr_keras.evaluation.intervals import wilson
 from slr_keras.evaluation.measurement import Measurement, Progress
 from slr_keras.evaluation.specs import (
@@ -27,6 +28,7 @@ from slr_keras.evaluation.specs import (
     make_attack,
     make_steps,
 )
+from slr_keras.evaluation.stored import Stored
 from slr_keras.evaluation.transfer import check_source
 from slr_keras.settings import registry
 
@@ -38,6 +40,7 @@ class Row:
     Attributes:
         interval: the 95 % Wilson interval of ``accuracy``.
         per_class: the accuracy in each class, None where it has no image.
+        distance: of an attack that looks for the nearest adversarial image, how far they are.
         right: which images were classified correctly, eight to a byte, as ``np.packbits`` has it,
             in hexadecimal; see :mod:`slr_keras.evaluation.bits`.
     """
@@ -50,6 +53,12 @@ class Row:
     seconds: float
     per_class: list[float | None]
     right: str = ""
+    distance: distances.Distances | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As evaluation.json has it: without ``distance`` where there is none."""
+        values = dataclasses.asdict(self)
+        return values if self.distance else {k: v for k, v in values.items() if k != "distance"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,8 +125,7 @@ def evaluate(
     if source is not None:
         other = networks.unwrapped(source)
         steps.append(transfer_step(transfer_attack, ball, other, other.name, net, x))
-    for step in steps:
-        check_step(step, classes)
+    check_steps(steps, x, classes)
     if not steps:
         raise UserError("expected at least one attack, as clean or pgd-20")
     measured = Measurement(
@@ -126,14 +134,6 @@ def evaluate(
     measured.run()
     found = own_checks.run(measured, checks, seed=seed)
     return Report(rows_of(measured), worst_case(measured), found)
-
-
-def usable(net: Any, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Images and class numbers as arrays; raises :class:`UserError` if they do not fit."""
-    check_classifier(net)
-    x = np.asarray(x)
-    check_images(data.as_float(x[:1]) if x.dtype == np.uint8 else x, networks.input_shape(net))
-    return x, check_labels(y, len(x), networks.num_classes(net))
 
 
 def transfer_step(spec: str, ball: Ball, source: Any, name: str, net: Any, x: np.ndarray) -> Step:
@@ -147,46 +147,89 @@ def transfer_step(spec: str, ball: Ball, source: Any, name: str, net: Any, x: np
     return Step(f"transfer: {spec}", attack, source=Source(name, network_digest(source), source))
 
 
-def check_step(step: Step, classes: int) -> None:
-    """Raise :class:`UserError` if the attack is not defined for so few classes."""
-    if step.attack is not None:
-        step.attack.check_classes(classes)
+def check_steps(steps: Sequence[Step], x: np.ndarray, classes: int) -> None:
+    """Raise :class:`UserError` if an attack is not defined for so few classes, or images that are
+    stored do not fit."""
+    for step in steps:
+        if step.attack is not None:
+            step.attack.check_classes(classes)
+        stored.check_fit(step, x, classes)
 
 
 # -- rows -------------------------------------------------------------------------------------
 
 
 def rows_of(measured: Measurement, count: int | None = None) -> list[Row]:
-    """The rows of the first ``count`` steps (all of them if left out)."""
+    """The rows of the first ``count`` steps (all of them if left out); no certificates."""
     steps = measured.steps[:count]
+    optimal = _optimalities(measured, len(steps))
     rows = []
     for number, step in enumerate(steps):
-        rows.append(_step_row(measured, number))
+        if step.certificate is None:
+            rows.append(_step_row(measured, number, optimal))
         following = steps[number + 1].suite if number + 1 < len(steps) else ""
         if step.suite and following != step.suite:
             rows.append(_suite_row(measured, number))
-    if len(steps) > 1:
-        names = list(dict.fromkeys(step.suite or step.name for step in steps))
-        seconds = float(measured.tally.seconds[: len(steps)].sum())
-        worst = worst_case(measured, len(steps))
-        rows.append(_row(measured, WORST, {"attacks": names}, worst, seconds))
+    if len(_attacks(measured, len(steps))) > 1:
+        rows.append(_worst_row(measured, len(steps)))
     return rows
 
 
+def _worst_row(measured: Measurement, count: int) -> Row:
+    mine = _attacks(measured, count)
+    names = list(dict.fromkeys(measured.steps[i].suite or measured.steps[i].name for i in mine))
+    seconds = float(measured.tally.seconds[mine].sum())
+    return _row(measured, WORST, {"attacks": names}, worst_case(measured, count), seconds)
+
+
+def _attacks(measured: Measurement, count: int | None = None) -> list[int]:
+    """Those of the first ``count`` steps that count for the worst case: clean and attacked."""
+    steps = enumerate(measured.steps[:count])
+    return [number for number, step in steps if step.clean or step.attack is not None]
+
+
 def worst_case(measured: Measurement, count: int | None = None) -> np.ndarray:
-    """(N,) bool: correct after each of the first ``count`` steps."""
-    return measured.clean & ~(measured.tally.fooled[:count] > 0).any(axis=0)
+    """(N,) bool: correct after each attack of the first ``count`` steps."""
+    hit = measured.tally.fooled[_attacks(measured, count)] > 0
+    return np.asarray(measured.clean & ~hit.any(axis=0))
 
 
-def _step_row(measured: Measurement, number: int) -> Row:
+def _step_row(measured: Measurement, number: int, optimal: dict[int, float] | None = None) -> Row:
     step = measured.steps[number]
     seconds = float(measured.tally.seconds[number])
-    return _row(measured, step.name, _settings(step), measured.robust(number), seconds)
+    y = step.labels(measured.y)
+    row = _row(measured, step.name, _settings(step), measured.robust(number), seconds, y)
+    if not step.nearest:
+        return row
+    found = dataclasses.replace(
+        _distances(measured, number), optimality=(optimal or {}).get(number)
+    )
+    return dataclasses.replace(row, distance=found)
+
+
+def _distances(measured: Measurement, number: int) -> distances.Distances:
+    """What an attack of this number says; images that are wrong as they are lie at distance 0."""
+    attack: Any = measured.steps[number].attack
+    values = np.where(measured.clean, measured.tally.value[number], 0.0)
+    return distances.summary(values, measured.clean, attack.norm)
+
+
+def _optimalities(measured: Measurement, count: int) -> dict[int, float]:
+    """The optimality of the attacks that look for the nearest image, by their number."""
+    mine = [number for number in range(count) if measured.steps[number].nearest]
+    if len(mine) < 2:
+        return {}
+    clean, value = measured.clean, measured.tally.value
+    rows = {str(number): np.where(clean, value[number], 0.0) for number in mine}
+    return {int(name): share for name, share in distances.optimality(rows).items()}
 
 
 def _settings(step: Step) -> dict[str, Any]:
     """What a row says of its attack; empty for the clean one."""
-    settings: dict[str, Any] = {} if step.attack is None else registry.describe(step.attack)
+    if isinstance(step.corruption, Stored):
+        return step.corruption.described()
+    variant = step.attack or step.corruption
+    settings: dict[str, Any] = {} if variant is None else registry.describe(variant)
     if step.source:
         settings |= {"source": step.source.name, "source_digest": step.source.digest}
     return settings
@@ -195,17 +238,36 @@ def _settings(step: Step) -> dict[str, Any]:
 def _suite_row(measured: Measurement, last: int) -> Row:
     suite = measured.steps[last].suite
     mine = [i for i, step in enumerate(measured.steps) if step.suite == suite]
-    first = registry.describe(measured.steps[mine[0]].attack)
-    settings = {"norm": first["norm"], "eps": first["eps"]}
-    settings["attacks"] = [measured.steps[i].name.partition(": ")[2] for i in mine]
     seconds = float(measured.tally.seconds[mine].sum())
+    names = [measured.steps[i].name.partition(": ")[2] for i in mine]
+    if measured.steps[last].corruption is not None:
+        return _mean_row(measured, suite, mine, {"kinds": names}, seconds)
+    first = registry.describe(measured.steps[mine[0]].attack)
+    settings = {"norm": first["norm"], "eps": first["eps"], "attacks": names}
     return _row(measured, suite, settings, measured.robust(last), seconds)
 
 
-def _row(
-    measured: Measurement, name: str, settings: dict[str, Any], right: np.ndarray, seconds: float
+def _mean_row(
+    measured: Measurement, name: str, mine: list[int], settings: dict[str, Any], seconds: float
 ) -> Row:
-    hits, count, y = int(right.sum()), len(right), measured.y
+    """The mean over natural changes: no image is right or wrong as a whole."""
+    right = np.stack([measured.robust(i) for i in mine])
+    mean, interval = natural.mean_of(right)
+    y = measured.steps[mine[0]].labels(measured.y)
+    among = (right[:, y == k] for k in range(networks.num_classes(measured.net)))
+    shares = [float(part.mean()) if part.size else None for part in among]
+    return Row(name, settings, right.shape[1], mean, interval, round(seconds, 2), shares)
+
+
+def _row(
+    measured: Measurement,
+    name: str,
+    settings: dict[str, Any],
+    right: np.ndarray,
+    seconds: float,
+    labels: np.ndarray | None = None,
+) -> Row:
+    hits, count, y = int(right.sum()), len(right), measured.y if labels is None else labels
     among = (right[y == k] for k in range(networks.num_classes(measured.net)))
     shares = [float(part.mean()) if len(part) else None for part in among]
     interval = wilson(hits, count)
@@ -213,13 +275,30 @@ def _row(
     return Row(name, settings, count, hits / count, interval, seconds, shares, bits)
 
 
-def curve_of(measured: Measurement, first: int) -> list[dict[str, Any]]:
-    """The points of accuracy against epsilon: steps from ``first`` on, as rows with ``eps``."""
+def curve_of(measured: Measurement, first: int, radii: Sequence[float]) -> list[dict[str, Any]]:
+    """The points of accuracy against epsilon: steps from ``first`` on, as rows with ``eps``.
+
+    There is a step for each radius, or one for all: an attack that gives distances.
+    """
     points = []
     for number in range(first, len(measured.steps)):
-        row = dataclasses.asdict(_step_row(measured, number))
-        points.append(row | {"eps": row["settings"].get("eps", 0.0)})
-    return points
+        row = _step_row(measured, number)
+        points += _at_radii(measured, number, row, radii) if row.distance else [row]
+    eps = [row.settings.get("eps", 0.0) for row in points]
+    return [row.as_dict() | {"eps": e} for row, e in zip(points, eps, strict=True)]
+
+
+def _at_radii(measured: Measurement, number: int, row: Row, radii: Sequence[float]) -> list[Row]:
+    """A row for each radius, from the distances that one attack found."""
+    attack: Any = measured.steps[number].attack
+    values, rows = measured.tally.value[number], []
+    for eps in radii:
+        right = distances.accuracy_at(values, measured.clean, eps)
+        settings = registry.describe(attack.replace(eps=eps))
+        rows.append(
+            _row(measured, f"{row.attack} at {settings['eps']}", settings, right, row.seconds)
+        )
+    return rows
 
 
 def per_class(measured: Measurement, count: int | None = None) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ import numpy as np
 from slr_keras import texts
 from slr_keras.run_folder import write_atomically
 
-FORMAT = 1
+FORMAT = 2
 PATIENCE = 2.0  # seconds between two times that it is written, at least
 SHARE = 20  # writing takes a twentieth of the time, at most
 Kept = dict[str, np.ndarray]
@@ -28,7 +28,11 @@ class Tally:
 
     Attributes:
         clean: (N,) int8: 1 classified correctly, 0 not, -1 not looked at yet.
-        fooled: (S, N) int8: 1 fooled, 0 not, -1 not attacked (yet).
+        fooled: (S, N) int8: 1 fooled, 0 not, -1 not attacked (yet). Under a natural change 1 is
+            misclassified; where a certificate was asked for, 1 is a wrong class and 2 none.
+        value: (S, N) float32: of an attack that looks for the nearest adversarial image its
+            distance, infinite where there is none; of a certificate its radius; of clean and of
+            naturally changed images the probability of the predicted class; NaN elsewhere.
         seconds: (S,) spent.
         outside, unsound: (S,) adversarials that were refused, and that gave logits not finite.
         adversarial: images, those attacked first with success in their place; None: not kept.
@@ -37,6 +41,7 @@ class Tally:
 
     clean: np.ndarray
     fooled: np.ndarray
+    value: np.ndarray
     seconds: np.ndarray
     outside: np.ndarray
     unsound: np.ndarray
@@ -47,8 +52,8 @@ class Tally:
     def empty(cls, steps: int, images: int) -> Tally:
         """Nothing found yet."""
         none, clean = (np.full(shape, -1, "int8") for shape in ((steps, images), images))
-        zero = np.zeros(steps, "int64")
-        return cls(clean, none, np.zeros(steps), outside=zero, unsound=zero)
+        zero, value = np.zeros(steps, "int64"), np.full((steps, images), np.nan, "float32")
+        return cls(clean, none, value, np.zeros(steps), outside=zero, unsound=zero)
 
     def replace(self, **changes: Any) -> Tally:
         """A copy with some fields changed."""
@@ -56,7 +61,7 @@ class Tally:
 
     def arrays(self) -> Kept:
         """All of it as arrays by name."""
-        names = ("clean", "fooled", "seconds", "outside", "unsound")
+        names = ("clean", "fooled", "value", "seconds", "outside", "unsound")
         found = {name: getattr(self, name) for name in names}
         if self.adversarial is not None:
             found["adversarial"] = self.adversarial

@@ -12,6 +12,7 @@ from slr_keras import config as configs
 from slr_keras import data
 from slr_keras.errors import UserError
 from slr_keras.evaluation import suite
+from slr_keras.evaluation.inputs import usable
 from slr_keras.evaluation.measurement import Measurement, Progress
 from slr_keras.evaluation.specs import CLEAN, Step, is_part
 from slr_keras.settings import registry
@@ -96,7 +97,7 @@ def measure(
     Raises:
         UserError: images or labels do not fit the network.
     """
-    x, y = suite.usable(net, x, y)
+    x, y = usable(net, x, y)
     steps = [step for row in entry.figures if (step := _step(row))]
     measured = Measurement(
         net,

@@ -52,7 +52,7 @@ def gradient_agrees_with_finite_differences(part: Any) -> None:
         def loss(moved: Any, which: int = which) -> Any:
             parts = list(logits)
             parts[which] = moved
-            return _loss(method, *parts, target, label)
+            return _loss(method, parts[0], parts[1], target, label)
 
         at = logits[which]
         used = which == 0 or method.both

@@ -10,7 +10,7 @@ import slr_keras as slr
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.square import Square
 from slr_keras.errors import UserError
-from slr_keras.evaluation import measurement
+from slr_keras.evaluation import searches
 from slr_keras.evaluation.specs import Ball, make_attack
 from slr_keras.evaluation.transfer import transfer
 
@@ -25,7 +25,7 @@ CUSTOM = {
 def compiled_once():
     """What is compiled for an attack serves all calls with this network: it keeps no images."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measurement, "Packed", functools.cache(measurement.Packed))
+        patch.setattr(searches, "Packed", functools.cache(searches.Packed))
         yield
 
 

@@ -9,7 +9,7 @@ import pytest
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.pgd import PGD
 from slr_keras.attacks.square import Square
-from slr_keras.evaluation import measurement, suite, tally
+from slr_keras.evaluation import searches, suite, tally
 from slr_keras.evaluation.measurement import Measurement
 from slr_keras.evaluation.specs import Step
 from slr_keras.evaluation.tally import Store
@@ -32,7 +32,7 @@ class Interrupted(BaseException):
 def compiled_once():
     """What is compiled for an attack serves all measurements: it keeps nothing of any of them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measurement, "Packed", functools.cache(measurement.Packed))
+        patch.setattr(searches, "Packed", functools.cache(searches.Packed))
         yield
 
 

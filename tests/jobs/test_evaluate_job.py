@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from slr_keras import evaluate
-from slr_keras.evaluation import measurement
+from slr_keras.evaluation import measurement, searches
 from slr_keras.evaluation.measurement import Progress
 from slr_keras.terminal import cli, console
 from tests import processes
@@ -214,7 +214,7 @@ def test_a_disk_that_fills_keeps_what_was_computed(run, job, wanted, monkeypatch
     assert "worst case" in done.out and not (run / "evaluation.json").exists()
     assert (run / "evaluation.partial.npz").exists()
     for search in ("_in_batches", "_staged"):
-        monkeypatch.setattr(measurement.Measurement, search, lambda *_: pytest.fail("done twice"))
+        monkeypatch.setattr(searches.Searches, search, lambda *_: pytest.fail("done twice"))
     assert job(evaluate.main, run, *SUITE).code == 0
     assert table(run / "evaluation.json") == wanted
 
