@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
 import slr_keras
-from slr_keras.analysis import beyond, figures, words
+from slr_keras.analysis import beyond, commands, figures, words
 from slr_keras.analysis.measure import Measured
-from slr_keras.analysis.record import NOWHERE, Record, changed_settings, flat
+from slr_keras.analysis.record import EMPTY, NOWHERE, Record, changed_settings, flat
 from slr_keras.analysis.targets import Targeted
-from slr_keras.corruptions._base import SEVERITIES
 from slr_keras.evaluation.intervals import newcombe, wilson
-from slr_keras.evaluation.specs import WORST
 from slr_keras.settings import registry, schema
 
-FIRST_ATTACKS, FIRST_SAMPLES = ("clean", "pgd-20", "autoattack"), 1000
 MOST_FALLS = 3  # of one class to another, that a sentence names
 MOST_CLASSES = 20  # up to here a confusion matrix is a table, beyond a picture
-EMPTY: dict[str, Any] = {
-    "results": [],
-    "curve": [],
-    "checks": [],
-    "corruptions": {},
-    "certificates": [],
-}
 FILTERS = (
     "norm_name",
     "percent",
@@ -74,12 +63,8 @@ def render(subjects: Sequence[Subject], now: datetime.datetime | None = None) ->
         comparison=figures.comparison(records, "all") if len(records) > 1 else None,
         measures=_measures(subjects),
         differences=_differences(records),
-        command_line=_command("report", *(record.folder.path for record in records)),
+        command_line=commands.line("report", *(record.folder.path for record in records)),
     )
-
-
-def _command(job: str, *arguments: Any) -> str:
-    return shlex.join(["python", "-m", f"slr_keras.{job}", *map(str, arguments)])
 
 
 def _view(subject: Subject, key: str) -> dict[str, Any]:
@@ -110,10 +95,12 @@ def _view(subject: Subject, key: str) -> dict[str, Any]:
         **beyond.view(evaluation, (training.norm, training.eps), key),
         "other_model": _other_model(record, measured),
         "epsilon": _epsilon(evaluation["curve"], key),
-        "evaluate": _command("evaluate", path, *_attacks(record)),
-        "curve_command": _command("evaluate", path, *_attacks(record), "--curve", _radii(record)),
-        "report": _command("report", path),
-        "train": _command("train", path / "config.toml", "--run-dir", f"{path}-again"),
+        "evaluate": commands.line("evaluate", path, *commands.attacks(record)),
+        "curve_command": commands.line(
+            "evaluate", path, *commands.attacks(record), "--curve", commands.radii(record)
+        ),
+        "report": commands.line("report", path),
+        "train": commands.line("train", path / "config.toml", "--run-dir", f"{path}-again"),
         "changed": changed_settings(record.config),
         "facts": _facts(record, measured),
         **(_pictures(measured, key) if measured else {}),
@@ -130,40 +117,6 @@ def _analyses(record: Record, key: str) -> list[tuple[str, str, str]]:
         text = (known[name].__doc__ or "").replace("``", "").strip().partition("\n\n")[0]
         found.append((name, text, figures.analysis(mine, f"{key}-{name}")))
     return [row for row in found if row[2]]
-
-
-def _attacks(record: Record) -> list[str]:
-    """The flags of an evaluation: that of evaluation.json again, else one to begin with."""
-    evaluation = record.evaluation or EMPTY
-    rows = [row for row in evaluation["results"] if row["attack"] != WORST]
-    sources = {str(row["attack"]): row.get("settings", {}).get("source") for row in rows}
-    own = [name for name, source in sources.items() if not source]
-    done = list(dict.fromkeys(_asked(name, own) for name in own))
-    samples = rows[0].get("samples", FIRST_SAMPLES) if rows else FIRST_SAMPLES
-    flags = ["--attacks", *(done or FIRST_ATTACKS), "--num-samples", str(samples)]
-    for name, source in sources.items():
-        if source:
-            attack = name.partition(": ")[2]
-            flags += ["--transfer-from", str(source), "--transfer-attack", attack]
-    for number, proved in enumerate(evaluation["certificates"]):
-        flags += [*(() if number else ["--certify"]), words.value(proved["sigma"])]
-    return flags
-
-
-def _asked(row: str, rows: Sequence[str]) -> str:
-    """What a row was asked for by: its suite's name, or its own where no whole suite was run."""
-    suite, _, part = row.partition(": ")
-    if suite != beyond.CORRUPTIONS or suite in rows:
-        return suite
-    kind = part.rpartition("-")[0]
-    whole = all(f"{suite}: {kind}-{severity}" in rows for severity in SEVERITIES)
-    return kind if whole else part
-
-
-def _radii(record: Record) -> str:
-    """Nine radii up to twice that of the run."""
-    twice = schema.show(2 * record.config.attack.eps, schema.Facts("radius", unit=schema.PIXELS))
-    return f"0:{words.value(twice)}:9"
 
 
 def _classes_by_attack(rows: list[dict[str, Any]]) -> list[tuple[str, list[float | None]]]:
@@ -222,19 +175,10 @@ def _other_model(record: Record, measured: Measured | None) -> bool:
 def _epsilon(curve: list[dict[str, Any]], key: str) -> str | None:
     """The diagram; None where there is no curve, or its radii are no numbers."""
     try:
-        eps = [_number(point["eps"]) for point in curve]
+        eps = [commands.number(point["eps"]) for point in curve]
     except ValueError:
         return None
     return figures.epsilon_curve(curve, eps, f"{key}-epsilon") if curve else None
-
-
-def _number(eps: Any) -> float:
-    """``"8/255"`` as 0.031."""
-    top, _, bottom = str(eps).partition("/")
-    try:
-        return float(top) / float(bottom or 1)
-    except ZeroDivisionError:
-        raise ValueError(eps) from None
 
 
 def _pictures(measured: Measured, key: str) -> dict[str, Any]:

@@ -18,6 +18,13 @@ from slr_keras.settings import schema
 
 WHICH = ("best", "final")
 NOWHERE = ("run_dir", "overwrite")  # settings that say nothing of the result
+EMPTY: dict[str, Any] = {  # an evaluation that was not made
+    "results": [],
+    "curve": [],
+    "checks": [],
+    "corruptions": {},
+    "certificates": [],
+}
 
 
 @dataclasses.dataclass(frozen=True)

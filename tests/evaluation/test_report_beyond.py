@@ -152,6 +152,16 @@ def test_the_evaluation_is_repeated_whole(tmp_path, page, evaluation, undrawn):
     assert "--attacks glass_blur fog-3 --num-samples 317" in text
 
 
+def test_an_evaluation_in_another_ball_is_repeated_in_it(tmp_path, undrawn):
+    settings = ({}, {"norm": "l2", "eps": "wide"}, {"norm": "l2", "eps": 0.75})
+    names = ("clean", "fgsm", "pgd-20")
+    rows = [row(name, settings=facts) for name, facts in zip(names, settings, strict=True)]
+    make_run(tmp_path / "a", evaluation=EVALUATION | {"results": rows, "curve": []})
+    text = quick(tmp_path / "a", out=tmp_path / "page.html").text
+    flags = "--attacks clean fgsm pgd-20 --num-samples 317 --norm l2 --eps 0.75"
+    assert f"{flags} --curve 0:382.5/255:9" in text  # twice 0.75
+
+
 def test_what_was_not_measured_has_no_section(tmp_path, undrawn):
     make_run(tmp_path / "a", evaluation=EVALUATION)
     page = quick(tmp_path / "a", out=tmp_path / "page.html")
