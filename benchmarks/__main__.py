@@ -31,6 +31,8 @@ COMMANDS = (
     "pipeline",
     "corruptions",
     "streaming",
+    "smoothing --model small_cnn",
+    "smoothing --model resnet18 --batch 50",
     "lab --model small_cnn",
     "lab --model resnet18",
 )
