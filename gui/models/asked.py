@@ -11,10 +11,9 @@ from slr_keras import config as configs
 from slr_keras.errors import SettingError, UserError
 from slr_keras.evaluation import specs
 from slr_keras.evaluation.smoothing import Smoothing
-from slr_keras.evaluation.specs import AUTOATTACK, CLEAN, USUAL, VERSIONS, Ball
+from slr_keras.evaluation.specs import AUTOATTACK, CLEAN, CORRUPTIONS, USUAL, VERSIONS, Ball
 from slr_keras.settings import registry
 
-CORRUPTIONS = getattr(specs, "CORRUPTIONS", "corruptions")
 CURVE = "0:16/255:9"
 IMAGES = "adversarial.npz"
 KINDS = {  # words for a person: names of the command
