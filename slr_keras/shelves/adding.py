@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import pathlib
 import shutil
 from typing import Any
@@ -19,7 +20,7 @@ from slr_keras.shelves import _index
 from slr_keras.shelves._index import Entry
 from slr_keras.shelves._shelf import INDEX, Shelf, sha256
 
-SHORT = 8  # digits of the SHA-256 in a file's name
+SHORT = 8  # digits of its SHA-256 in a file's name: what was fetched once is never out of date
 KEPT = ("split", "samples", "seed", "batch_size", "data_digest", "model_digest", "device", "time")
 COLUMNS = ("attack", "settings", "accuracy", "interval", "samples")
 
@@ -52,13 +53,14 @@ def add(
     """
     shelf.check_room(name, replace)
     net = saving.load_model(file)
-    entry = _entry(name, record, file, net, licensed)
+    text = card.render(record, file.stem).encode()
+    entry = _entry(name, record, file, net, text, licensed)
     try:
         shelf.folder.mkdir(parents=True, exist_ok=True)
         known = shelf.entries() if (shelf.folder / INDEX).exists() else {}
         with open(file, "rb") as source, replacing(shelf.folder / entry.file) as copy:
             shutil.copyfileobj(source, copy)
-        write_atomically(shelf.folder / entry.card, card.render(record, entry.which).encode())
+        write_atomically(shelf.folder / entry.card, text)
         write_atomically(shelf.folder / INDEX, _index.written(known | {name: entry}))
         _forget(shelf, known.get(name), entry)
     except OSError as error:
@@ -74,13 +76,15 @@ def _forget(shelf: Shelf, old: Entry | None, new: Entry) -> None:
         (shelf.folder / name).unlink(missing_ok=True)
 
 
-def _entry(name: str, record: Record, file: pathlib.Path, net: Any, licensed: str) -> Entry:
+def _entry(
+    name: str, record: Record, file: pathlib.Path, net: Any, text: bytes, licensed: str
+) -> Entry:
     figures, measured = _figures(record, file.stem, suite.network_digest(net))
     run, digest = record.config, sha256(file)
     return Entry(
         name=name,
         file=f"{name}-{digest[:SHORT]}.keras",
-        card=f"{name}-{digest[:SHORT]}.md",
+        card=f"{name}-{hashlib.sha256(text).hexdigest()[:SHORT]}.md",
         size=file.stat().st_size,
         sha256=digest,
         which=file.stem,
