@@ -9,10 +9,10 @@ import numpy as np
 
 from slr_keras.analysis import figures, words
 from slr_keras.corruptions._base import GROUPS
+from slr_keras.evaluation.specs import CORRUPTIONS
 from slr_keras.settings import registry
 
 Evaluation = Mapping[str, Any]
-CORRUPTIONS = "corruptions"
 SMOOTHED = "l2"  # the norm of randomised smoothing's certificates
 
 

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from slr_keras.analysis import beyond, words
+from slr_keras.analysis import words
 from slr_keras.analysis.record import EMPTY, Record
 from slr_keras.corruptions._base import SEVERITIES
-from slr_keras.evaluation.specs import WORST
+from slr_keras.evaluation.specs import CORRUPTIONS, WORST
 from slr_keras.settings import schema
 
 FIRST_ATTACKS, FIRST_SAMPLES = ("clean", "pgd-20", "autoattack"), 1000
@@ -44,7 +44,7 @@ def attacks(record: Record) -> list[str]:
 def _asked(row: str, rows: Sequence[str]) -> str:
     """What a row was asked for by: its suite's name, or its own where no whole suite was run."""
     suite, _, part = row.partition(": ")
-    if suite != beyond.CORRUPTIONS or suite in rows:
+    if suite != CORRUPTIONS or suite in rows:
         return suite
     kind = part.rpartition("-")[0]
     whole = all(f"{suite}: {kind}-{severity}" in rows for severity in SEVERITIES)
