@@ -63,7 +63,7 @@ def accepted(monkeypatch, capsys):
         (["--method.name", "slrr"], ["method.name: unknown: 'slrr'", "Did you mean 'slr'?"]),
         (["--model.name", "resnet19"], ["model.name: unknown: 'resnet19'", "Did you mean"]),
         (["--optimizer.name", "x"], ["optimizer.name: unknown: 'x'", "Known: ", "sgd"]),
-        (["--attack.norm", "l3"], ["attack.norm: expected one of linf, l2, l1, received 'l3'"]),
+        (["--attack.norm", "l3"], ["attack.norm: expected one of linf, l2, l1, l0, received 'l3'"]),
         (["--precision", "float8"], ["precision: expected one of float32", "received 'float8'"]),
         (["--preset", "cifar10-slr"], ["unknown preset: 'cifar10-slr'", "Did you mean 'cifar10-"]),
         (["none.toml"], ["no such configuration file: none.toml"]),

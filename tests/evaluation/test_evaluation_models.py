@@ -19,7 +19,8 @@ from slr_keras.evaluation.specs import Ball, make_attack
 from slr_keras.settings import registry
 
 EPS = 0.15
-OTHERS = ("fgsm", "fgsm-rs", "pgd-3", "mi-fgsm-3", "cw-3", "deepfool-3")
+OTHERS = ("fgsm", "fgsm-rs", "pgd-3", "mi-fgsm-3", "cw-3", "deepfool-3", "fmn-3")
+ONE_NORM = {"ddn-3": "l2", "sigma_zero-3": "l0"}
 
 
 def suite(norm="linf", eps=EPS, classes=10):
@@ -96,6 +97,7 @@ def fooling_a_few(case, net, x, y):
 
 def test_every_registered_attack_is_tried_here():
     made = [*(make_attack(name, Ball()) for name in OTHERS), *suite().values()]
+    made += [make_attack(name, Ball(norm, 1.0)) for name, norm in ONE_NORM.items()]
     assert {attack.name for attack in made} == {
         name for name, cls in registry.variants("attacks").items() if not cls.training_only
     }
@@ -114,9 +116,18 @@ def test_autoattack(kind):
 def test_other_attacks(kind):
     case, net, x, y = kind
     options = {"norm": case.norm, "eps": case.eps, "checks": "none"}
-    report = slr.evaluation.evaluate(net, x, y, ["clean", *OTHERS], **options)
+    names = ["clean", *OTHERS, *(name for name, norm in ONE_NORM.items() if norm == case.norm)]
+    report = slr.evaluation.evaluate(net, x, y, names, **options)
     clean, *others, worst = (row.accuracy for row in report.rows)
     assert clean == 1 > min(others) >= worst == report.robust.mean()
+
+
+def test_few_pixels(kind):
+    _, net, x, y = kind
+    (row,) = slr.evaluation.evaluate(net, x, y, ["sigma_zero-3"], norm="l0", eps=3.0).rows
+    found = [value for value in row.distance.values if value is not None]
+    assert found and all(value == round(value) > 0 for value in found)
+    assert row.accuracy == 1 - sum(value <= 3 for value in found) / len(x)
 
 
 # -- precision --------------------------------------------------------------------------------
