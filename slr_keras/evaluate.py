@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import datetime
 import io
 import json
 import pathlib
 import platform
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slr_keras import __version__, networks, texts
 from slr_keras.errors import UserError
 from slr_keras.evaluation.plan import Plan
-from slr_keras.evaluation.specs import TRANSFER, VERSIONS, Step
+from slr_keras.evaluation.specs import TRANSFER, VERSIONS, Step, is_change
 from slr_keras.protocol import events
 from slr_keras.settings.schema import PIXELS
 from slr_keras.terminal import cli
+from slr_keras.terminal.signals import stopping
 
 if TYPE_CHECKING:
     from slr_keras.protocol.channel import Channel
@@ -176,7 +175,7 @@ def _evaluate(options: argparse.Namespace, channel: Channel | None) -> int:
     suite.check_steps([*table, *curve], x, classes)
     facts = _facts(options, target, net, loaded, x, y)
     path = pathlib.Path(options.out) if options.out else _default_path(target, options)
-    with progress, _signals() as code:
+    with progress, stopping() as code:
         measured = _measurement(options, net, x, y, [*table, *curve], facts, path, progress)
         names = tuple(step.name for step in measured.steps)
         begun = facts["which"], len(y), names, measured.resumed
@@ -209,7 +208,8 @@ def _network(options: argparse.Namespace, target: Any) -> Any:
 
 def _sentence(result: dict[str, Any]) -> str:
     """The outcome in a line."""
-    shares = [f"{row['attack']} {100 * row['accuracy']:.1f} %" for row in result["results"]]
+    rows = [row for row in result["results"] if not is_change(row["attack"])]
+    shares = [f"{row['attack']} {100 * row['accuracy']:.1f} %" for row in rows]
     return f"{result['samples']:,} images: {', '.join(shares)}"
 
 
@@ -267,9 +267,8 @@ def _measurement(
 
 def _default_path(target: Any, options: argparse.Namespace) -> pathlib.Path:
     suffix = ".ensemble" if options.ensemble else ""
-    if target.folder:
-        return target.folder[f"evaluation{suffix}.json"]
-    return target.file.with_name(f"{target.file.stem}{suffix}.evaluation.json")
+    name = f"evaluation{suffix}.json"
+    return pathlib.Path(target.home, name if target.folder else f"{target.file.stem}.{name}")
 
 
 def _split(loaded: Any, options: argparse.Namespace) -> tuple[Any, Any]:
@@ -290,22 +289,6 @@ def check_fit(net: Any, loaded: Any, where: str) -> None:
             f"{where}: the model takes {shape} and has {classes} classes, the data set "
             f"{loaded.name} has {tuple(loaded.input_shape)} and {loaded.num_classes}"
         )
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """SIGTERM stops like Ctrl-C; the list holds the exit code."""
-    code = [130]
-
-    def stop(*_: Any) -> None:
-        code[0] = 143
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield code
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 # -- what comes of it -------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from slr_keras import hub
 from slr_keras.errors import RunError, UserError
 from slr_keras.export_formats import FORMATS, Format
 from slr_keras.protocol import events
+from slr_keras.shelves import PREFIX
 from slr_keras.terminal import cli
 from slr_keras.terminal.console import reporter
 
@@ -56,7 +57,8 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     tell = reporter("json", channel) if channel else lambda _: None
     source = _source(options.target, options.which)
     form = FORMATS[options.format]
-    out = pathlib.Path(options.out) if options.out else source.parent / form.place
+    home = pathlib.Path() if options.target.startswith(PREFIX) else source.parent
+    out = pathlib.Path(options.out) if options.out else home / form.place
     _check_place(out, form, options.overwrite)
     form.check()
     if options.push:

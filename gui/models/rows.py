@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from slr_keras.evaluation.intervals import wilson
+from slr_keras.evaluation.specs import is_change
 from slr_keras.protocol import events
 
 from .asked import CORRUPTIONS
@@ -74,11 +75,6 @@ def of_evaluation(found: Evaluated) -> list[Row]:
     """The rows of a finished one, the natural changes as one."""
     distances = found.measured.distances
     return folded(_row(row, distances) for row in found.content.get("results", ()))
-
-
-def is_change(name: str) -> bool:
-    """Whether a row is a natural change of one kind and severity."""
-    return name.startswith(f"{CORRUPTIONS}: ")
 
 
 def is_attack(name: str) -> bool:

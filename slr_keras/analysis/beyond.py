@@ -9,7 +9,7 @@ import numpy as np
 
 from slr_keras.analysis import figures, words
 from slr_keras.corruptions._base import GROUPS
-from slr_keras.evaluation.specs import CORRUPTIONS
+from slr_keras.evaluation.specs import CORRUPTIONS, is_change
 from slr_keras.settings import registry
 
 Evaluation = Mapping[str, Any]
@@ -25,7 +25,7 @@ def attack_rows(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
         >>> attack_rows(rows)
         [{'attack': 'clean'}]
     """
-    whole = [row for row in results if not str(row["attack"]).startswith(f"{CORRUPTIONS}: ")]
+    whole = [row for row in results if not is_change(str(row["attack"]))]
     return [_brief(row) if row["attack"] == CORRUPTIONS else row for row in whole]
 
 

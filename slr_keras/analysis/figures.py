@@ -13,7 +13,14 @@ import numpy as np
 
 from slr_keras.analyses._reliability import Calibration
 from slr_keras.analysis.words import norm_name, value
-from slr_keras.evaluation.curves import CLEAN, ROBUST, SOFT, draw_accuracy, mark_drops
+from slr_keras.evaluation.curves import (
+    CLEAN,
+    ROBUST,
+    SOFT,
+    draw_accuracy,
+    falling,
+    mark_drops,
+)
 from slr_keras.protocol.events import AnalysisMeasured
 from slr_keras.settings import registry
 
@@ -169,18 +176,9 @@ class Fall:
     proved: bool = False
 
     def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Radii and the shares that are left from each of them on.
-
-        Example:
-            >>> radii, shares = Fall("fmn", [0.0, 0.3, None, 0.1]).points()
-            >>> radii.tolist(), shares.tolist()
-            ([0.0, 0.1, 0.3], [0.75, 0.5, 0.25])
-        """
-        ends = np.sort([float(value) for value in self.values if value is not None])
-        later = ends[ends > 0]
-        wrong = len(ends) - len(later)
-        lost = np.arange(wrong, len(ends) + 1)
-        return np.concatenate([[0.0], later]), 1 - lost / max(len(self.values), 1)
+        """Radii and the shares that are left from each of them on."""
+        places, shares = falling(self.values)
+        return np.array(places), np.array(shares)
 
 
 def radii(lines: Sequence[Fall], norm: str, ball: float | None, key: str) -> str:

@@ -99,12 +99,27 @@ def draw_distances(
     _save(figure, path)
 
 
-def _fall(axes: Any, values: Sequence[float | None], scale: float, **style: Any) -> None:
-    """Accuracy against the radius: it falls by an image at each distance."""
-    ends = sorted(scale * value for value in values if value is not None)
+def falling(values: Sequence[float | None]) -> tuple[list[float], list[float]]:
+    """Radii, and the accuracy that is left from each of them on: an image is lost at each value.
+
+    Args:
+        values: of all images: the distance at which it is lost, 0 where it is wrong from the
+            start, None where it never is.
+
+    Example:
+        >>> falling([0.0, 0.3, None, 0.1])
+        ([0.0, 0.1, 0.3], [0.75, 0.5, 0.25])
+    """
+    ends = sorted(float(value) for value in values if value is not None)
     wrong = sum(end == 0 for end in ends)
-    shares = [100 * (1 - count / len(values)) for count in range(wrong, len(ends) + 1)]
-    axes.step([0, *ends[wrong:]], shares, where="post", **style)
+    shares = [1 - count / max(len(values), 1) for count in range(wrong, len(ends) + 1)]
+    return [0.0, *ends[wrong:]], shares
+
+
+def _fall(axes: Any, values: Sequence[float | None], scale: float, **style: Any) -> None:
+    radii, shares = falling(values)
+    places, percents = [scale * radius for radius in radii], [100 * share for share in shares]
+    axes.step(places, percents, where="post", **style)
 
 
 def _save(figure: Any, path: pathlib.Path) -> None:

@@ -26,7 +26,7 @@ def mean_of(right: np.ndarray) -> tuple[float, tuple[float, float]]:
     """
     shares = right.mean(axis=0)
     mean, count = float(shares.mean()), len(shares)
-    half = Z95 * float(shares.std(ddof=1)) / np.sqrt(count) if count > 1 else 1.0
+    half = Z95 * float(shares.std(ddof=1) / count**0.5) if count > 1 else 1.0
     return mean, (max(0.0, mean - half), min(1.0, mean + half))
 
 

@@ -125,6 +125,11 @@ def is_part(row: str) -> bool:
     return ": " in row
 
 
+def is_change(row: str) -> bool:
+    """Whether a row is that of a single natural change: ``corruptions: fog-3``."""
+    return row.startswith(f"{CORRUPTIONS}: ")
+
+
 def described() -> dict[str, str]:
     """Every name that may be asked for, with a line on what it is."""
     known, found = registry.variants("attacks"), {}

@@ -45,6 +45,7 @@ LISTS = {
     "methods": "methods",
     "labels": "labels",
     "augmentations": "augmentations",
+    "corruptions": "corruptions",
     "analyses": "analyses",
     "diagnoses": "diagnoses",
     "models": "models",

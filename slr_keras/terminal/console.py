@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from slr_keras.evaluation.specs import CORRUPTIONS
+from slr_keras.evaluation.specs import is_change
 from slr_keras.protocol import events
 from slr_keras.protocol.channel import PROMISE, Channel
 from slr_keras.training.control import Control
@@ -338,7 +338,7 @@ class PlainProgress(QuietProgress):
         now, new = time.monotonic(), progress.step != self.step
         if new:
             self.step, self.begun, self.share = progress.step, now, progress.share
-        if progress.done and not progress.name.startswith(f"{CORRUPTIONS}: "):  # these are many
+        if progress.done and not is_change(progress.name):  # these are many
             spent = clock(now - self.begun)
             self._say(progress, "nothing left to attack" if new else f"done in {spent}", now)
         elif now - self.said >= EVERY:

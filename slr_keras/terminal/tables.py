@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from slr_keras.evaluation.specs import CORRUPTIONS
+from slr_keras.evaluation.specs import is_change
 from slr_keras.terminal.console import percent
 
 MARKS = {"pass": "green", "warn": "yellow", "fail": "bold red"}
@@ -35,9 +35,7 @@ def show(result: Result, curve_attack: str, class_names: Sequence[str] | None) -
 
 def _shown(result: Result) -> list[Result]:
     """The rows but for single corruptions, which have a table of their own."""
-    single = f"{CORRUPTIONS}: "
-    rows: list[Result] = result["results"]
-    return [row for row in rows if not row["attack"].startswith(single)]
+    return [row for row in result["results"] if not is_change(row["attack"])]
 
 
 def _table(title: str, *columns: str) -> Any:
