@@ -28,7 +28,8 @@ class Attack(Variant):
     A subclass gives :meth:`perturb`, a pure loop, and :meth:`run`. Where the loop is one step
     again and again it also gives ``step(objective, x, candidate)`` and ``start(x, seed)``, and
     ``steps`` and ``restarts`` where there may be several: what follows the attack step by step
-    (the lab) relies on ``run`` being the best of ``restarts`` such loops. Calling an attack runs
+    (the lab) relies on ``run`` being the best of ``restarts`` such loops. Where a step needs more
+    than the image, the attack is a :class:`slr_keras.attacks._loop.Loop`. Calling an attack runs
     it on a model.
 
     What is compiled for a call takes the attack's numbers as arguments, so that another radius

@@ -7,7 +7,7 @@ import math
 from typing import Any, ClassVar
 
 from slr_keras import backend, losses
-from slr_keras.attacks._base import Attack
+from slr_keras.attacks._loop import Loop, State
 from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._planes import FAR
 from slr_keras.attacks._staged import where
@@ -15,8 +15,7 @@ from slr_keras.backend import ops
 from slr_keras.settings.schema import setting
 
 Tensor = Any
-State = dict[str, Tensor]
-SURE = 1e-4  # lead of the class that wins, in parts of the spread of the logits
+SURE = 1e-4  # lead of the class that wins, in parts of the spread of the image's logits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Here:
 
 
 @dataclasses.dataclass(frozen=True)
-class Walk(Attack):
+class Walk(Loop):
     """A walk of ``steps`` steps from the image; the nearest image that fools is kept.
 
     The result is that image if it lies within ``eps``, else the image itself. A subclass gives
@@ -65,21 +64,21 @@ class Walk(Attack):
         """The perturbation after step ``i``, not yet clipped to [0, 1], and what is carried on."""
         raise NotImplementedError
 
-    def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
-        """The walk from ``start``."""
-        aim, none = self.aim(objective), ops.zeros_like(x[:, 0, 0, 0])
-        state = self.begin(x) | {"image": start, "best": x, "nearest": none + FAR}
-        state = backend.loop(0, self.steps, lambda i, s: self._step(aim, x, i, s), state)
+    def first(self, objective: Objective, x: Tensor, start: Tensor) -> State:
+        """Nothing is found yet."""
+        none = ops.zeros_like(x[:, 0, 0, 0])
+        return self.begin(x) | {"image": start, "best": x, "nearest": none + FAR, "spread": none}
+
+    def last(self, x: Tensor, state: State) -> Tensor:
+        """The nearest image that fools, if it lies within the radius."""
         return where(ops.cast(state["nearest"] <= self.eps, "float32"), state["best"], x)
 
-    def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
-        """:meth:`perturb` from the image."""
-        return self.perturb(objective, x, x)
-
-    def _step(self, aim: Objective, x: Tensor, i: Any, state: State) -> State:
-        image = state["image"]
+    def then(self, objective: Objective, x: Tensor, i: Any, state: State) -> State:
+        """A step to or from the boundary."""
+        aim, image = self.aim(objective), state["image"]
         gradient, value, z = backend.input_gradient_and_values(aim.with_logits, image)
-        d, hit = image - x, _surely(aim, z)
+        spread = ops.where(i > 0, state["spread"], ops.max(z, axis=-1) - ops.min(z, axis=-1))
+        d, hit = image - x, _surely(aim, z, spread)
         distance = self.ball.size(d)
         nearer = hit * ops.cast(distance < state["nearest"], "float32")
         nearest = ops.where(nearer > 0, distance, state["nearest"])
@@ -88,6 +87,7 @@ class Walk(Attack):
             "image": ops.clip(x + moved, 0.0, 1.0),
             "best": where(nearer, image, state["best"]),
             "nearest": nearest,
+            "spread": spread,
         }
         return state | carried | new
 
@@ -98,11 +98,10 @@ class Walk(Attack):
         return last + (first - last) * (1.0 + ops.cos(math.pi * share)) / 2.0
 
 
-def _surely(aim: Objective, z: Tensor) -> Tensor:
+def _surely(aim: Objective, z: Tensor, spread: Tensor) -> Tensor:
     """1.0 where the aim is reached by more than rounding: else the model, which is not the folded
     twin that is attacked, says otherwise of an image that lies on the boundary."""
     lead = losses.margin(z, aim.labels) * (-1.0 if aim.targeted else 1.0)
-    spread = ops.max(z, axis=-1) - ops.min(z, axis=-1)
     return ops.cast(lead > SURE * spread, "float32")
 
 

@@ -6,14 +6,13 @@ import dataclasses
 from typing import Any
 
 from slr_keras import backend, losses
-from slr_keras.attacks._base import Attack
+from slr_keras.attacks._loop import Loop, State
 from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._staged import where
 from slr_keras.backend import ops
 from slr_keras.settings.schema import PIXELS, setting
 
 Tensor = Any
-State = dict[str, Tensor]
 FAR = 1e10
 NEARLY_ONE = 0.999999  # keeps the inverse of tanh finite
 DECAY = (0.9, 0.999)  # of Adam's moments
@@ -21,7 +20,7 @@ TINY = 1e-8
 
 
 @dataclasses.dataclass(frozen=True)
-class CW(Attack):
+class CW(Loop):
     """The margin loss ``f(x') = max(z_y - max_{i != y} z_i, -confidence)``, lowered.
 
     L-infinity: PGD on ``f`` from a random point of the ball, as in adversarial training's
@@ -50,75 +49,67 @@ class CW(Attack):
     learning_rate: float = setting(0.01, help="L2: of Adam", above=0)
     first_weight: float = setting(1e-3, help="L2: the first c", above=0)
 
-    def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
-        """The pure loop from ``start``."""
-        aim = dataclasses.replace(objective, loss=losses.margin, rival=None)
-        return self._in_ball(aim, x, start) if self.norm == "linf" else self._nearest(aim, x, start)
+    @property
+    def length(self) -> Any:
+        """Steps of all searches."""
+        return self.steps if self.norm == "linf" else self.searches * self.steps
 
-    def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
-        """From a random point of the ball (L-infinity) or the image (L2)."""
-        start = self.random_start(x, seed) if self.norm == "linf" else x
-        return self.perturb(objective, x, start)
+    def origin(self, x: Tensor, seed: Any) -> Tensor:
+        """A random point of the ball (L-infinity) or the image (L2)."""
+        return self.random_start(x, seed) if self.norm == "linf" else x
 
-    # -- L-infinity ---------------------------------------------------------------------------
-
-    def _in_ball(self, aim: Objective, x: Tensor, start: Tensor) -> Tensor:
-        def margin(v: Tensor) -> tuple[Tensor, Tensor]:
-            value, _ = aim.with_logits(v)
-            return value, value
-
-        def step(_: Any, candidate: Tensor) -> Tensor:
-            gradient, value, _ = backend.input_gradient_and_values(margin, candidate)
-            ahead = candidate + self.step_size * self.ball.steepest(gradient)
-            done = ops.cast(value > self.confidence, "float32")
-            return where(done, candidate, self.inside(x, ahead))
-
-        return backend.loop(0, self.steps, step, start)
-
-    # -- L2 -----------------------------------------------------------------------------------
-
-    def _nearest(self, aim: Objective, x: Tensor, start: Tensor) -> Tensor:
-        wrong = aim.fooled(x)
+    def first(self, objective: Objective, x: Tensor, start: Tensor) -> State:
+        """L2: the first weight for each image."""
+        if self.norm == "linf":
+            return {"image": start}
+        wrong = self._aim(objective).fooled(x)
         state = {
+            "origin": ops.arctanh((2.0 * start - 1.0) * NEARLY_ONE),
             "best": x,
             "distance": ops.where(wrong > 0, 0.0, FAR),
             "weight": ops.zeros_like(wrong) + self.first_weight,
             "low": ops.zeros_like(wrong),
             "high": ops.zeros_like(wrong) + FAR,
         }
-        origin = ops.arctanh((2.0 * start - 1.0) * NEARLY_ONE)
-        state = backend.loop(0, self.searches, lambda _, s: self._search(aim, x, origin, s), state)
+        return state | _anew(state)
+
+    def then(self, objective: Objective, x: Tensor, i: Any, state: State) -> State:
+        """L-infinity: a step of PGD. L2: one of Adam's, with the next weights after each search."""
+        aim = self._aim(objective)
+        if self.norm == "linf":
+            return {"image": self._step(aim, x, state["image"])}
+        turn = ops.mod(i, self.steps)
+        over = ops.cast(ops.logical_and(ops.equal(turn, 0), ops.greater(i, 0)), "int32")
+        state = backend.loop(0, over, lambda _, s: _next_search(s), state)
+        return state | self._adam(aim, x, state["weight"], turn, state)
+
+    def here(self, state: State) -> Tensor:
+        """The image that the loop is at."""
+        return state["image"] if self.norm == "linf" else _image(state["v"])
+
+    def last(self, x: Tensor, state: State) -> Tensor:
+        """L2: the nearest image that fools, if it lies within the radius."""
+        if self.norm == "linf":
+            return state["image"]
         near = ops.cast(state["distance"] <= self.eps, "float32")
         return where(near, state["best"], x)
 
-    def _search(self, aim: Objective, x: Tensor, origin: Tensor, state: State) -> State:
-        """All of Adam's steps with one weight for each image, then the next weight."""
-        nothing = ops.zeros_like(origin)
-        inner = {
-            "v": origin,
-            "mean": nothing,
-            "square": nothing,
-            "found": ops.zeros_like(state["distance"]),
-            "best": state["best"],
-            "distance": state["distance"],
-        }
-        inner = backend.loop(
-            0, self.steps, lambda i, s: self._adam(aim, x, state["weight"], i, s), inner
-        )
-        found, weight = inner["found"] > 0, state["weight"]
-        high = ops.where(found, weight, state["high"])
-        low = ops.where(found, state["low"], weight)
-        return {
-            "best": inner["best"],
-            "distance": inner["distance"],
-            "weight": ops.where(high < FAR, (low + high) / 2.0, weight * 10.0),
-            "low": low,
-            "high": high,
-        }
+    def _aim(self, objective: Objective) -> Objective:
+        return dataclasses.replace(objective, loss=losses.margin, rival=None)
+
+    def _step(self, aim: Objective, x: Tensor, candidate: Tensor) -> Tensor:
+        def margin(v: Tensor) -> tuple[Tensor, Tensor]:
+            value, _ = aim.with_logits(v)
+            return value, value
+
+        gradient, value, _ = backend.input_gradient_and_values(margin, candidate)
+        ahead = candidate + self.step_size * self.ball.steepest(gradient)
+        done = ops.cast(value > self.confidence, "float32")
+        return where(done, candidate, self.inside(x, ahead))
 
     def _adam(self, aim: Objective, x: Tensor, weight: Tensor, i: Any, state: State) -> State:
         def raised(v: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-            image = (ops.tanh(v) + 1.0) / 2.0
+            image = _image(v)
             value, z = aim.with_logits(image)
             lacking = ops.maximum(self.confidence - value, 0.0)
             squares = ops.sum(ops.square(image - x), axis=tuple(range(1, len(x.shape))))
@@ -141,3 +132,23 @@ class CW(Attack):
             "best": where(nearer, image, state["best"]),
             "distance": ops.where(nearer > 0, distance, state["distance"]),
         }
+
+
+def _image(v: Tensor) -> Tensor:
+    return (ops.tanh(v) + 1.0) / 2.0
+
+
+def _anew(state: State) -> State:
+    """A search begins: Adam at the image, nothing found."""
+    nothing = ops.zeros_like(state["origin"])
+    found = ops.zeros_like(state["distance"])
+    return {"v": state["origin"], "mean": nothing, "square": nothing, "found": found}
+
+
+def _next_search(state: State) -> State:
+    """The weights after a search: times ten until one is large enough, then halfway."""
+    found, weight = state["found"] > 0, state["weight"]
+    high = ops.where(found, weight, state["high"])
+    low = ops.where(found, state["low"], weight)
+    after = ops.where(high < FAR, (low + high) / 2.0, weight * 10.0)
+    return state | {"weight": after, "low": low, "high": high} | _anew(state)

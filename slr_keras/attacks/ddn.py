@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from slr_keras import losses
-from slr_keras.attacks._minimal import Here, State, Walk, of_each
+from slr_keras.attacks._loop import State
+from slr_keras.attacks._minimal import Here, Walk, of_each
 from slr_keras.attacks._objective import Objective
 from slr_keras.backend import ops
 from slr_keras.settings.schema import PIXELS, setting

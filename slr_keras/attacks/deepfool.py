@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from slr_keras import backend, losses
-from slr_keras.attacks._base import Attack
+from slr_keras.attacks._loop import Loop, State
 from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._planes import nearest_plane
 from slr_keras.attacks._staged import where
@@ -19,7 +19,7 @@ STABLE = 1e-4  # added to every distance, as in the authors' code
 
 
 @dataclasses.dataclass(frozen=True)
-class DeepFool(Attack):
+class DeepFool(Loop):
     """Walks to the nearest boundary of the linearised model until the class changes.
 
     At ``x_i`` the boundary to class k is the plane ``f_k + <w_k, d> = 0`` with ``f = z_k - z_y``
@@ -49,20 +49,25 @@ class DeepFool(Attack):
         if self.targeted:
             raise SettingError("targeted", "deepfool looks for the nearest boundary, set false")
 
-    def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
-        """The walk from ``start``."""
-        rivals = self._rivals(objective, x)
+    def first(self, objective: Objective, x: Tensor, start: Tensor) -> State:
+        """Nothing is gathered yet."""
+        return {
+            "start": start,
+            "image": start,
+            "gathered": ops.zeros_like(start),
+            "fooled": objective.fooled(start),
+            "rivals": self._rivals(objective, x),
+        }
 
-        def step(_: Any, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return self._step(objective, start, rivals, state)
+    def then(self, objective: Objective, x: Tensor, i: Any, state: State) -> State:
+        """A step, if any image is left that does not fool."""
+        left = ops.cast(ops.any(state["fooled"] == 0), "int32")
+        return backend.loop(0, left, lambda _, s: self._step(objective, s), state)
 
-        def step_if_any_is_left(_: Any, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return backend.loop(0, ops.cast(ops.any(state[2] == 0), "int32"), step, state)
-
-        state = (start, ops.zeros_like(start), objective.fooled(start))
-        found, _, fooled = backend.loop(0, self.steps, step_if_any_is_left, state)
-        near = ops.cast(self.ball.size(found - x) <= self.eps, "float32")
-        return where(near * fooled, found, x)
+    def last(self, x: Tensor, state: State) -> Tensor:
+        """Where it fools within the radius, else the image."""
+        near = ops.cast(self.ball.size(state["image"] - x) <= self.eps, "float32")
+        return where(near * state["fooled"], state["image"], x)
 
     def _rivals(self, objective: Objective, x: Tensor) -> Tensor:
         """The wrong classes of the largest logits; (B, n)."""
@@ -70,17 +75,12 @@ class DeepFool(Attack):
         z = z - 1e30 * losses.one_hot(objective.labels, z.shape[-1])
         return ops.top_k(z, min(self.candidates, z.shape[-1]) - 1)[1]
 
-    def _step(
-        self, objective: Objective, start: Tensor, rivals: Tensor, state: tuple[Tensor, ...]
-    ) -> tuple[Tensor, ...]:
-        here, gathered, fooled = state
-        w, f = nearest_plane(objective, self.ball, here, rivals)
+    def _step(self, objective: Objective, state: State) -> State:
+        here = state["image"]
+        w, f = nearest_plane(objective, self.ball, here, state["rivals"])
         far = ops.abs(f) / (1e-12 + self.ball.dual_size(w)) + STABLE
-        gathered = gathered + ops.reshape(far, (-1, 1, 1, 1)) * self.ball.steepest(w)
-        moved = ops.clip(start + (1.0 + self.overshoot) * gathered, 0.0, 1.0)
-        moved = where(fooled, here, moved)
-        return moved, gathered, objective.fooled(moved)
-
-    def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
-        """:meth:`perturb` from the image."""
-        return self.perturb(objective, x, x)
+        gathered = state["gathered"] + ops.reshape(far, (-1, 1, 1, 1)) * self.ball.steepest(w)
+        moved = ops.clip(state["start"] + (1.0 + self.overshoot) * gathered, 0.0, 1.0)
+        moved = where(state["fooled"], here, moved)
+        new = {"image": moved, "gathered": gathered, "fooled": objective.fooled(moved)}
+        return state | new

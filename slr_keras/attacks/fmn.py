@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from slr_keras.attacks._minimal import Here, State, Walk
+from slr_keras.attacks._loop import State
+from slr_keras.attacks._minimal import Here, Walk
 from slr_keras.attacks._norms import L2
 from slr_keras.attacks._planes import FAR
 from slr_keras.backend import ops

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from slr_keras import backend
-from slr_keras.attacks._base import Attack
+from slr_keras.attacks._loop import Loop, State
 from slr_keras.attacks._objective import Objective
 from slr_keras.backend import ops
 from slr_keras.settings.schema import setting
@@ -15,7 +15,7 @@ Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class MIFGSM(Attack):
+class MIFGSM(Loop):
     """FGSM in steps that remember where they went; its images transfer well to other models.
 
     ``g <- decay g + grad / ||grad||_1`` and ``x' <- P(x' + eps / steps * s(g))`` from the image,
@@ -33,22 +33,17 @@ class MIFGSM(Attack):
     steps: int = setting(10, help="gradient steps, each of length eps / steps", at_least=1)
     decay: float = setting(1.0, help="share of the gathered gradient that a step keeps", at_least=0)
 
-    def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
-        """The pure loop from ``start``, all arguments (B, H, W, C)."""
+    def first(self, objective: Objective, x: Tensor, start: Tensor) -> State:
+        """Nothing is gathered yet."""
+        return {"image": start, "gathered": ops.zeros_like(start)}
+
+    def then(self, objective: Objective, x: Tensor, i: Any, state: State) -> State:
+        """A step along what was gathered."""
+        gradient = backend.input_gradient(objective, state["image"])
+        gathered = self.decay * state["gathered"] + _of_length_one(gradient)
         length = self.eps / ops.cast(self.steps, "float32")
-
-        def step(_: Any, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-            candidate, gathered = state
-            gradient = backend.input_gradient(objective, candidate)
-            gathered = self.decay * gathered + _of_length_one(gradient)
-            ahead = candidate + length * self.ball.steepest(gathered)
-            return self.inside(x, ahead), gathered
-
-        return backend.loop(0, self.steps, step, (start, ops.zeros_like(start)))[0]
-
-    def run(self, objective: Objective, x: Tensor, seed: Any) -> Tensor:
-        """:meth:`perturb` from the image."""
-        return self.perturb(objective, x, x)
+        ahead = state["image"] + length * self.ball.steepest(gathered)
+        return {"image": self.inside(x, ahead), "gathered": gathered}
 
 
 def _of_length_one(gradient: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ import dataclasses
 import math
 from typing import Any
 
-from slr_keras.attacks._minimal import Here, State, Walk, of_each
+from slr_keras.attacks._loop import State
+from slr_keras.attacks._minimal import Here, Walk, of_each
 from slr_keras.attacks._norms import Linf
 from slr_keras.backend import ops
 from slr_keras.settings.schema import setting

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from slr_keras import backend, networks
 from slr_keras.attacks._arrays import Runner
 from slr_keras.attacks._base import Attack
+from slr_keras.attacks._loop import Loop, State
 from slr_keras.attacks._numbers import seeded, signature, tensors
 from slr_keras.attacks._objective import Objective
 from slr_keras.attacks.pgd import PGD
@@ -44,6 +45,7 @@ class Engine:
         self.inference = InferenceNetwork(net)
         self.folded: list[Tensor] = []
         self._moves: dict[Any, Moves] = {}
+        self._loops: dict[Any, Loops] = {}
         self.fold()
         self._logits = self.compiled(self._logits_on, self.images)
 
@@ -97,6 +99,13 @@ class Engine:
         if kind not in self._moves:
             self._moves[kind] = Moves(self, attack)
         return self._moves[kind]
+
+    def loops(self, attack: Loop) -> Loops:
+        """Beginning, step and result of an attack that carries a state, compiled for its kind."""
+        kind = attack.kind()
+        if kind not in self._loops:
+            self._loops[kind] = Loops(self, attack)
+        return self._loops[kind]
 
     def warm_up(self, norm: str) -> None:
         """Compile what the first attack needs, so that it answers at once."""
@@ -187,6 +196,53 @@ class Moves:
         return ops.convert_to_numpy(
             self._better(_tensor(a), _tensor(b), ops.convert_to_tensor(label))
         )
+
+
+class Loops:
+    """Beginning, step and result of one kind of attack that carries a state, compiled.
+
+    The same code as in a whole attack, with its numbers as tensors.
+    """
+
+    def __init__(self, engine: Engine, attack: Loop):
+        self.attack, self.engine, self.seeds = attack, engine, seeded(0)
+        self._first = backend.compiled(self._first_on)
+        self._then = backend.compiled(self._then_on)
+        self._last = backend.compiled(self._last_on)
+
+    def _objective(self, label: Tensor, folded: Sequence[Tensor]) -> Objective:
+        return Objective(self.engine.inference.on(folded), label, self.attack.targeted)
+
+    def _first_on(self, x: Tensor, label: Tensor, numbers: Any, folded: Any) -> Any:
+        attack = self.attack.given(numbers)
+        state = attack.first(self._objective(label, folded), x, attack.origin(x, self.seeds))
+        return state, attack.here(state)
+
+    def _then_on(
+        self, x: Tensor, label: Tensor, i: Tensor, state: State, numbers: Any, folded: Any
+    ) -> Any:
+        attack = self.attack.given(numbers)
+        state = attack.then(self._objective(label, folded), x, i, state)
+        return state, attack.here(state)
+
+    def _last_on(self, x: Tensor, state: State, numbers: Any) -> Tensor:
+        return self.attack.given(numbers).last(x, state)
+
+    def walk(
+        self, attack: Loop, image: np.ndarray, label: np.ndarray, seed: int
+    ) -> Iterator[np.ndarray]:
+        """The images (B, H, W, C) that the loop is at, from its beginning to its last step, then
+        the result."""
+        self.seeds.state.assign([seed, 0])
+        x, y, numbers = _tensor(image), ops.convert_to_tensor(label), tensors(attack.numbers())
+        folded = list(self.engine.folded)
+        state, here = self._first(x, y, numbers, folded)
+        yield ops.convert_to_numpy(here)
+        for step in range(attack.length):
+            i = ops.convert_to_tensor(step, "int32")
+            state, here = self._then(x, y, i, state, numbers, folded)
+            yield ops.convert_to_numpy(here)
+        yield ops.convert_to_numpy(self._last(x, state, numbers))
 
 
 def _tensor(value: Any) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 
 from slr_keras import backend
 from slr_keras.attacks._base import Attack
+from slr_keras.attacks._loop import Loop
 from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._staged import Staged
 from slr_keras.backend import ops
@@ -103,6 +104,8 @@ def follow(
         watch: receives an iterate now and then.
     """
     x, y = image[None], np.array([label], "int32")
+    if isinstance(attack, Loop):
+        return (yield from _walk(engine, attack, x, y, seed, watch))
     if not hasattr(attack, "step"):
         return (yield from _whole(engine, attack, x, y, seed, watch))
     moves, restarts = engine.moves(attack), int(getattr(attack, "restarts", 1))
@@ -146,6 +149,35 @@ def _loop(
         yield
     path.add(candidate[0], engine.logits(candidate)[0])
     return path
+
+
+def _walk(
+    engine: Engine, attack: Loop, x: np.ndarray, y: np.ndarray, seed: int, watch: Watch
+) -> Generator[None, None, Trajectory]:
+    """The path of an attack that carries a state; its result comes last where it is another image
+    than the last iterate, as with a search for the nearest one."""
+    steps, begun = attack.length, time.monotonic()
+    path = Trajectory(x[0], [], [] if (steps + 2) * x.nbytes <= FRAME_BYTES else None)
+    unseen: list[np.ndarray] = []
+    before = x
+    for number, image in enumerate(engine.loops(attack).walk(attack, x, y, seed)):
+        if number <= steps or not np.array_equal(image, before):
+            unseen.append(image)
+        before = image
+        if number < steps and (time.monotonic() - begun > BREATH or len(unseen) == MOST):
+            _see(engine, path, unseen)
+            watch(Point(number, steps, path.final, path.logits[-1]))
+            unseen, begun = [], time.monotonic()
+            yield
+    _see(engine, path, unseen)
+    return path
+
+
+def _see(engine: Engine, path: Trajectory, images: list[np.ndarray]) -> None:
+    """Add images to a path with what the network says of them."""
+    if images:
+        for image, seen in zip(images, engine.logits(np.concatenate(images)), strict=True):
+            path.add(image[0], seen)
 
 
 def _better(moves: Moves, best: Trajectory, new: Trajectory, y: np.ndarray) -> Trajectory:

@@ -10,8 +10,11 @@ from slr_keras.attacks._base import Attack
 from slr_keras.attacks._numbers import seeded
 from slr_keras.attacks.apgd import APGD
 from slr_keras.attacks.cw import CW
+from slr_keras.attacks.deepfool import DeepFool
 from slr_keras.attacks.fab import FAB
 from slr_keras.attacks.fgsm import FGSM
+from slr_keras.attacks.fmn import FMN
+from slr_keras.attacks.mi_fgsm import MIFGSM
 from slr_keras.attacks.pgd import PGD
 from slr_keras.attacks.square import Square
 from slr_keras.inference import InferenceNetwork
@@ -186,7 +189,14 @@ def test_nothing_is_compiled_again_for_other_numbers(finished, monkeypatch):
     assert set(traced[len(before) :]) == {"_start_on", "_steps_on"}
 
 
-WHOLE = [APGD(steps=9), FAB(steps=4), Square(queries=30), CW(steps=5)]
+WHOLE = [APGD(steps=9), FAB(steps=4), Square(queries=30)]
+LOOPS = [
+    MIFGSM(eps=EPS, steps=6),
+    DeepFool(norm="l2", eps=2.0, steps=8),
+    CW(eps=EPS, steps=7),
+    CW(norm="l2", eps=2.0, steps=6, searches=3, first_weight=1.0),
+    FMN(norm="l2", eps=2.0, steps=9),
+]
 
 
 @pytest.mark.parametrize("attack", WHOLE, ids=lambda attack: attack.name)
@@ -226,6 +236,40 @@ def test_a_long_attack_is_streamed_from_its_start(picked, monkeypatch):
     np.testing.assert_allclose([e.loss for e in shown[:6]], single.losses[:6], atol=1e-6)
     np.testing.assert_array_equal(array(shown[2].image), array(single.frames)[2])
     assert isinstance(done, tell.AttackDone)
+
+
+@pytest.mark.parametrize("attack", LOOPS, ids=lambda a: f"{a.name}-{a.norm}")
+def test_an_attack_that_carries_a_state_is_followed_step_by_step(picked, monkeypatch, attack):
+    for name, value in (("BREATH", -1.0), ("Clock.SHORT", 0.0), ("Clock.INTERVAL", 0.0)):
+        monkeypatch.setattr(f"slr_keras.lab.trajectories.{name}", value)
+    *shown, done = picked.ask(commands.RunAttack(attack=registry.describe(attack), seed=2))
+    label = int(picked.server.bench.picture.label)
+    frames = array(done.frames)
+    assert [event.step for event in shown] == list(range(attack.length))
+    np.testing.assert_array_equal(array(shown[1].image), frames[1])
+    same(frames[-1], plain(picked, attack, label, 2))
+    assert len(frames) == len(done.losses) and len(frames) - attack.length in (1, 2)
+    np.testing.assert_allclose(frames[0], picked.image, atol=EPS if attack.norm == "linf" else 1e-6)
+    moved = np.abs(np.diff(frames[: attack.length], axis=0)).max(axis=(1, 2, 3))
+    assert moved[0] > 0  # it does go somewhere
+    logits = picked.model().engine.logits(frames).astype("float64")
+    losses = np.log(np.exp(logits).sum(1)) - logits[:, label]
+    np.testing.assert_allclose(done.losses, losses, atol=1e-4)
+
+
+@pytest.mark.parametrize("attack", LOOPS, ids=lambda a: f"{a.name}-{a.norm}")
+def test_a_slider_compiles_nothing_for_it(picked, monkeypatch, attack):
+    if keras.backend.backend() == "torch":
+        pytest.skip("PyTorch compiles nothing")
+    traced, real = [], engine.Loops._then_on
+    monkeypatch.setattr(engine.Loops, "_then_on", lambda *a: traced.append(1) or real(*a))
+    picked.model().engine._loops.clear()
+    picked.attack(registry.describe(attack))
+    compiled = len(traced)
+    assert compiled > 0
+    for k in range(3):
+        picked.attack(registry.describe(attack.replace(eps=0.1 + 0.1 * k, steps=3 + k)), seed=k)
+    assert len(traced) == compiled
 
 
 def test_at_most_twenty_pictures_a_second_and_none_of_a_short_attack(monkeypatch):
