@@ -215,7 +215,8 @@ class L0:
 
 def _of_each(eps: Any, d: Tensor) -> Any:
     """A radius of each image, (B,), so that it goes with ``d``; one for all as it is."""
-    return ops.reshape(eps, (-1, *[1] * (len(d.shape) - 1))) if len(ops.shape(eps)) == 1 else eps
+    each = len(getattr(eps, "shape", ())) == 1
+    return ops.reshape(eps, (-1, *[1] * (len(d.shape) - 1))) if each else eps
 
 
 def _into_ball_then_cube(ball: Any, x: Tensor, candidate: Tensor, eps: float) -> Tensor:

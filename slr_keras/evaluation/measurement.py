@@ -132,6 +132,9 @@ class Measurement:
         try:
             self._see_clean()
             for number, step in enumerate(self.steps):
+                if step.clean:
+                    self._tell(number, 1.0)
+            for number, step in enumerate(self.steps):
                 if not step.clean:
                     self._measure(number)
         finally:
