@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 GENERATED = {"settings.md"}
 PAGES = sorted(page for page in DOCS.glob("*.md") if page.name not in GENERATED)
 BLOCK = re.compile(r"^```([^\n{]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-JOBS = ("train", "evaluate", "attack", "export", "report", "study", "check")
+JOBS = ("train", "evaluate", "attack", "export", "report", "study", "check", "transfer", "shelf")
 OTHERS = {"apt-get", "cat", "pip", "python3", "git", "uv", "xvfb-run"}  # somebody else's programs
 
 
