@@ -216,7 +216,7 @@ class Packed:
         )
         best, fooled, taken = at.best.copy(), at.fooled.copy(), leaving | hit
         rows, tries = at.left[taken], tries[taken]
-        if on:
+        if on and len(rows):
             sides = map(ops.convert_to_tensor, (x[rows], best[rows], tries))
             tries = ops.convert_to_numpy(self.attack.nearer(*sides))
         best[rows], fooled[at.left[hit]] = tries, True
