@@ -7,6 +7,7 @@ import math
 from typing import Any, ClassVar
 
 from slr_keras import backend, losses
+from slr_keras.attacks._fewer import fewer
 from slr_keras.attacks._loop import Loop, State
 from slr_keras.attacks._objective import Objective
 from slr_keras.attacks._planes import FAR
@@ -42,8 +43,9 @@ class Here:
 class Walk(Loop):
     """A walk of ``steps`` steps from the image; the nearest image that fools is kept.
 
-    The result is that image if it lies within ``eps``, else the image itself. A subclass gives
-    :meth:`begin` and :meth:`move`.
+    The result is that image if it lies within ``eps``, else the image itself. In L0 the last step
+    ends with :func:`slr_keras.attacks._fewer.fewer`. A subclass gives :meth:`begin` and
+    :meth:`move`.
     """
 
     ascends: ClassVar[bool] = False
@@ -89,7 +91,21 @@ class Walk(Loop):
             "nearest": nearest,
             "spread": spread,
         }
+        if self.norm == "l0":
+            new |= self._thinned(aim, x, i, new)
         return state | carried | new
+
+    def _thinned(self, aim: Objective, x: Tensor, i: Any, state: State) -> State:
+        """After the last step the nearest image without what it does not need."""
+
+        def fools(image: Tensor) -> Tensor:
+            return _surely(aim, aim.logits(image), state["spread"])
+
+        times = ops.cast(ops.equal(i + 1, self.steps), "int32")
+        best = backend.loop(0, times, lambda _, image: fewer(fools, x, image), state["best"])
+        distance = self.ball.size(best - x)
+        found = state["nearest"] < FAR
+        return {"best": best, "nearest": ops.where(found, distance, state["nearest"])}
 
     def annealed(self, first: Any, last: Any, i: Any) -> Tensor:
         """From ``first`` to ``last`` along half a cosine: ``last + (first - last) (1 + cos) / 2``

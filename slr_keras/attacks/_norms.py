@@ -58,7 +58,7 @@ class Linf:
         Every pixel moves by the same amount, as far as its wall allows. Where the plane cannot be
         reached inside the cube, every pixel goes to its wall. Shapes (B, H, W, C) and (B,).
         """
-        room, weight = _room(x, w, offset), ops.abs(_flat(w))
+        room, weight = _room(x, w, offset), ops.abs(flat(w))
         level = _climbed(room, weight, ops.abs(offset))
         return _towards(w, offset) * ops.reshape(ops.minimum(level, room), ops.shape(w))
 
@@ -105,7 +105,7 @@ class L2:
 
     def to_plane(self, x: Tensor, w: Tensor, offset: Tensor) -> Tensor:
         """As :meth:`Linf.to_plane`; pixels move in proportion to ``|w_i|`` up to their walls."""
-        room, weight = _room(x, w, offset), ops.abs(_flat(w))
+        room, weight = _room(x, w, offset), ops.abs(flat(w))
         reach = room / ops.maximum(weight, _TINY)
         level = _climbed(reach, ops.square(weight), ops.abs(offset))
         moved = ops.minimum(level * weight, room)
@@ -117,7 +117,7 @@ class L1:
 
     def project(self, d: Tensor, eps: float) -> Tensor:
         """The nearest point of the ball: soft thresholding ``sign(d) max(|d| - t, 0)``."""
-        size = ops.abs(_flat(d))
+        size = ops.abs(flat(d))
         excess = ops.sum(size, axis=-1) - eps
         level = _level(size, ops.ones_like(size), ops.maximum(excess, 0.0))
         kept = _of_length(ops.maximum(size - level, 0.0), eps)
@@ -130,8 +130,8 @@ class L1:
         common level: ``sign(d_i) (|d_i| - clip(level, a_i, |d_i|))``.
         """
         d = candidate - x
-        size = ops.abs(_flat(d))
-        beyond = ops.abs(_flat(candidate - ops.clip(candidate, 0.0, 1.0)))
+        size = ops.abs(flat(d))
+        beyond = ops.abs(flat(candidate - ops.clip(candidate, 0.0, 1.0)))
         excess = ops.sum(size - beyond, axis=-1) - eps
         reach = ops.concatenate([size, beyond], axis=-1)
         slope = ops.concatenate([ops.ones_like(size), -ops.ones_like(size)], axis=-1)
@@ -142,7 +142,7 @@ class L1:
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """The unit step that raises a linear function most: all of it on the largest ``|g_i|``."""
-        g = _flat(gradient)
+        g = flat(gradient)
         best = ops.one_hot(ops.argmax(ops.abs(g), axis=-1), g.shape[-1], dtype="float32")
         return ops.reshape(best * ops.sign(g), ops.shape(gradient))
 
@@ -172,7 +172,7 @@ class L1:
 
     def to_plane(self, x: Tensor, w: Tensor, offset: Tensor) -> Tensor:
         """As :meth:`Linf.to_plane`; pixels with the largest ``|w_i|`` go to their walls first."""
-        room, weight = _room(x, w, offset), ops.abs(_flat(w))
+        room, weight = _room(x, w, offset), ops.abs(flat(w))
         order = ops.argsort(-weight, axis=-1)
         gain = ops.take_along_axis(weight * room, order, axis=-1)
         before = ops.cumsum(gain, axis=-1) - gain
@@ -191,7 +191,7 @@ class L0:
 
     def project(self, d: Tensor, eps: float) -> Tensor:
         """The nearest point of the ball: the ``eps`` largest ``|d_i|`` stay, the others are 0."""
-        size = _flat(ops.abs(d))
+        size = flat(ops.abs(d))
         count = ops.floor(ops.broadcast_to(eps, (ops.shape(size)[0],)))[:, None]
         place = ops.cast(ops.clip(count - 1.0, 0.0, size.shape[-1] - 1.0), "int32")
         least = ops.take_along_axis(-ops.sort(-size, axis=-1), place, axis=-1)
@@ -225,7 +225,7 @@ def _into_ball_then_cube(ball: Any, x: Tensor, candidate: Tensor, eps: float) ->
 
 def _room(x: Tensor, w: Tensor, offset: Tensor) -> Tensor:
     """How far each pixel may move in the direction that lowers ``|offset|``; flat (B, n)."""
-    return _flat(ops.where(_towards(w, offset) > 0, 1.0 - x, x))
+    return flat(ops.where(_towards(w, offset) > 0, 1.0 - x, x))
 
 
 def _towards(w: Tensor, offset: Tensor) -> Tensor:
@@ -281,7 +281,8 @@ def _climbed(reach: Tensor, slope: Tensor, total: Tensor) -> Tensor:
     return ops.while_loop(lambda *state: state[2], step, state)[0]
 
 
-def _flat(d: Tensor) -> Tensor:
+def flat(d: Tensor) -> Tensor:
+    """A row (n,) for each image."""
     return ops.reshape(d, (ops.shape(d)[0], math.prod(d.shape[1:])))
 
 

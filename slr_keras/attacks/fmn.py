@@ -6,13 +6,14 @@ import dataclasses
 from typing import Any
 
 from slr_keras.attacks._loop import State
-from slr_keras.attacks._minimal import Here, Walk
+from slr_keras.attacks._minimal import Here, Walk, of_each
 from slr_keras.attacks._norms import L2
 from slr_keras.attacks._planes import FAR
 from slr_keras.backend import ops
 from slr_keras.settings.schema import setting
 
 Tensor = Any
+REMEMBERED = 0.5  # of a perturbation in L0 that does not fool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +26,16 @@ class FMN(Walk):
 
     - ``min(r (1 - gamma), the nearest distance)`` where the image fools,
     - ``r (1 + gamma)`` where it does not but did before,
-    - ``||d|| + |f| / ||g||_dual``, the distance to the linearised boundary, until it first does.
+    - ``||d|| + |f| / ||g||_dual``, the distance to the linearised boundary, until it first does;
+      ``r (1 + gamma)`` at least, or the walls of the cube keep it from ever getting there.
 
-    In L0 the radius counts values and changes by one at least. ``a`` and ``gamma`` fall along half
-    a cosine, as in the authors' program. The result is the nearest image that fools within
-    ``eps``, or the image.
+    In L0 the radius counts values and changes by one at least. Other than in the paper it doubles
+    until the image first fools, where it does not fool half of ``d`` is forgotten before the step
+    (else the same values are chosen again and again), and in the end values are taken back while
+    the image still fools.
+
+    ``a`` and ``gamma`` fall along half a cosine, as in the authors' program. The result is the
+    nearest image that fools within ``eps``, or the image.
 
     Example:
         >>> FMN(norm="l0", eps=24).steps
@@ -58,7 +64,8 @@ class FMN(Walk):
         farthest = self.ball.size(ops.maximum(here.x, 1.0 - here.x))
         radius = ops.minimum(follow(here, carried["radius"], gamma), farthest)
         length = self.annealed(self.max_stepsize, self.min_stepsize, i)
-        ahead = here.d + length * L2().steepest(here.gradient)
+        kept = self._remembered(here) if self.norm == "l0" else here.d
+        ahead = kept + length * L2().steepest(here.gradient)
         return self.ball.project(ahead, radius), {"radius": radius}
 
     def _radius(self, here: Here, radius: Tensor, gamma: Tensor) -> Tensor:
@@ -71,6 +78,10 @@ class FMN(Walk):
 
     def _count(self, here: Here, radius: Tensor, gamma: Tensor) -> Tensor:
         more = ops.maximum(radius + 1.0, ops.floor(radius * (1.0 + gamma)))
+        more = ops.where(here.nearest < FAR, more, 2.0 * radius)
         fewer = ops.minimum(radius - 1.0, ops.floor(radius * (1.0 - gamma)))
         fewer = ops.maximum(ops.minimum(fewer, here.nearest), 1.0)
         return ops.where(here.hit > 0, fewer, more)
+
+    def _remembered(self, here: Here) -> Tensor:
+        return here.d * of_each(ops.where(here.hit > 0, 1.0, REMEMBERED), here.d)
