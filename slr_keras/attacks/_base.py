@@ -47,7 +47,11 @@ class Attack(Variant):
 
     norm: str = setting("linf", help="norm that measures the perturbation", choices=tuple(NORMS))
     eps: float = setting(
-        8 / 255, label="Epsilon", help="radius of the ball; in L0 a number of values", unit=PIXELS, at_least=0
+        8 / 255,
+        label="Epsilon",
+        help="radius of the ball; in L0 a number of values",
+        unit=PIXELS,
+        at_least=0,
     )
     targeted: bool = setting(False, help="drive images towards given classes, not away from theirs")
     warmup_epochs: int = setting(

@@ -30,7 +30,7 @@ def linear(w, b):
     """Two classes with logits (0, <w, x> + b)."""
 
     def logits(x):
-        lead = keras.ops.sum(x * w, axis=(1, 2, 3)) + b
+        lead = keras.ops.sum(x * keras.ops.convert_to_tensor(w), axis=(1, 2, 3)) + b
         return keras.ops.stack([keras.ops.zeros_like(lead), lead], axis=1)
 
     return logits
@@ -155,10 +155,10 @@ def without_the_needless(x, best, lead):
 def test_fmn_by_hand_on_a_curved_model(norm, rng):
     w = rng.normal(size=SHAPE).astype("float32")
     x = rng.random((6, *SHAPE), "float32")
-    bend = keras.ops.sin
 
     def logits(v):
-        lead = keras.ops.sum(bend(3 * v) * w, axis=(1, 2, 3)) + b
+        bent = keras.ops.sin(3 * v) * keras.ops.convert_to_tensor(w)
+        lead = keras.ops.sum(bent, axis=(1, 2, 3)) + b
         return keras.ops.stack([keras.ops.zeros_like(lead), lead], axis=1)
 
     b = -float((np.sin(3 * x) * w).sum((1, 2, 3)).max()) - 0.4
@@ -183,11 +183,13 @@ def test_in_l0_values_that_are_not_needed_are_taken_back():
     """<d, w> > 1 needs the two largest weights; at the walls the largest alone is enough."""
     w = np.zeros(SHAPE, "float32")
     w.ravel()[:4] = [1.1, 0.7, 0.5, 0.1]
+    logits = linear(w, -1.0)
     image = np.zeros((2, *SHAPE), "float32")
     image[0].ravel()[:4] = [0.8, 0.6, 0.9, 0.3]
     x, image = keras.ops.zeros((2, *SHAPE)), keras.ops.convert_to_tensor(image)
-    fools = lambda v: keras.ops.cast(keras.ops.sum(v * w, axis=(1, 2, 3)) > 1, "float32")  # noqa: E731
-    found = np.array(fewer(fools, x, image))
+    zero = np.zeros(2, "int32")
+    fools = Objective(logits, keras.ops.convert_to_tensor(zero)).fooled
+    found = keras.ops.convert_to_numpy(fewer(fools, x, image))
     np.testing.assert_array_equal(found[0].ravel()[:4], [1, 0, 0, 0])
     np.testing.assert_array_equal(found[1], 0)
 
