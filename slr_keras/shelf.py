@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.evaluation.specs import AUTOATTACK, CLEAN, is_part
@@ -67,7 +67,8 @@ def _list(options: argparse.Namespace, shelf: Shelf) -> int:
     table = Table(title=Text(f"Shelf {shelf.place}"))
     for column in ("name", "data", "method", "model", "MB", "clean %", "robust %", "under"):
         right = column in ("MB", "clean %", "robust %")
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if right else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column == "name")
     for name, entry in sorted(entries.items()):
         strongest = _strongest(entry)
         table.add_row(

@@ -47,9 +47,10 @@ class Measurement:
     """Clean and robust correctness of each image under each step.
 
     An image counts as robust if it is classified correctly as it is and the attack finds no
-    adversarial image that :class:`Judge` accepts. Staged attacks get only images that are
-    classified correctly (in a suite: those that are robust so far); the others get all images, in
-    batches as :class:`~slr_keras.evaluation.runner.Evaluator` makes them, and agree with it.
+    adversarial image that :class:`Judge` accepts. Attacks that are staged or look for the nearest
+    image get only images that are classified correctly (in a suite: those that are robust so far);
+    the others get all images, in batches as :class:`~slr_keras.evaluation.runner.Evaluator` makes
+    them, and agree with it.
 
     Args:
         net: Keras classifier with logits.
@@ -161,8 +162,8 @@ class Measurement:
 
     def _measure(self, number: int) -> None:
         step, everything = self.steps[number], np.ones(len(self.y), bool)
-        staged = isinstance(step.attack, Staged)
-        chosen = self._robust_after(self._before(number)) if staged else everything
+        some = step.nearest or isinstance(step.attack, Staged)
+        chosen = self._robust_after(self._before(number)) if some else everything
         left = np.flatnonzero(chosen & (self.tally.fooled[number] < 0))
         count = int(chosen.sum())
         self._tell(number, 1 - len(left) / max(count, 1))

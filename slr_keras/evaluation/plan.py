@@ -19,6 +19,7 @@ from slr_keras.evaluation.specs import (
     VERSIONS,
     Ball,
     Step,
+    fitted,
     make_attack,
     make_steps,
     read_ball,
@@ -92,16 +93,18 @@ class Plan:
         """The steps of the curve: one for each radius, or one that gives all distances."""
         if not self.radii:
             return []
-        (step,) = make_steps([self.curve_attack], self._within(self.radii[-1]), classes=classes)
-        if step.nearest:
-            return [step]
+        whole = Step(self.curve_attack, self._attack(self.radii[-1], classes))
+        if whole.nearest:
+            return [whole]
         return [self._point(radius, classes) for radius in self.radii]
 
     def _point(self, radius: float, classes: int) -> Step:
-        name = self.curve_attack if radius else CLEAN
-        (step,) = make_steps([name], self._within(radius), classes=classes)
         shown = schema.show(radius, Facts("radius", unit=PIXELS))
-        return dataclasses.replace(step, name=f"{self.curve_attack} at {shown}")
+        attack = self._attack(radius, classes) if radius else None
+        return Step(f"{self.curve_attack} at {shown}", attack)
+
+    def _attack(self, radius: float, classes: int) -> Attack:
+        return fitted(make_attack(self.curve_attack, self._within(radius)), classes)
 
     def _within(self, radius: float) -> Ball:
         return dataclasses.replace(self.ball, eps=radius, step_size=None)

@@ -163,8 +163,8 @@ def make_attack(spec: str, ball: Ball) -> Attack:
     if cls.training_only:
         raise UserError(f"attack {spec!r} leaves the ball, for training alone: take pgd-20")
     if ball.norm not in cls.norms:
-        known = ", ".join(cls.norms)
-        raise UserError(f"attack {spec!r} measures in {known}, not in {ball.norm}: give --norm")
+        norms = ", ".join(cls.norms)
+        raise UserError(f"attack {spec!r} measures in {norms}, not in {ball.norm}: give --norm")
     has = {field.name for field in dataclasses.fields(cls)}
     if settings.get("norm", ball.norm) != ball.norm:
         raise UserError(f"attack {spec!r} measures in {settings['norm']}, not in {ball.norm}")
