@@ -231,3 +231,15 @@ def test_a_certificate_of_a_model_without_noise_is_warned_of(measured, noisy, ve
     found = {check.name: check for check in checks.run(measured, noisy=noisy)}
     assert found["certificate"].verdict == verdict
     assert found["masking"].verdict == "pass" if "masking" in found else True
+
+
+def test_masking_is_seen_by_an_attack_that_looks_for_the_nearest(linear, images):
+    """Square fools what FMN leaves: as counted by hand, since no gradient is masked here."""
+    steps = make_steps(["clean", "fmn-5", "square-10"], Ball("linf", 0.1), classes=2)
+    found = Measurement(linear, *images, steps)
+    fooled = np.zeros((3, 40), "int8")
+    fooled[1, :5] = 1
+    fooled[2, :12] = 1
+    found.tally = found.tally.replace(clean=np.ones(40, "int8"), fooled=fooled)
+    seen = checks._masking_seen(found)
+    assert seen.verdict == "fail" and "7 more of 35 images" in seen.says
