@@ -27,6 +27,8 @@ COMMANDS = (
     "step --memory",
     "attacks --model resnet18",
     "attacks --model small_cnn",
+    "minimal --model resnet18",
+    "minimal --model small_cnn",
     "growth",
     "pipeline",
     "corruptions",

@@ -3,6 +3,7 @@
     python -m benchmarks.referees.torchattacks_autoattack   # AutoAttack, each attack and in total
     python -m benchmarks.referees.foolbox_attacks           # PGD, DeepFool, Carlini and Wagner
     python -m benchmarks.referees.art_attacks               # APGD, Square
+    python -m benchmarks.referees.minimal_norms             # FMN, DDN, sigma-zero: distances
 
 Referees are optional: ``pip install -r benchmarks/requirements.txt``.
 """
