@@ -160,7 +160,9 @@ def _train_first(
 
 
 def _check_needs(config: configs.RunConfig) -> None:
-    """Refuse now what would fail after hours."""
+    """Refuse now what would fail later."""
+    if config.attack.norm == "l0":
+        raise UserError("attack.norm: l0 is for evaluation alone: take linf, l2 or l1")
     tracker = config.train.tracker
     if tracker != "none" and importlib.util.find_spec(tracker) is None:
         raise UserError(

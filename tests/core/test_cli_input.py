@@ -36,6 +36,12 @@ def refused(capsys, monkeypatch):
     return call
 
 
+def test_l0_trains_nothing(capsys):
+    assert cli.run(train.main, ["--attack.name", "fmn", "--attack.norm", "l0"]) == 2
+    err = capsys.readouterr().err
+    assert err == "error: attack.norm: l0 is for evaluation alone: take linf, l2 or l1\n"
+
+
 @pytest.fixture
 def accepted(monkeypatch, capsys):
     """The configuration that a command would train."""

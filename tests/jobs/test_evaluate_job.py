@@ -232,7 +232,10 @@ def test_a_disk_that_fills_keeps_what_was_computed(run, job, wanted, monkeypatch
         (["--corruptions-baseline", "x.json"], "add --attacks corruptions"),
         (["--robustbench", "x.json"], "add --attacks clean autoattack"),
         (["--attacks", "autoattack", "--eps", "8"], "Did you mean 8/255?"),
-        (["--attacks", "deepfool", "--norm", "l1", "--eps", "4"], "deepfool knows linf and l2"),
+        (
+            ["--attacks", "deepfool", "--norm", "l1", "--eps", "4"],
+            "in linf, l2, not in l1",
+        ),
         (["--norm", "l2"], "give --eps"),
         (["--version", "plus"], "add --attacks autoattack"),
         (["--curve", "0:16/255"], "first:last:number"),
