@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from slr_keras.evaluation.specs import is_change
+from slr_keras.evaluation.specs import CLEAN, is_change
 from slr_keras.protocol import events
 from slr_keras.protocol.channel import PROMISE, Channel
 from slr_keras.training.control import Control
@@ -335,6 +335,8 @@ class PlainProgress(QuietProgress):
 
     def __call__(self, progress: Any) -> None:
         """So much is done."""
+        if progress.name == CLEAN:  # takes no time
+            return
         now, new = time.monotonic(), progress.step != self.step
         if new:
             self.step, self.begun, self.share = progress.step, now, progress.share

@@ -51,7 +51,7 @@ def test_an_evaluation_says_how_far_it_is_and_what_it_wrote(run):
     found = json.loads((run / "evaluation.json").read_text())
     shares = {row["attack"]: row["accuracy"] for row in found["results"]}
     assert {e.attack: e.robust / e.samples for e in told} == {
-        name: pytest.approx(shares[name]) for name in ("pgd-2", "square-100")
+        name: pytest.approx(shares[name]) for name in ("clean", "pgd-2", "square-100")
     }
     (ended,) = window.of(events.TaskEnded)
     assert ended.paths == (str(run / "evaluation.json"),) and "40 images: clean" in ended.message
