@@ -39,20 +39,16 @@ def test_a_card_of_an_evaluated_run(run, job):
     assert str(run) not in text and "run_dir" not in text and "is no certificate" in text
 
 
-def test_a_card_without_evaluation_has_the_figures_of_the_run(run, job):
-    assert job(export.main, run, "--format", "keras", "--which", "final").code == 0
-    summary = json.loads((run / "summary.json").read_text())
-    found = metrics((run / "exported.md").read_text())
-    robust = found[f"accuracy, {summary['attack']}"]
-    assert robust == pytest.approx(summary["final"]["robust_accuracy"], abs=1e-4)
-
-
 @pytest.mark.skipif(backend.name() != "tensorflow", reason="a SavedModel needs TensorFlow")
-def test_a_saved_model_carries_its_card_and_loads(run, job):
+def test_a_saved_model_loads_and_its_card_has_the_figures_of_the_run(run, job):
     import tensorflow as tf
 
-    assert job(export.main, run, "--overwrite").code == 0
-    assert (run / "savedmodel" / "README.md").read_text().startswith("---\nlibrary_name: keras")
+    assert job(export.main, run, "--which", "final", "--overwrite").code == 0
+    text = (run / "savedmodel" / "README.md").read_text()
+    assert text.startswith("---\nlibrary_name: keras")
+    summary = json.loads((run / "summary.json").read_text())
+    robust = metrics(text)[f"accuracy, {summary['attack']}"]
+    assert robust == pytest.approx(summary["final"]["robust_accuracy"], abs=1e-4)
     tf.saved_model.load(str(run / "savedmodel"))
 
 
