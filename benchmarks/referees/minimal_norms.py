@@ -110,6 +110,8 @@ def rows(case: Case, steps: int = 100) -> list[Row]:
     for norm in NORMS:
         peers = {"Foolbox": _foolbox(case, twin, FMN[norm], steps=steps)}
         peers["adv-lib"] = _adv_lib(case, twin, "fmn", norm=NORMS[norm], steps=steps)
+        settings = {"norm": NORMS[norm], "num_steps": steps}
+        peers["adv-lib PDPGD"] = _adv_lib(case, twin, "pdpgd", **settings)
         found += _compare(case, attacks.FMN(norm=norm, steps=steps), peers)
     peers = {"Foolbox": _foolbox(case, twin, "DDNAttack", steps=steps)}
     peers["adv-lib"] = _adv_lib(case, twin, "ddn", steps=steps, levels=None)
