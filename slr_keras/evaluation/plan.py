@@ -8,6 +8,7 @@ from typing import Any
 
 from slr_keras import texts
 from slr_keras.attacks._base import Attack
+from slr_keras.corruptions._base import SEVERITIES
 from slr_keras.errors import SettingError, UserError
 from slr_keras.evaluation.smoothing import Smoothing
 from slr_keras.evaluation.specs import (
@@ -147,17 +148,18 @@ def _certificates(options: Any) -> list[Smoothing]:
 def _baseline(path: str) -> dict[str, Any]:
     """The natural changes of an evaluation.json, at all severities."""
     try:
-        section = texts.from_json(pathlib.Path(path).read_bytes())["corruptions"]
-        if section and all(len(errors) == 5 for errors in section["kinds"].values()):
-            return dict(section)
+        section = dict(texts.from_json(pathlib.Path(path).read_bytes())["corruptions"])
+        complete = {len(errors) for errors in section["kinds"].values()} == {len(SEVERITIES)}
     except OSError as error:
         raise UserError(f"--corruptions-baseline: cannot read {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        pass
-    raise UserError(
-        f"--corruptions-baseline: {path} holds no corruptions at all severities: "
-        "evaluate that model with --attacks corruptions first"
-    )
+        complete = False
+    if not complete:
+        raise UserError(
+            f"--corruptions-baseline: {path} holds no corruptions at all severities: "
+            "evaluate that model with --attacks corruptions first"
+        )
+    return section
 
 
 def read_radii(text: str) -> list[float]:
