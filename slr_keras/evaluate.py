@@ -50,11 +50,7 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
 
 def _check_options(options: argparse.Namespace) -> None:
     lowest = {"num_samples": 1, "batch_size": 1, "eval_seed": 0, "certify_samples": 1}
-    for name, low in lowest.items():
-        number = getattr(options, name)
-        if number is not None and not low <= number < 2**31:
-            flag = "--" + name.replace("_", "-")
-            raise UserError(f"{flag}: expected a whole number >= {low}, received {number}")
+    cli.check_numbers(options, lowest)
     for flag in ("out", "save_adversarial", "robustbench"):
         path = getattr(options, flag)
         if path and not pathlib.Path(path).absolute().parent.is_dir():

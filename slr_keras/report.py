@@ -36,7 +36,8 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
     cli.use_plugins(words)
     options = _parser().parse(words)
     tell = reporter("json", channel) if channel else lambda _: None
-    _check_numbers(options)
+    least = {"num_samples": 1, "targeted": 0, "batch_size": 1, "eval_seed": 0}
+    cli.check_numbers(options, least)
     out = _place(options)
     from slr_keras.analysis import page, record
 
@@ -77,15 +78,6 @@ def _parser() -> cli.Parser:
     add("--eval-seed", type=int, default=0, metavar="SEED", help="of the attack's starts [0]")
     cli.add_window(parser)
     return parser
-
-
-def _check_numbers(options: argparse.Namespace) -> None:
-    least = {"num_samples": 1, "targeted": 0, "batch_size": 1, "eval_seed": 0}
-    for name, low in least.items():
-        number = getattr(options, name)
-        if not low <= number < 2**31:
-            flag = "--" + name.replace("_", "-")
-            raise UserError(f"{flag}: expected a whole number >= {low}, received {number}")
 
 
 def _place(options: argparse.Namespace) -> pathlib.Path:

@@ -83,11 +83,7 @@ def _check_options(options: argparse.Namespace) -> None:
         raise UserError(f"{twice} is given twice")
     if options.ensemble and len(options.ensemble) < 2:
         raise UserError(f"--ensemble: expected two models or more, received {options.ensemble[0]}")
-    for name, low in (("num_samples", 1), ("batch_size", 1), ("eval_seed", 0)):
-        number = getattr(options, name)
-        if number is not None and not low <= number < 2**31:
-            flag = "--" + name.replace("_", "-")
-            raise UserError(f"{flag}: expected a whole number >= {low}, received {number}")
+    cli.check_numbers(options, {"num_samples": 1, "batch_size": 1, "eval_seed": 0})
     out = pathlib.Path(options.out or NAME)
     if not out.absolute().parent.is_dir():
         raise UserError(f"--out: no such folder: {out.parent}")

@@ -11,6 +11,7 @@ from slr_keras.evaluation.distances import rounded
 from slr_keras.evaluation.intervals import wilson
 from slr_keras.evaluation.measurement import Measurement
 from slr_keras.evaluation.searches import ABSTAINED
+from slr_keras.evaluation.smoothing import certified_accuracy
 
 
 def summary(measured: Measurement) -> list[dict[str, Any]]:
@@ -27,19 +28,19 @@ def summary(measured: Measurement) -> list[dict[str, Any]]:
 def _certificate(measured: Measurement, number: int) -> dict[str, Any]:
     smoothing = measured.steps[number].certificate
     outcome, radius = measured.tally.fooled[number], measured.tally.value[number]
-    right = outcome == 0
-    radii = np.arange(0.0, smoothing.largest_radius, smoothing.sigma)
-    proved = np.where(right, radius, 0.0)
+    right, count = outcome == 0, len(outcome)
+    radii = np.arange(0.0, smoothing.largest_radius, smoothing.sigma).tolist()
+    shares = certified_accuracy(radius, right, radii).tolist()
     return dataclasses.asdict(smoothing) | {
         "norm": "l2",
         "abstained": float((outcome == ABSTAINED).mean()),
-        "average_radius": round(float(proved.mean()), 6),
-        "radii": [_at(right & (radius >= eps), float(eps)) for eps in radii],
+        "average_radius": round(float((radius * right).mean()), 6),
+        "radii": [_at(*point, count) for point in zip(radii, shares, strict=True)],
         "values": [rounded(r) if ok else None for r, ok in zip(radius, right, strict=True)],
         "seconds": round(float(measured.tally.seconds[number]), 2),
     }
 
 
-def _at(certified: np.ndarray, eps: float) -> dict[str, Any]:
-    hits, count = int(certified.sum()), len(certified)
-    return {"eps": round(eps, 6), "accuracy": hits / count, "interval": wilson(hits, count)}
+def _at(eps: float, share: float, count: int) -> dict[str, Any]:
+    interval = wilson(round(share * count), count)
+    return {"eps": round(eps, 6), "accuracy": share, "interval": interval}

@@ -13,7 +13,7 @@ import os
 import pathlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from slr_keras import config as configs
@@ -286,6 +286,16 @@ def add_window(parser: argparse.ArgumentParser) -> None:
     """``--progress json`` for a command that has no other progress to show."""
     modes = ("auto", "json")
     parser.add_argument("--progress", choices=modes, default="auto", help="json for a window")
+
+
+def check_numbers(options: argparse.Namespace, lowest: Mapping[str, int]) -> None:
+    """Raise :class:`UserError` unless the flags of these names are whole numbers from ``lowest``
+    on, or left out."""
+    for name, low in lowest.items():
+        number = getattr(options, name)
+        if number is not None and not low <= number < 2**31:
+            flag = "--" + name.replace("_", "-")
+            raise UserError(f"{flag}: expected a whole number >= {low}, received {number}")
 
 
 def wants_json(words: Sequence[str]) -> bool:
