@@ -8,15 +8,15 @@ import itertools
 import os
 import pathlib
 import re
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
-from slr_keras.errors import TIME_IS_UP
 from slr_keras.protocol import commands, events, lab_events, wire
+
+from .models.death import Death
 
 KINDS = wire.kinds(lab_events.Event)  # importing lab_events makes its events known too
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -39,28 +39,6 @@ def start_apart(module: str, *arguments: str) -> bool:
     return process.startDetached()[0]
 
 
-@dataclasses.dataclass(frozen=True)
-class Death:
-    """How a worker ended.
-
-    Attributes:
-        cause: ``exit`` (it left by itself), ``crash`` (a signal) or ``no_start``.
-        code: exit code, or signal number after a crash.
-        sentence: for people.
-        stderr: its last lines.
-    """
-
-    cause: str
-    code: int
-    sentence: str
-    stderr: tuple[str, ...]
-
-    @property
-    def well(self) -> bool:
-        """Whether the worker ended as it should."""
-        return self.cause == "exit" and self.code in (0, TIME_IS_UP, 130, 143)
-
-
 class Worker(QObject):
     """Starts a program, sends commands, hands on events.
 
@@ -69,7 +47,7 @@ class Worker(QObject):
         acknowledged: the :class:`~slr_keras.protocol.events.Acknowledged` of a command.
         silent: True when a sign of life is overdue, False when one comes after all.
         log: a line of stderr, or a line of stdout that is no message.
-        ended: a :class:`Death`; the worker can be started again.
+        ended: a :class:`~gui.models.death.Death`; the worker can be started again.
     """
 
     event = Signal(object)  # type: ignore[assignment]  # Qt's own event() is not overridden by it
@@ -254,8 +232,7 @@ class Worker(QObject):
         for rest in (self._out.rest(), self._err.rest()):
             self._logged(rest)
         cause = "crash" if status == QProcess.ExitStatus.CrashExit else "exit"
-        lines = tuple(self.last_lines)
-        self._gone(Death(cause, code, _sentence(self.name, cause, code, lines), lines))
+        self._gone(Death.of(self.name, cause, code, self.last_lines))
 
     def _gone(self, death: Death) -> None:
         process, self._process = self._process, None
@@ -303,37 +280,6 @@ class _Lines:
         self._parts, self._size = [], 0
 
 
-def _sentence(name: str, cause: str, code: int, lines: Sequence[str]) -> str:
-    said = next((line[7:] for line in reversed(lines) if line.startswith("error: ")), "")
-    if cause == "crash":
-        return f"The {name} {_SIGNALS.get(_signal_name(code), f'was ended by signal {code}')}."
-    if code == 0:
-        return f"The {name} has finished."
-    if code == TIME_IS_UP:
-        return f"The {name} left before its time limit; its state is saved."
-    if code in (130, 143):
-        return f"The {name} was stopped from outside; its state is saved."
-    if said:
-        return said
-    last = f" Its last line was: {lines[-1]}" if lines else " It did not say why."
-    return f"The {name} ended with code {code}.{last}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return ""
-
-
-_SIGNALS = {
-    "SIGKILL": "was killed (SIGKILL); systems do this when memory runs out",
-    "SIGSEGV": "crashed (SIGSEGV, a fault in a native library)",
-    "SIGABRT": "crashed (SIGABRT, a native library gave up)",
-    "SIGBUS": "crashed (SIGBUS; the disk may be full)",
-    "SIGILL": "crashed (SIGILL; a library needs a newer processor)",
-    "SIGTERM": "was ended from outside (SIGTERM)",
-}
 _ABANDONED: list[QProcess] = []  # kept alive: QProcess ends its program when it is destroyed
 
 

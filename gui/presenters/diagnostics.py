@@ -17,9 +17,10 @@ from PySide6.QtCore import QObject, QSysInfo, Signal
 from slr_keras import __version__
 from slr_keras.protocol import events, lab_events
 
+from ..models.death import Death
 from ..models.log import Log
 from ..models.places import shown, without_home
-from ..worker import Death, Worker
+from ..worker import Worker
 
 PACKAGES = {
     "PySide6": "PySide6-Essentials",

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from slr_keras.protocol import commands, events, lab_events
 
+from ..models.death import Death
 from ..models.lab import (
     SLOTS,
     Bench,
@@ -27,7 +28,7 @@ from ..models.lab import (
     attack_names,
     sweep_radii,
 )
-from ..worker import Death, Worker
+from ..worker import Worker
 from .many import ManyImages
 from .requests import Key as AnyKey
 from .requests import Request

@@ -17,9 +17,10 @@ from slr_keras import config as configs
 from slr_keras.config import RunConfig
 from slr_keras.protocol import commands, events
 
+from ..models.death import Death
 from ..models.progress import Progress
 from ..models.queue import TRAIN, Job, Queue
-from ..worker import Death, Worker
+from ..worker import Worker
 
 UNANSWERED_AFTER = 20.0  # seconds until an unacknowledged command is worth a sentence
 
@@ -61,7 +62,7 @@ class Trainer(QObject):
         started: the run in this folder begins or goes on.
         event: an event of the current run.
         detached: the trainer goes on without the window.
-        ended: run folder and :class:`~gui.worker.Death`; ``last`` says what it means.
+        ended: run folder and :class:`~gui.models.death.Death`; ``last`` says what it means.
         message: a sentence for the window's foot.
 
     Attributes:

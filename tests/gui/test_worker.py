@@ -12,7 +12,8 @@ import pytest
 from PySide6.QtCore import QTimer
 
 from gui import worker as worker_module
-from gui.worker import Death, Worker, abandoned, program
+from gui.models.death import Death
+from gui.worker import Worker, abandoned, program
 from slr_keras.protocol import commands, events
 from tests.processes import finished
 
