@@ -12,10 +12,12 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage, QPalette, QWheelEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox
 
 from gui import theme
-from gui.views import charts as charts_module
-from gui.views.charts import EMPTY, HARD, ChartsPanel
+from gui.views.chart_grid import HARD
+from gui.views.chart_looks import SERIES
+from gui.views.charts import EMPTY, ChartsPanel
 from slr_keras.config import RunConfig
 from slr_keras.methods.slr import SLR
 from slr_keras.protocol.events import (
@@ -93,8 +95,8 @@ def test_empty_says_what_to_do(panel):
 def test_one_run_shows_four_accuracies_in_percent(panel):
     at = record("at", fall=0.1)
     panel.set_runs([at])
-    curves = curves_of(panel.accuracy)
-    assert {key for _, key in curves} == {series.key for series in charts_module.SERIES}
+    curves = curves_of(panel.grid.accuracy)
+    assert {key for _, key in curves} == {series.key for series in SERIES}
     x, y = curves["/runs/at", "val_robust_accuracy"].getData()
     assert len(x) == 50 and y[0] == pytest.approx(20) and y[-1] == pytest.approx(10)
     styles = {key: item.opts["pen"].style() for (_, key), item in curves.items()}
@@ -102,19 +104,19 @@ def test_one_run_shows_four_accuracies_in_percent(panel):
     assert styles["train_accuracy"] == Qt.PenStyle.DashLine
     hue = curves["/runs/at", "val_robust_accuracy"].opts["pen"].color().name()
     assert hue == theme.colours().robust
-    assert curves_of(panel.accuracy, "band") and curves_of(panel.accuracy, "point")
+    assert curves_of(panel.grid.accuracy, "band") and curves_of(panel.grid.accuracy, "point")
 
 
 def test_onset_and_learning_rate_are_marked(panel):
     panel.set_runs([record("slr", fall=0.1, **{"method.start_epoch": 5})])
-    texts = [line.label.format for line in panel.accuracy._marks if line.isVisible()]
+    texts = [line.label.format for line in panel.grid.accuracy._marks if line.isVisible()]
     assert texts[0] == "lr 0.005" and texts[1] == "refinement starts"
     assert texts[2].startswith("overfitting since ")
     assert "Overfitting since epoch" in panel._headline.text()
     assert theme.colours().bad in panel._headline.text()
     panel.set_runs([record("calm")])
     assert panel._headline.text().endswith("No robust overfitting so far.</span>")
-    visible = [line.label.format for line in panel.accuracy._marks if line.isVisible()]
+    visible = [line.label.format for line in panel.grid.accuracy._marks if line.isVisible()]
     assert visible == ["lr 0.005"]
 
 
@@ -122,7 +124,7 @@ def test_catastrophic_overfitting_is_marked(panel):
     told = record("fgsm")
     told.catastrophe = CatastrophicOverfitting("said", 17, 0.9, 0.02, 11, 0.4)
     panel.set_runs([told])
-    texts = [line.label.format for line in panel.accuracy._marks if line.isVisible()]
+    texts = [line.label.format for line in panel.grid.accuracy._marks if line.isVisible()]
     assert texts == ["lr 0.005", "catastrophic"]
     assert "Catastrophic overfitting since epoch 17" in panel._headline.text()
     assert "2.0 % resist PGD, after 40.0 % in epoch 11" in panel._headline.text()
@@ -134,10 +136,10 @@ def test_the_best_epoch_is_the_one_that_the_run_has_kept(panel):
     kept = record("at")
     kept.summary = {"best_epoch": 7}
     panel.set_runs([kept])
-    assert any("epoch 7" in text for text in _texts(panel.accuracy))
+    assert any("epoch 7" in text for text in _texts(panel.grid.accuracy))
     kept.summary = {"best_epoch": None}
     panel.set_runs([kept])
-    assert not any("epoch 7" in text for text in _texts(panel.accuracy))
+    assert not any("epoch 7" in text for text in _texts(panel.grid.accuracy))
 
 
 def _texts(chart):
@@ -154,7 +156,7 @@ def test_a_diagnosis_is_a_card_and_a_mark(panel):
         Diagnosed("said by the charts", "robust_overfitting", "robust overfitting", 9),
     ]
     panel.set_runs([told])
-    texts = [line.label.format for line in panel.accuracy._marks if line.isVisible()]
+    texts = [line.label.format for line in panel.grid.accuracy._marks if line.isVisible()]
     assert "nothing learned" in texts and "unusual radius" not in texts
     assert "robust overfitting" not in texts
     card = panel.diagnosis
@@ -170,7 +172,7 @@ def test_live_epochs_appear_within_the_repaint(panel, wait_until):
     panel.set_runs([live])
     panel.epoch("/runs/at", epoch(2))
     panel.epoch("/runs/other", epoch(3))
-    curve = panel.accuracy.items_by_key["curve", "/runs/at", "val_accuracy"]
+    curve = panel.grid.accuracy.items_by_key["curve", "/runs/at", "val_accuracy"]
     wait_until(lambda: len(curve.getData()[0]) == 2)
     live.epochs.append(epoch(2))  # the store reads it from disk afterwards
     panel.refresh()
@@ -208,14 +210,14 @@ def test_batches_draw_a_thin_loss_curve(panel):
         panel.batch(BatchEnded(2, number, 10, 1.5, None, None, None))
     panel.batch(BatchEnded(2, 4, 10, 1.5, None, None, None), "/runs/other")
     panel.refresh()
-    curve = curves_of(panel.loss, "batches")["/runs/at", "loss"]
+    curve = curves_of(panel.grid.loss, "batches")["/runs/at", "loss"]
     assert curve.getData()[0].tolist() == [1.1, 1.2, 1.3]
     assert curve.opts["pen"].width() == 1 and not curve.opts["antialias"]
 
 
 def test_two_runs_take_a_hue_each(panel):
     panel.set_runs([record("at", fall=0.1), record("slr")])
-    curves = curves_of(panel.accuracy)
+    curves = curves_of(panel.grid.accuracy)
     hues = [item.opts["pen"].color().name() for item in curves.values()]
     assert hues == list(theme.colours().series[:2])
     assert {key for _, key in curves} == {"val_robust_accuracy"}
@@ -235,7 +237,7 @@ def test_where_there_is_little_room_the_legend_stands_above_the_controls(panel, 
     legend, controls = panel._series_legend, panel.controls
     assert (legend.geometry().bottom() < controls.geometry().top()) == above
     assert legend.verticalScrollBar().maximum() == 0  # every entry is seen
-    titles = [chart.titles for chart in panel.charts]
+    titles = [chart.titles for chart in panel.grid.charts]
     assert all(len(shorter) <= len(longer) for t in titles for longer, shorter in pairwise(t))
 
 
@@ -245,49 +247,52 @@ def test_a_click_in_the_legend_hides_and_shows(panel, spin):
     legend = panel._runs_legend
     place = legend.visualItemRect(legend.item(1)).center()
     QTest.mouseClick(legend.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert [path for path, _ in curves_of(panel.accuracy)] == ["/runs/at"]
+    assert [path for path, _ in curves_of(panel.grid.accuracy)] == ["/runs/at"]
     legend.setCurrentRow(1)
     QTest.keyClick(legend, Qt.Key.Key_Space)
-    assert len(curves_of(panel.accuracy)) == 2
+    assert len(curves_of(panel.grid.accuracy)) == 2
     press("charts.series_3", panel)
-    assert {key for _, key in curves_of(panel.accuracy)} == {"val_robust_accuracy", "val_accuracy"}
+    assert {key for _, key in curves_of(panel.grid.accuracy)} == {
+        "val_robust_accuracy",
+        "val_accuracy",
+    }
 
 
 def test_hidden_curves_do_not_count_for_the_range(panel):
     panel.set_runs([record("at")])
-    assert panel.accuracy.view.viewRange()[1][1] > 100
+    assert panel.grid.accuracy.view.viewRange()[1][1] > 100
     for number in (2, 3, 4):
         press(f"charts.series_{number}", panel)
-    assert panel.accuracy.view.viewRange()[1][1] < 40
-    assert set(curves_of(panel.accuracy)) == {("/runs/at", "val_robust_accuracy")}
+    assert panel.grid.accuracy.view.viewRange()[1][1] < 40
+    assert set(curves_of(panel.grid.accuracy)) == {("/runs/at", "val_robust_accuracy")}
 
 
 def test_panning_ends_following_and_the_button_brings_it_back(panel):
     live = record("at", epochs=20)
     panel.set_runs([live])
-    panel.accuracy.setXRange(5, 10, padding=0)
-    panel.accuracy.view.sigRangeChangedManually.emit([True, True])
+    panel.grid.accuracy.setXRange(5, 10, padding=0)
+    panel.grid.accuracy.view.sigRangeChangedManually.emit([True, True])
     assert not panel.controls.follow.isChecked()
-    for chart in panel.charts:
+    for chart in panel.grid.charts:
         assert chart.view.viewRange()[0] == pytest.approx([5, 10])
     live.epochs.append(epoch(21))
     panel.refresh()
-    assert panel.accuracy.view.viewRange()[0] == pytest.approx([5, 10])
+    assert panel.grid.accuracy.view.viewRange()[0] == pytest.approx([5, 10])
     panel.controls.follow.click()
-    for chart in panel.charts:
+    for chart in panel.grid.charts:
         assert chart.view.viewRange()[0] == pytest.approx([0, 21.21])
 
 
 def test_wheel_and_pointer_on_the_chart(panel, qapp, spin):
     panel.set_runs([record("at")])
     spin(0.05)
-    at = panel.accuracy.area.center().toPoint()
-    QTest.mouseMove(panel.accuracy.viewport(), at)
+    at = panel.grid.accuracy.area.center().toPoint()
+    QTest.mouseMove(panel.grid.accuracy.viewport(), at)
     spin(0.02)
-    assert panel._readout.isVisible() and "Epoch 25<" in panel._readout.text()
+    assert panel.grid.readout.isVisible() and "Epoch 25<" in panel.grid.readout.text()
     wheel = QWheelEvent(
         at.toPointF(),
-        panel.accuracy.viewport().mapToGlobal(at).toPointF(),
+        panel.grid.accuracy.viewport().mapToGlobal(at).toPointF(),
         QPoint(),
         QPoint(0, 240),
         Qt.MouseButton.NoButton,
@@ -295,57 +300,57 @@ def test_wheel_and_pointer_on_the_chart(panel, qapp, spin):
         Qt.ScrollPhase.NoScrollPhase,
         False,
     )
-    qapp.sendEvent(panel.accuracy.viewport(), wheel)
-    (left, right), _ = panel.accuracy.view.viewRange()
+    qapp.sendEvent(panel.grid.accuracy.viewport(), wheel)
+    (left, right), _ = panel.grid.accuracy.view.viewRange()
     assert left > 1 and right < 50 and not panel.controls.follow.isChecked()
-    assert panel.loss.view.viewRange()[0] == pytest.approx([left, right])
+    assert panel.grid.loss.view.viewRange()[0] == pytest.approx([left, right])
 
 
 def test_crosshair_is_the_same_in_all_charts(panel):
     at = record("at", fall=0.1)
     panel.set_runs([at])
-    panel.gap.hovered.emit(30.4)
-    assert [chart.crosshair.value() for chart in panel.charts] == [30] * 4
-    text = panel._readout.text()
+    panel.grid.gap.hovered.emit(30.4)
+    assert [chart.crosshair.value() for chart in panel.grid.charts] == [30] * 4
+    text = panel.grid.readout.text()
     assert "Epoch 30" in text and "10.0 %" in text and "1.00 nats" in text and "0.05" in text
-    assert panel._readout.isVisible()
-    QTest.keyClick(panel.accuracy, Qt.Key.Key_Right)
-    assert "Epoch 31" in panel._readout.text()
-    QTest.keyClick(panel.accuracy, Qt.Key.Key_Escape)
-    assert not panel._readout.isVisible() and not panel.loss.crosshair.isVisible()
+    assert panel.grid.readout.isVisible()
+    QTest.keyClick(panel.grid.accuracy, Qt.Key.Key_Right)
+    assert "Epoch 31" in panel.grid.readout.text()
+    QTest.keyClick(panel.grid.accuracy, Qt.Key.Key_Escape)
+    assert not panel.grid.readout.isVisible() and not panel.grid.loss.crosshair.isVisible()
     panel.set_runs([at, record("slr")])
-    panel.accuracy.hovered.emit(10)
-    assert "at · AT" in panel._readout.text() and "slr · SLR" in panel._readout.text()
+    panel.grid.accuracy.hovered.emit(10)
+    assert "at · AT" in panel.grid.readout.text() and "slr · SLR" in panel.grid.readout.text()
 
 
 def test_crosshair_stops_at_evaluated_epochs(panel):
     sparse = record("at", epochs=0)
     sparse.epochs = [epoch(n, rated=n % 5 == 0) for n in range(1, 21)]
     panel.set_runs([sparse])
-    QTest.keyClick(panel.accuracy, Qt.Key.Key_Left)
-    assert "Epoch 20<" in panel._readout.text()
-    QTest.keyClick(panel.accuracy, Qt.Key.Key_Left)
-    assert "Epoch 15<" in panel._readout.text()
+    QTest.keyClick(panel.grid.accuracy, Qt.Key.Key_Left)
+    assert "Epoch 20<" in panel.grid.readout.text()
+    QTest.keyClick(panel.grid.accuracy, Qt.Key.Key_Left)
+    assert "Epoch 15<" in panel.grid.readout.text()
 
 
 def test_smoothing_keeps_the_measured_values(panel):
     panel.set_runs([record("at", fall=0.1)])
-    assert not curves_of(panel.accuracy, "raw")
+    assert not curves_of(panel.grid.accuracy, "raw")
     press("charts.smoother", panel)
-    raw = curves_of(panel.accuracy, "raw")["/runs/at", "val_robust_accuracy"]
-    smooth = curves_of(panel.accuracy)["/runs/at", "val_robust_accuracy"]
+    raw = curves_of(panel.grid.accuracy, "raw")["/runs/at", "val_robust_accuracy"]
+    smooth = curves_of(panel.grid.accuracy)["/runs/at", "val_robust_accuracy"]
     assert raw.getData()[1][24] == pytest.approx(10)
     assert smooth.getData()[1][24] == pytest.approx((20 + 20 + 10) / 3)
     press("charts.rougher", panel)
-    assert not curves_of(panel.accuracy, "raw")
+    assert not curves_of(panel.grid.accuracy, "raw")
 
 
 def test_hard_labels_are_said_to_be_hard(panel):
     panel.set_runs([record("at", entropy=0.0)])
-    assert panel.softness._notice_text == HARD and panel.softness.notice.isVisible()
+    assert panel.grid.softness._notice_text == HARD and panel.grid.softness.notice.isVisible()
     panel.set_runs([record("slr")])
-    assert not panel.softness.notice.isVisible()
-    assert ("/runs/slr", "label_agreement") in curves_of(panel.softness)
+    assert not panel.grid.softness.notice.isVisible()
+    assert ("/runs/slr", "label_agreement") in curves_of(panel.grid.softness)
 
 
 def test_data_export(panel, tmp_path):
@@ -365,7 +370,7 @@ def test_data_export(panel, tmp_path):
 
 def test_figure_export(panel, tmp_path):
     panel.set_runs([record("at", fall=0.1)])
-    panel.accuracy.hovered.emit(10)
+    panel.grid.accuracy.hovered.emit(10)
     panel.export_figure(tmp_path / "figure.png")
     panel.export_figure(str(tmp_path / "figure.svg"))
     image = QImage(str(tmp_path / "figure.png"))
@@ -380,7 +385,7 @@ def test_figure_export(panel, tmp_path):
     words = " ".join("".join(node.itertext()) for node in svg.iter())
     for text in ("Robust, validation", "Accuracy", "overfitting since", "epoch", "Training loss"):
         assert text in words
-    assert panel._readout.isVisible()  # the crosshair is back
+    assert panel.grid.readout.isVisible()  # the crosshair is back
     with pytest.raises(ValueError, match=".png or .svg"):
         panel.export_figure(tmp_path / "figure.gif")
     with pytest.raises(OSError):
@@ -390,10 +395,10 @@ def test_figure_export(panel, tmp_path):
 def test_failed_export_says_why(panel, tmp_path, monkeypatch):
     panel.set_runs([record("at")])
     said, saved = [], []
-    monkeypatch.setattr(charts_module.QMessageBox, "warning", lambda *args: said.append(args[2]))
+    monkeypatch.setattr(QMessageBox, "warning", lambda *args: said.append(args[2]))
     panel.message.connect(saved.append)
     target = str(tmp_path / "nowhere" / "data.csv")
-    dialog = charts_module.QFileDialog
+    dialog = QFileDialog
     monkeypatch.setattr(dialog, "getSaveFileName", lambda *a: (target, "CSV table (*.csv)"))
     panel.ask_csv()
     assert "No such file" in said[0] and "Choose another" in said[0] and not saved
@@ -415,9 +420,9 @@ def test_colours_follow_the_theme(panel, qapp, spin, monkeypatch):
     try:
         qapp.setPalette(dark)
         spin(0.02)
-        curve = curves_of(panel.accuracy)["/runs/at", "val_robust_accuracy"]
+        curve = curves_of(panel.grid.accuracy)["/runs/at", "val_robust_accuracy"]
         assert curve.opts["pen"].color().name() == theme.DARK.robust
-        assert panel.accuracy.backgroundBrush().color().name() == theme.DARK.surface
+        assert panel.grid.accuracy.backgroundBrush().color().name() == theme.DARK.surface
         assert panel._series_legend.entries[0].colour == theme.DARK.robust
     finally:
         qapp.setPalette(before)
@@ -431,7 +436,7 @@ def test_items_do_not_pile_up(panel):
     panel._draw()
 
     def count():
-        return [len(chart.scene().items()) for chart in panel.charts]
+        return [len(chart.scene().items()) for chart in panel.grid.charts]
 
     for number in range(25, 55):  # through the drop of the rate and the onset
         panel.epoch("/runs/at", epoch(number, 0.1))
@@ -464,12 +469,12 @@ def test_state_comes_back_and_nonsense_is_passed_over(panel, spin):
 
 def test_the_menu_speaks_plainly_and_works(panel, spin):
     panel.set_runs([record("at")])
-    panel.accuracy.menu_wanted.emit(QPoint(10, 10))
-    menu = panel.findChildren(charts_module.QMenu)[-1]
+    panel.grid.accuracy.menu_wanted.emit(QPoint(10, 10))
+    menu = panel.findChildren(QMenu)[-1]
     texts = [action.text() for action in menu.actions() if action.text()]
     assert texts[0] == "Show all epochs and follow" and "Robust, training" in texts
     next(a for a in menu.actions() if a.text() == "Robust, training").trigger()
-    assert ("/runs/at", "train_robust_accuracy") not in curves_of(panel.accuracy)
+    assert ("/runs/at", "train_robust_accuracy") not in curves_of(panel.grid.accuracy)
     menu.close()
     spin()
 
@@ -488,7 +493,7 @@ def test_one_epoch_and_odd_values_do_no_harm(panel):
     lonely.epochs = [dataclasses.replace(epoch(1), loss=None, label_entropy=None)]
     panel.set_runs([lonely])
     assert "1 done" in panel._headline.text()
-    panel.accuracy.hovered.emit(1)
-    assert "–" in panel._readout.text()
-    (left, right), (low, high) = panel.loss.view.viewRange()
+    panel.grid.accuracy.hovered.emit(1)
+    assert "–" in panel.grid.readout.text()
+    (left, right), (low, high) = panel.grid.loss.view.viewRange()
     assert all(map(math.isfinite, (left, right, low, high)))
