@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .app import Session
     from .models.lab import Slot
-    from .models.run_store import RunRecord
+    from .models.run_record import RunRecord
     from .presenters.lab import LabPresenter
 
 SIZE = "1400x880"

@@ -19,7 +19,7 @@ from .curves import RunCurves
 from .evaluated import CLEAN, Evaluated, EvaluatedRuns
 from .measured import scale, unit
 from .rows import is_change
-from .run_store import RunRecord
+from .run_record import RunRecord
 
 VALIDATION = "validation, while training"
 AXES = {

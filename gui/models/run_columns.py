@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import run_words as words
-from .run_store import RunRecord
+from .run_record import RunRecord
 
 
 @dataclasses.dataclass(frozen=True)

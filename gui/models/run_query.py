@@ -17,7 +17,7 @@ from typing import Any
 
 from slr_keras.errors import did_you_mean
 
-from .run_store import RunRecord
+from .run_record import RunRecord
 from .run_words import NOWHERE, number, show, status
 
 _TOKEN = re.compile(r'"([^"]*)"?|(\S+)')

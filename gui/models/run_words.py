@@ -12,7 +12,8 @@ from typing import Any
 from slr_keras import config as configs
 from slr_keras.settings import schema
 
-from .run_store import RunRecord, flat
+from .dotted import flat
+from .run_record import RunRecord
 
 LARGE_DROP = 5.0  # percentage points of robust accuracy
 NOWHERE = ("run_dir", "overwrite")  # say where a run lies, not what it is

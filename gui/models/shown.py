@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from slr_keras.protocol.events import BatchEnded, EpochEnded
 
 from .curves import BatchCurve, RunCurves, labels
-from .run_store import RunRecord
+from .run_record import RunRecord
 
 
 @dataclasses.dataclass

@@ -12,7 +12,8 @@ from slr_keras.studies import results
 from ..models import comparison
 from ..models.comparison import Arm
 from ..models.evaluated import EvaluatedRuns
-from ..models.run_store import Changes, RunRecord
+from ..models.run_record import RunRecord
+from ..models.run_store import Changes
 from .context import Context
 
 POLL_MS = 2000

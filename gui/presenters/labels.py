@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from ..models import label_history
 from ..models.label_history import History
-from ..models.run_store import RunRecord
+from ..models.run_record import RunRecord
 from .context import Context
 
 

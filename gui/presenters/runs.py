@@ -13,7 +13,8 @@ from PySide6.QtGui import QDesktopServices, QUndoCommand, QUndoStack
 
 from slr_keras.run_folder import RunFolder
 
-from ..models.run_store import LIVE, Changes, RunRecord
+from ..models.run_record import LIVE, RunRecord
+from ..models.run_store import Changes
 from ..models.run_words import RESUMABLE, count, names
 from .context import Context
 

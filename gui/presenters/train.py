@@ -13,7 +13,7 @@ from slr_keras.protocol import events
 
 from ..models.estimate import UNKNOWN, estimate
 from ..models.form import Form
-from ..models.run_store import RunRecord
+from ..models.run_record import RunRecord
 from .context import Context
 from .own_parts import OwnPartsPresenter
 

@@ -30,7 +30,7 @@ from slr_keras.settings import schema
 
 from .. import theme
 from ..models.asked import CORRUPTIONS, CURVE, KINDS, Evaluation, norms
-from ..models.run_store import RunRecord
+from ..models.run_record import RunRecord
 from .no_wheel import guard
 from .parts import fill, with_button
 

@@ -26,7 +26,8 @@ from .. import theme
 from ..actions import Action
 from ..models import run_words as words
 from ..models.run_query import Query
-from ..models.run_store import Changes, RunRecord
+from ..models.run_record import RunRecord
+from ..models.run_store import Changes
 from ..presenters.context import Context
 from ..presenters.runs import RunsPresenter
 from . import no_wheel

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QPlainTextEdit, QTextBrowser, QVBoxLayout,
 from .. import theme
 from ..models import run_words as words
 from ..models.places import shown
-from ..models.run_store import RunRecord
+from ..models.run_record import RunRecord
 
 TYPING_MS = 800
 SIDE_BY_SIDE = 2  # runs whose settings are shown next to each other

@@ -33,7 +33,8 @@ from .. import theme
 from ..models import run_words as words
 from ..models.run_columns import COLUMNS, Column, setting_column
 from ..models.run_query import Query
-from ..models.run_store import Changes, RunRecord
+from ..models.run_record import RunRecord
+from ..models.run_store import Changes
 
 WIDEST = 34  # characters of a column that nobody made wider
 MEASURED = 40  # rows that say how wide a column is to be

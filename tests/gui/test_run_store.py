@@ -12,6 +12,7 @@ import time
 import pytest
 
 from gui.models import run_log, run_store
+from gui.models.run_record import RunRecord
 from gui.models.run_store import RunStore
 from slr_keras.protocol import events
 from tests.gui._runs import CURVE, SUMMARY, epoch, make_run, started
@@ -37,7 +38,7 @@ def opened(monkeypatch) -> list[str]:
     return names
 
 
-def one(runs: pathlib.Path) -> run_store.RunRecord:
+def one(runs: pathlib.Path) -> RunRecord:
     store = RunStore(runs)
     store.scan()
     (record,) = store.records.values()

@@ -19,6 +19,7 @@ from gui import theme
 from gui.models import run_query, run_store, run_words
 from gui.models.queue import Job
 from gui.models.run_columns import COLUMNS
+from gui.models.run_record import RunRecord
 from gui.presenters import runs as presenter_module
 from gui.views.runs import ALL, EMPTY, NOTHING, RunsScreen
 from gui.views.runs_detail import describe
@@ -134,7 +135,7 @@ def test_every_state_has_a_word_a_glyph_and_a_colour():
 
 
 def test_an_unknown_state_is_shown(runs):
-    record = run_store.RunRecord(runs / "x", "x", status="levitating")
+    record = RunRecord(runs / "x", "x", status="levitating")
     assert "Levitating" in run_words.status_text(record)
     assert COLUMNS[1].key(record) == len(run_words.STATUS)
 
@@ -744,7 +745,7 @@ def test_details_without_selection_say_what_to_do(three):
 
 
 def test_details_of_a_damaged_record(runs):
-    record = run_store.RunRecord(runs / "x", "x", status="damaged", problem="It is broken.")
+    record = RunRecord(runs / "x", "x", status="damaged", problem="It is broken.")
     assert "It is broken." in describe([record])
 
 

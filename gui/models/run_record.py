@@ -1,0 +1,171 @@
+"""One run as the table, the charts and the lab know it, and the figures derived from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from slr_keras.config import RunConfig
+from slr_keras.protocol.events import CatastrophicOverfitting, Diagnosed, EpochEnded
+
+CURVE_POINTS = 200
+
+
+LIVE = ("running", "paused")  # a process is there: its state is asked at each scan
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What is derived from the epochs; shares of 1, differences in percentage points."""
+
+    best_epoch: int | None = None
+    best_robust: float | None = None
+    final_robust: float | None = None
+    drop: float | None = None
+    gap: float | None = None
+    clean: float | None = None
+    final_clean: float | None = None
+    curve: tuple[tuple[int, float], ...] = ()
+
+
+@dataclasses.dataclass
+class RunRecord:
+    """One run. The store keeps it up to date: the object stays the same while the run grows.
+
+    Attributes:
+        path: the run folder.
+        name: what the user calls it; the folder's name below the runs folder otherwise.
+        status: see :meth:`slr_keras.run_folder.RunFolder.status`.
+        config: the configuration; None where it cannot be read.
+        values: the settings by dotted name, as TOML writes them (``"8/255"``).
+        epochs: finished epochs in order.
+        summary: content of summary.json, the figures on the test set.
+        started: seconds since 1970.
+        notes: the user's own.
+        problem: what could not be read, a sentence; empty when all is well.
+        warnings: what the run warned of.
+        catastrophe: where catastrophic overfitting was told; None if it was not.
+        diagnoses: what was told to go wrong, in order.
+        failure: why it cannot go on; empty while it can.
+        device: where it computes.
+    """
+
+    path: pathlib.Path
+    name: str = ""
+    status: str = "new"
+    config: RunConfig | None = None
+    values: dict[str, Any] = dataclasses.field(default_factory=dict)
+    epochs: list[EpochEnded] = dataclasses.field(default_factory=list)
+    summary: dict[str, Any] | None = None
+    started: float | None = None
+    notes: str = ""
+    problem: str = ""
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    catastrophe: CatastrophicOverfitting | None = None
+    diagnoses: list[Diagnosed] = dataclasses.field(default_factory=list)
+    failure: str = ""
+    device: str = ""
+    _cache: tuple[tuple[object, ...], Figures] | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
+
+    @property
+    def key(self) -> str:
+        """The path as a text: the key in ``RunStore.records``."""
+        return str(self.path)
+
+    @property
+    def figures(self) -> Figures:
+        """All derived figures, computed once for each state of the epochs."""
+        state = (len(self.epochs), self.epochs[-1] if self.epochs else None, self.summary)
+        known = self._cache[0] if self._cache else None
+        if known is None or any(a is not b for a, b in zip(known, state, strict=True)):
+            self._cache = (state, _figures(self))
+        return self._cache[1]
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Epoch of the best robust accuracy on the validation split."""
+        return self.figures.best_epoch
+
+    @property
+    def best_robust(self) -> float | None:
+        """The best robust accuracy on the validation split."""
+        return self.figures.best_robust
+
+    @property
+    def final_robust(self) -> float | None:
+        """Robust accuracy at the last evaluation (on the test set where no split was made)."""
+        return self.figures.final_robust
+
+    @property
+    def drop(self) -> float | None:
+        """Best minus final robust accuracy in percentage points: what overfitting took."""
+        return self.figures.drop
+
+    @property
+    def gap(self) -> float | None:
+        """Train minus validation robust accuracy at the last evaluation, percentage points."""
+        return self.figures.gap
+
+    @property
+    def clean(self) -> float | None:
+        """Clean accuracy at the best epoch (of the test set where no split was made)."""
+        return self.figures.clean
+
+    @property
+    def last_epoch(self) -> int:
+        """Number of the last finished epoch; 0 before the first ends."""
+        return self.epochs[-1].epoch if self.epochs else 0
+
+    @property
+    def planned_epochs(self) -> int | None:
+        """How many epochs the run is to have."""
+        if self.config is not None:
+            return self.config.train.epochs
+        return self.epochs[-1].epochs if self.epochs else None
+
+    def test(self, which: str, figure: str) -> float | None:
+        """A figure on the test set: ``test("best", "robust_accuracy")``; None without one."""
+        part = (self.summary or {}).get(which)
+        value = part.get(figure) if isinstance(part, dict) else None
+        return float(value) if type(value) in (int, float) else None  # type: ignore[arg-type]
+
+
+def _figures(record: RunRecord) -> Figures:
+    curve = [
+        (epoch.epoch, epoch.val_robust_accuracy)
+        for epoch in record.epochs
+        if epoch.val_robust_accuracy is not None
+    ]
+    if not curve:
+        return Figures(
+            final_robust=record.test("final", "robust_accuracy"),
+            clean=record.test("final", "accuracy"),
+            final_clean=record.test("final", "accuracy"),
+        )
+    best_epoch, best = max(curve, key=lambda point: point[1])
+    at_best, last = _epoch(record, best_epoch), _epoch(record, curve[-1][0])
+    train = last.train_robust_accuracy
+    return Figures(
+        best_epoch=best_epoch,
+        best_robust=best,
+        final_robust=curve[-1][1],
+        drop=100 * (best - curve[-1][1]),
+        gap=None if train is None else 100 * (train - curve[-1][1]),
+        clean=at_best.val_accuracy,
+        final_clean=last.val_accuracy,
+        curve=_thinned(curve, best_epoch),
+    )
+
+
+def _epoch(record: RunRecord, number: int) -> EpochEnded:
+    return next(epoch for epoch in reversed(record.epochs) if epoch.epoch == number)
+
+
+def _thinned(curve: list[tuple[int, float]], keep: int) -> tuple[tuple[int, float], ...]:
+    """At most some hundred points for a small picture; the ends and the best one stay."""
+    step = max(1, len(curve) // CURVE_POINTS)
+    last = len(curve) - 1
+    return tuple(p for i, p in enumerate(curve) if i % step == 0 or i == last or p[0] == keep)
