@@ -117,8 +117,8 @@ class TrainScreen(Screen):
         presenter.charted.connect(self._show_charts)
         presenter.form.changes.append(self._show_start)
         self.form.message.connect(context.message)
-        self.form.menu.menu().addSeparator()
-        self.form.menu.menu().addAction("Hide settings", lambda: self.show_form(False))
+        self.form.top.menu.menu().addSeparator()
+        self.form.top.menu.menu().addAction("Hide settings", lambda: self.show_form(False))
         self.header.discard.connect(self.ask_discard)
         self.header.open_lab.connect(self.open_lab)
         self.crash.resume.connect(trainer.again)
@@ -293,8 +293,8 @@ class TrainScreen(Screen):
             ),
             action("preset", "Choose a preset", self._choose_preset, "File", "Ctrl+L"),
             action("import", "Import settings…", self._import, "File", "Ctrl+O"),
-            action("export", "Export settings…", form.export_toml, "File", "Ctrl+S"),
-            action("copy", "Copy as command", form.copy_command, "File", "Ctrl+Shift+K"),
+            action("export", "Export settings…", form.top.export_toml, "File", "Ctrl+S"),
+            action("copy", "Copy as command", form.top.copy_command, "File", "Ctrl+Shift+K"),
             action("reset", "Reset all settings", self._reset, "File"),
             action("search", "Search settings", self._search, "View", "Ctrl+/"),
             action("form", "Show or hide the settings", self.toggle_form, "View", "Ctrl+B"),
@@ -310,11 +310,11 @@ class TrainScreen(Screen):
 
     def _choose_preset(self) -> None:
         self._to_form()
-        self.form.choose_preset()
+        self.form.top.choose_preset()
 
     def _import(self) -> None:
         self._to_form()
-        self.form.import_toml()
+        self.form.top.import_toml()
 
     def _reset(self) -> None:
         self._to_form()

@@ -142,18 +142,18 @@ def test_changed_rows_are_marked_and_reset(view):
 
 
 def test_presets(view):
-    names = [view.presets.itemData(i) for i in range(view.presets.count())]
+    names = [view.top.presets.itemData(i) for i in range(view.top.presets.count())]
     assert [p.name for p in names[:-1]] == ["", *config.preset_names()] and names[-1] is None
-    view.presets.activated.emit(2)
+    view.top.presets.activated.emit(2)
     assert view.form.config == config.load(config.preset_names()[1])
-    assert view.presets.currentIndex() == 2 and view.description.text()
+    assert view.top.presets.currentIndex() == 2 and view.top.description.text()
     type_into(view, "seed", "3")
-    assert view.presets.currentIndex() == 2
-    assert view.description.text().startswith("With changes.")
+    assert view.top.presets.currentIndex() == 2
+    assert view.top.description.text().startswith("With changes.")
     view.form.reset()
-    assert view.presets.currentIndex() == 0
+    assert view.top.presets.currentIndex() == 0
     type_into(view, "seed", "3")
-    assert view.presets.currentText() == "Settings of your own"
+    assert view.top.presets.currentText() == "Settings of your own"
 
 
 def test_help_of_the_focused_row(view):
@@ -172,27 +172,27 @@ def test_import_and_export(view, tmp_path, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     type_into(view, "seed", "7")
-    view.export_toml()
+    view.top.export_toml()
     view.form.reset()
-    view.import_toml()
+    view.top.import_toml()
     assert view.form.config.seed == 7
     path.write_text("[train]\nepoch = 3\n")
-    view.import_toml()
+    view.top.import_toml()
     assert "Did you mean 'epochs'?" in view.said[-1] and view.form.config.seed == 7
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path), ""))
-    view.export_toml()
+    view.top.export_toml()
     assert "could not be written" in view.said[-1]
     type_into(view, "seed", "x")
-    view.export_toml()
+    view.top.export_toml()
     assert view.said[-1].startswith("Nothing was exported")
 
 
 def test_copy_as_command(view):
     type_into(view, "seed", "7")
-    view.copy_command()
+    view.top.copy_command()
     assert QGuiApplication.clipboard().text() == "python -m slr_keras.train --seed 7"
     type_into(view, "seed", "x")
-    view.copy_command()
+    view.top.copy_command()
     assert "seed" in view.said[-1]
 
 

@@ -151,7 +151,7 @@ def test_a_second_start_joins_the_queue(make, until, wait_until):
 def test_the_whole_flow_by_keyboard(make, until, wait_until, spin):
     screen = slow(make)
     press(screen, Qt.Key.Key_L)  # presets: the third of the list
-    popup = screen.form.presets.view()
+    popup = screen.form.top.presets.view()
     wait_until(popup.isVisible)
     for key in (Qt.Key.Key_Home, Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Return):
         QTest.keyClick(popup, key)
