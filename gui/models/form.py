@@ -8,11 +8,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import re
 import shlex
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -23,6 +21,9 @@ from slr_keras.run_folder import RunFolder
 from slr_keras.settings import schema
 from slr_keras.settings.schema import Setting
 
+from .dotted import flat, put
+from .form_row import Row, to_text
+
 OWN_PARTS = "plugin"  # the row of plug-ins
 PROGRAM = "python -m slr_keras.train"
 _ROLE = re.compile(r":\w+:`~?(?:\w+\.)*(\w+)`")  # a cross-reference in a docstring
@@ -31,89 +32,6 @@ ESSENTIAL = (  # what makes a run: data, network, the axes of the method, radius
     *("attack.name", "attack.norm", "attack.eps", "train.epochs"),
 )
 OWN_FOLDER = ("run_dir", "overwrite")  # a run's folder is no part of what it is copied for
-
-
-@dataclasses.dataclass
-class Row:
-    """One setting as it stands in the form.
-
-    Attributes:
-        setting: all that is known of it.
-        text: what stands in its control.
-        error: what is wrong with the text; empty when nothing is.
-    """
-
-    setting: Setting
-    text: str
-    error: str = ""
-
-    @property
-    def key(self) -> str:
-        """Its identity: the path, and the variant where only one variant has it."""
-        return f"{self.setting.path}@{self.setting.variant}".removesuffix("@")
-
-    @property
-    def label(self) -> str:
-        """Its name in words."""
-        return self.setting.label
-
-    @property
-    def help(self) -> str:
-        """What it does, as a sentence."""
-        text = self.setting.facts.help
-        return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
-
-    @property
-    def details(self) -> str:
-        """Unit, range and default, as one line."""
-        facts = self.setting.facts
-        notes = [facts.unit, facts.range, f"default {self.default or 'empty'}"]
-        return "; ".join(note for note in notes if note)
-
-    @property
-    def kind(self) -> str:
-        """``variant``, ``choice``, ``switch``, ``number``, ``list`` or ``text``."""
-        facts, type_ = self.setting.facts, self.setting.type
-        if facts.variants:
-            return "variant"
-        if facts.choices:
-            return "choice"
-        if type_ is bool:
-            return "switch"
-        if typing.get_origin(type_) is tuple:
-            return "list"
-        return "number" if type_ in (int, float) else "text"
-
-    @property
-    def default(self) -> str:
-        """The default as text."""
-        return to_text(self.setting.default, self.setting.facts)
-
-    @property
-    def changed(self) -> bool:
-        """Whether it differs from its default."""
-        return self._value(self.text) != self._value(self.default)
-
-    def _value(self, text: str) -> Any:
-        try:
-            return self.setting.parse(text.strip())
-        except SettingError:
-            return text
-
-    def matches(self, words: str) -> bool:
-        """Whether all the words occur in its path, label or help."""
-        setting = self.setting
-        text = f"{setting.path} {self.label} {setting.facts.help} {setting.variant}".casefold()
-        return all(word in text for word in words.casefold().split())
-
-
-@dataclasses.dataclass(frozen=True)
-class Preset:
-    """A configuration to start from; ``name`` is empty for the defaults."""
-
-    name: str
-    title: str
-    description: str
 
 
 class Form:
@@ -196,7 +114,7 @@ class Form:
     def differs(self, row: Row) -> bool:
         """Whether a row is not as the preset has it."""
         preset = self._presets.get(row.key, row.default)
-        return row._value(row.text) != row._value(preset)
+        return row.differs_from(preset)
 
     def sections(self) -> dict[str, list[Row]]:
         """All rows by the section that they stand in."""
@@ -289,7 +207,7 @@ class Form:
 
     def _texts(self, config: RunConfig) -> dict[str, str]:
         """What a configuration puts into the rows; those of other variants have their defaults."""
-        leaves = dict(_leaves(schema.to_dict(config)))
+        leaves = dict(flat(schema.to_dict(config)))
         found = {}
         for key, row in self.rows.items():
             setting = row.setting
@@ -313,7 +231,7 @@ class Form:
             row.error = ""
         for row in self.visible():
             try:
-                _put(values, row.setting.path, row.setting.parse(row.text.strip()))
+                put(values, row.setting.path, row.setting.parse(row.text.strip()))
             except SettingError as error:
                 row.error, sound = error.message, False
         if sound:
@@ -354,54 +272,6 @@ class Form:
         """The command that starts this run: the flags that differ from the defaults."""
         flags = [_flag(row) for row in self.visible() if row.changed]
         return " ".join([PROGRAM, *flags])
-
-
-def presets() -> list[Preset]:
-    """The defaults, then the presets of the package with what their files say of them."""
-    run = RunConfig()
-    text = f"{run.method.name} on {run.data.name} with {run.model.name}, {run.train.epochs} epochs"
-    found = [Preset("", "Default settings", f"Trains {text}.")]
-    for name in configs.preset_names():
-        title, description = _comment(configs.PRESETS / f"{name}.toml")
-        found.append(Preset(name, title or name, description))
-    return found
-
-
-def _comment(path: pathlib.Path) -> tuple[str, str]:
-    """Title and text of the comment at the head of a preset."""
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line.removeprefix("#").strip())
-    return (lines[0], "\n".join(lines[1:]).strip()) if lines else ("", "")
-
-
-def to_text(value: Any, facts: schema.Facts) -> str:
-    """A value as it stands in a control; ``Setting.parse`` reads it back."""
-    shown = schema.show(value, facts)
-    if isinstance(shown, bool):
-        return "true" if shown else "false"
-    if isinstance(shown, (list, tuple)):
-        return ", ".join(to_text(item, facts) for item in shown)
-    if isinstance(shown, float):
-        return repr(int(shown)) if shown.is_integer() and abs(shown) < 1e15 else repr(shown)
-    return str(shown)
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", tuple(value) if isinstance(value, list) else value
-
-
-def _put(values: dict[str, Any], path: str, value: Any) -> None:
-    *sections, name = path.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-    values[name] = value
 
 
 def _flag(row: Row) -> str:

@@ -5,8 +5,9 @@ import shlex
 
 import pytest
 
-from gui.models import form as forms
-from gui.models.form import Form, presets
+from gui.models.form import Form
+from gui.models.form_row import to_text
+from gui.models.presets import presets
 from slr_keras import config
 from slr_keras.attacks.pgd import PGD
 from slr_keras.config import RunConfig, TrainSettings
@@ -259,4 +260,4 @@ def test_presets_say_what_they_are():
 def test_texts_of_numbers_read_back():
     facts = config.settings()[0].facts
     for number in (5e-4, 0.1, 1e-12, 3.0, 1e20, 1 / 3):
-        assert float(forms.to_text(number, facts)) == number
+        assert float(to_text(number, facts)) == number
