@@ -12,13 +12,13 @@ import numpy as np
 from slr_keras.evaluation.specs import WORST, is_part
 from slr_keras.studies import results, tables
 
-from . import curves as series
 from . import run_words as words
 from .asked import CORRUPTIONS
-from .curves import RunCurves
+from .curves import GAP, RunCurves
 from .evaluated import CLEAN, Evaluated, EvaluatedRuns
 from .measured import scale, unit
 from .rows import is_change
+from .run_labels import labels
 from .run_record import RunRecord
 
 VALIDATION = "validation, while training"
@@ -31,7 +31,7 @@ QUANTITIES = {
     "val_robust_accuracy": "Robust accuracy, validation",
     "train_robust_accuracy": "Robust accuracy, training images",
     "val_accuracy": "Clean accuracy, validation",
-    series.GAP: "Robust generalisation gap",
+    GAP: "Robust generalisation gap",
     "loss": "Training loss",
     "label_entropy": "Label entropy (nats)",
     "label_agreement": "Label agreement",
@@ -85,7 +85,7 @@ def arms_of(records: Sequence[RunRecord]) -> list[Arm]:
     names = [_name(group) for group in groups.values()]
     if len(set(names)) < len(names):
         settings = [group[0].values for group in groups.values()]
-        names = series.labels(names, settings)
+        names = labels(names, settings)
     return [
         Arm(name, tuple(group)) for name, group in zip(_apart(names), groups.values(), strict=True)
     ]
@@ -129,7 +129,7 @@ class Overlay:
         return known[1]
 
     def _make(self, arm: Arm, quantity: str, axis: str) -> Line:
-        scale = 100.0 if quantity in SHARES or quantity == series.GAP else 1.0
+        scale = 100.0 if quantity in SHARES or quantity == GAP else 1.0
         found = [self._of(record).points(quantity, scale=scale) for record in arm.records]
         found = [(epochs, values) for epochs, values in found if len(epochs)]
         if not found:

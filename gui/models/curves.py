@@ -1,13 +1,10 @@
-"""What the charts draw: the series of a run, thinned for the screen or as a table of values."""
+"""What the charts draw: the series of a run and its loss within epochs, thinned for the screen."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,13 +25,8 @@ MEASURED = (
 GAP = "robust_gap"
 _VALUES = operator.attrgetter(*MEASURED)
 _COLUMN = {key: column for column, key in enumerate((*MEASURED, GAP))}
-_BASIC = (
-    *("method.name", "labels.name", "attack.name", "attack.eps"),
-    *("model.name", "data.name"),
-)
 _MOST_IMAGES = 20_000
 _MOST_KEPT = 100
-_IDLE = ("run_dir", "overwrite", "train.tensorboard", "train.export", "train.keep_checkpoints")
 
 
 class RunCurves:
@@ -310,77 +302,3 @@ def _mean_of_last(y: np.ndarray, window: int) -> np.ndarray:
 
 def _or_none(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-
-# -- several runs -----------------------------------------------------------------------------
-
-
-def labels(names: Sequence[str], settings: Sequence[Mapping[str, Any]], most: int = 2) -> list[str]:
-    """A text for each run that tells them apart: its name, and settings that differ.
-
-    Args:
-        names: display names.
-        settings: flat dotted settings of each run.
-        most: how many differing settings are named.
-    """
-    keys = differing(settings)[:most]
-    return [
-        " · ".join([name, *(_setting(key, values[key]) for key in keys)])
-        for name, values in zip(names, settings, strict=True)
-    ]
-
-
-def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Settings that all runs have and not all have alike, the telling ones first."""
-    if len(settings) < 2:
-        return []
-    shared = [key for key in settings[0] if all(key in values for values in settings)]
-    found = [
-        key
-        for key in shared
-        if key not in _IDLE and any(values[key] != settings[0][key] for values in settings)
-    ]
-    return sorted(found, key=lambda key: _BASIC.index(key) if key in _BASIC else len(_BASIC))
-
-
-def _setting(key: str, value: Any) -> str:
-    section, _, last = key.rpartition(".")
-    if last == "name":
-        words = {"method": str(value).upper(), "labels": f"{value} labels"}
-        return words.get(section, str(value))
-    shown = f"{value:.6g}" if isinstance(value, float) else value
-    if isinstance(value, bool):
-        shown = "on" if value else "off"
-    return f"{last.replace('_', ' ')} {shown}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Shown:
-    """A run as it stands in a table: its label, its folder, and which series are visible."""
-
-    label: str
-    folder: str
-    curves: RunCurves
-    keys: Sequence[str]
-
-
-def tidy_csv(runs: Iterable[Shown]) -> str:
-    """All visible values as one table, one value a row.
-
-    Accuracies, gap and agreement are shares in [0, 1], entropy is in nats. ``low`` and ``high``
-    bound the 95 % interval of validation accuracies for their sample size.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "folder", "epoch", "series", "value", "low", "high"])
-    for run in runs:
-        for key in run.keys:
-            x, y = run.curves.points(key)
-            band = run.curves.band(x, y) if key.startswith("val_") else None
-            bounds = np.round(band, 6).T.tolist() if band else [("", "")] * len(x)
-            for epoch, value, (low, high) in zip(x, y, bounds, strict=True):
-                head = [run.label, run.folder, int(epoch), key, float(value)]
-                writer.writerow(
-                    [*head, *(b if b == "" else round(float(b), 6) for b in (low, high))]
-                )
-    return text.getvalue()

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from slr_keras.protocol.events import BatchEnded, EpochEnded
 
-from .curves import BatchCurve, RunCurves, labels
+from .curves import BatchCurve, RunCurves
+from .run_labels import labels
 from .run_record import RunRecord
 
 

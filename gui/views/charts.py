@@ -16,8 +16,9 @@ from slr_keras.run_folder import write_atomically
 
 from .. import theme
 from ..actions import Action
-from ..models.curves import GAP, Shown, tidy_csv
-from ..models.run_store import RunRecord
+from ..models.curves import GAP
+from ..models.curves_csv import Shown, tidy_csv
+from ..models.run_record import RunRecord
 from ..models.shown import ShownRuns
 from . import figure, saving
 from .chart_controls import ChartControls

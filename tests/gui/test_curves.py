@@ -6,17 +6,9 @@ import io
 import numpy as np
 import pytest
 
-from gui.models.curves import (
-    GAP,
-    BatchCurve,
-    RunCurves,
-    Shown,
-    differing,
-    images_behind,
-    labels,
-    thin,
-    tidy_csv,
-)
+from gui.models.curves import GAP, BatchCurve, RunCurves, images_behind, thin
+from gui.models.curves_csv import Shown, tidy_csv
+from gui.models.run_labels import differing, labels
 from slr_keras.protocol.events import BatchEnded, EpochEnded
 
 
