@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .app import Session
-    from .models.lab import Slot
+    from .models.lab_parts import Slot
     from .models.run_record import RunRecord
     from .presenters.lab import LabPresenter
 

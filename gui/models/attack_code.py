@@ -9,7 +9,9 @@ from typing import Any
 from slr_keras.settings import registry, schema
 from slr_keras.settings.schema import Setting
 
-from .lab import Bench, Image, Model, attack_rows
+from .attack_settings import attack_rows
+from .lab import Bench
+from .lab_parts import Image, Model
 
 
 def snippet(bench: Bench, slot: str = "a", image_file: str = "") -> str:

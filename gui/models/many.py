@@ -9,7 +9,9 @@ import numpy as np
 
 from slr_keras.protocol.lab_events import ManyImage, unpack
 
-from .lab import SLOTS, Bench, Model, a
+from .lab import Bench
+from .lab_parts import SLOTS, Model
+from .lab_words import a
 
 COUNTS = (9, 16, 25)
 TONES = {"resists": "good", "wrong_on_clean": "warn", "fooled": "bad"}

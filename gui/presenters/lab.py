@@ -14,20 +14,10 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from slr_keras.protocol import commands, events, lab_events
 
+from ..models.attack_settings import attack_names, sweep_radii
 from ..models.death import Death
-from ..models.lab import (
-    SLOTS,
-    Bench,
-    Image,
-    Key,
-    Model,
-    Result,
-    Slot,
-    Source,
-    SweepResult,
-    attack_names,
-    sweep_radii,
-)
+from ..models.lab import Bench
+from ..models.lab_parts import SLOTS, Image, Key, Model, Result, Slot, Source, SweepResult
 from ..worker import Worker
 from .many import ManyImages
 from .requests import Key as AnyKey

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slr_keras.protocol import commands, lab_events
 
 from ..models import many
-from ..models.lab import SLOTS, Slot
+from ..models.lab_parts import SLOTS, Slot
 from ..models.many import Outcome, Tile
 from .requests import Asking, Request
 

@@ -6,9 +6,10 @@ import dataclasses
 import time
 from typing import Any, Protocol
 
-from ..models.lab import Bench, Slot
+from ..models.lab import Bench
+from ..models.lab_parts import Slot
 
-Key = Any  # gui.models.lab.Key of one image, gui.models.many.Key of many
+Key = Any  # gui.models.lab_parts.Key of one image, gui.models.many.Key of many
 
 
 @dataclasses.dataclass

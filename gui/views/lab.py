@@ -15,10 +15,10 @@ from slr_keras.image_formats import SUFFIXES
 
 from .. import theme
 from ..actions import Action
-from ..models import lab as bench_model
 from ..models import pictures
 from ..models.attack_code import from_test_set, snippet
-from ..models.lab import SLOTS, Result, Source
+from ..models.lab_parts import SLOTS, Result, Source, SweepResult
+from ..models.lab_words import first_fooling_of, first_fooling_text
 from ..presenters.context import Context
 from ..presenters.lab import LabPresenter
 from . import lab_figure
@@ -376,14 +376,14 @@ class LabScreen(LabLayout):
         self.sweep_panel.title.setText(f"{word} over ε (/255)")
         self.sweep_panel.say(self._sweep_text(sweeps, old))
 
-    def _sweep_text(self, sweeps: dict[str, bench_model.SweepResult], old: bool) -> str:
+    def _sweep_text(self, sweeps: dict[str, SweepResult], old: bool) -> str:
         if not sweeps:
             return "Sweep to see what fools."
         if old:
             return "Of other settings: sweep again."
         if len(sweeps) == 1:
-            return bench_model.first_fooling_text(next(iter(sweeps.values())))
-        return bench_model.first_fooling_of(sweeps)
+            return first_fooling_text(next(iter(sweeps.values())))
+        return first_fooling_of(sweeps)
 
     # -- runs ---------------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ from PySide6.QtGui import QColor, QFont, QResizeEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
 from .. import theme
-from ..models import lab as bench
 from ..models import pictures
-from ..models.lab import Model, Result, SweepResult
+from ..models.lab_parts import SLOTS, Model, Result, SweepResult
+from ..models.lab_words import MAX_PROBABILITIES, shown_classes
 
 ROW_HEIGHT = 13  # pixels that a class needs in order to be read
 STYLES = {"a": Qt.PenStyle.SolidLine, "b": Qt.PenStyle.DashLine}
@@ -85,7 +85,7 @@ class ProbabilityBars(Chart):
         self._shown = (model, result, truth, dimmed)
         clean, now = result.done.clean_probabilities, result.done.adversarial_probabilities
         most = max(4, (self.height() - 24) // ROW_HEIGHT)
-        classes = bench.shown_classes(clean, now, truth, min(most, bench.MAX_PROBABILITIES))
+        classes = shown_classes(clean, now, truth, min(most, MAX_PROBABILITIES))
         rows, colours = np.arange(len(classes)), theme.colours()
         for item, values, shift, colour in (
             (self._clean, clean, -0.2, colours.clean),
@@ -170,7 +170,7 @@ class TrajectoryChart(Chart):
         self._line = pg.InfiniteLine(0, angle=90, movable=True)
         self._zero = pg.InfiniteLine(0, angle=0)
         self._faded = False
-        for slot in bench.SLOTS:
+        for slot in SLOTS:
             for what in ("loss", "margin"):
                 self._curves[slot, what] = pg.PlotDataItem(antialias=True)
             self._fooled[slot] = pg.ScatterPlotItem(size=9, symbol="o")
@@ -196,7 +196,7 @@ class TrajectoryChart(Chart):
     def show_results(self, results: Mapping[str, Result], dimmed: bool) -> None:
         """Draw the paths of the slots that have a result."""
         last = 0
-        for slot in bench.SLOTS:
+        for slot in SLOTS:
             result = results.get(slot)
             losses = _numbers(result.done.losses) if result else []
             margins = _numbers(result.done.margins) if result else []
@@ -237,7 +237,7 @@ class SweepChart(Chart):
         self._marks: dict[str, pg.InfiniteLine] = {}
         self._now = pg.InfiniteLine(0, angle=90)
         self._faded = False
-        for slot in bench.SLOTS:
+        for slot in SLOTS:
             self._marks[slot] = pg.InfiniteLine(0, angle=90)
             self._marks[slot].hide()
             self._curves[slot] = pg.PlotDataItem(antialias=True, symbolSize=6)
@@ -266,7 +266,7 @@ class SweepChart(Chart):
             self.dress()
         self._now.setValue(eps * 255)
         colours, right = theme.colours(), eps * 255
-        for slot in bench.SLOTS:
+        for slot in SLOTS:
             sweep = sweeps.get(slot)
             points = sweep.points if sweep else []
             x = [point.eps * 255 for point in points]

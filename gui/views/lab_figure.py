@@ -11,9 +11,10 @@ from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen
 from PySide6.QtSvg import QSvgGenerator
 
 from .. import theme
-from ..models import lab as bench_model
 from ..models import pictures
-from ..models.lab import Bench, Model, Result
+from ..models.lab import Bench
+from ..models.lab_parts import SLOTS, Model, Result
+from ..models.lab_words import shown_classes
 from .images import to_qimage
 from .lab_charts import Chart
 
@@ -48,7 +49,7 @@ def save(
 def _write(
     bench: Bench, path: pathlib.Path, factor: float | None, charts: Mapping[str, Chart]
 ) -> None:
-    slots = [slot for slot in bench_model.SLOTS if bench.is_current(slot)]
+    slots = [slot for slot in SLOTS if bench.is_current(slot)]
     foot = CHARTS if charts else 0
     size = QSize(WIDTH, HEAD + GAP + len(slots) * (SIDE + FOOT) + foot)
     if path.suffix.lower() == ".svg":
@@ -179,7 +180,7 @@ def _fitted(box: QRectF, picture: np.ndarray) -> QRectF:
 def _bars(painter: QPainter, box: QRectF, model: Model, result: Result, truth: int | None) -> None:
     done = result.done
     clean, now = done.clean_probabilities, done.adversarial_probabilities
-    classes = bench_model.shown_classes(clean, now, truth)
+    classes = shown_classes(clean, now, truth)
     height = box.height() / max(len(classes), 1)
     names = 74.0
     for row, k in enumerate(classes):

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from .. import theme
 from ..models import pictures
-from ..models.lab import SLOTS
+from ..models.lab_parts import SLOTS
 from . import no_wheel
 from .images import MODES
 from .lab_charts import SweepChart, TrajectoryChart

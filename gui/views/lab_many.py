@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from .. import theme
 from ..models import many, pictures
-from ..models.lab import SLOTS, Model
+from ..models.lab_parts import SLOTS, Model
 from ..models.many import TONES, Outcome, Tile
 from ..presenters.lab import LabPresenter
 from .gallery import enlarged, picture_list

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from slr_keras.settings import registry
 from slr_keras.settings.schema import Setting
 
-from ..models import lab as bench_model
+from ..models.attack_settings import attack_names, attack_rows, is_distance, slider_end
 from ..models.lab import Bench
 from . import no_wheel
 
@@ -82,7 +82,7 @@ class AttackPanel(QWidget):
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.attack, self.target, self.seed = QComboBox(), QComboBox(), QSpinBox()
         self._fixed_row("Attack", self.attack, "How the perturbation is searched.")
-        for name in bench_model.attack_names():
+        for name in attack_names():
             self.attack.addItem(name.upper(), name)
             about = (registry.get("attacks", name).__doc__ or "").strip().splitlines()[0]
             self.attack.setItemData(self.attack.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
@@ -107,7 +107,7 @@ class AttackPanel(QWidget):
         for editor in self.editors.values():
             self._form.removeRow(editor)
         self.editors, self._name = {}, name
-        for position, row in enumerate(bench_model.attack_rows(name), start=1):
+        for position, row in enumerate(attack_rows(name), start=1):
             editor = self._editor(row)
             editor.setToolTip(hint_of(row))
             if row.type is bool:
@@ -135,7 +135,7 @@ class AttackPanel(QWidget):
                 combo.addItem({"linf": "L∞", "l2": "L2"}.get(choice, choice), choice)
             combo.activated.connect(lambda: self.changed.emit(row.name, combo.currentData()))
             return combo
-        if bench_model.is_distance(row):
+        if is_distance(row):
             levels = LevelBox(row)
             levels.valueChanged.connect(lambda v: self.changed.emit(row.name, v / 255))
             return levels
@@ -228,7 +228,7 @@ class EpsilonEditor(QWidget):
         """Bring both to a radius."""
         blockers = [QSignalBlocker(self.slider), QSignalBlocker(self.box)]
         if not self.slider.isSliderDown():
-            self.slider.setRange(0, bench_model.slider_end(norm, eps))
+            self.slider.setRange(0, slider_end(norm, eps))
         if self.slider.value() != round(510 * eps):
             self.slider.setValue(round(510 * eps))
         self.box.setMaximum(255.0 if norm == "linf" else _MOST_LEVELS)

@@ -16,9 +16,10 @@ from PySide6.QtWidgets import (
 )
 
 from .. import theme
-from ..models import lab as bench_model
 from ..models import pictures
-from ..models.lab import Bench, Result
+from ..models.lab import Bench
+from ..models.lab_parts import Result
+from ..models.lab_words import tone
 from .images import CompareView, ImageView
 from .lab_charts import ProbabilityBars
 from .lab_figure import auto_factor
@@ -176,7 +177,7 @@ class SlotRow(QFrame):
         elif result is None:
             text, role = ("Loading…" if slot.loading else "Attacking…" if busy else ""), "muted"
         elif current:
-            text, role = verdict, bench_model.tone(result)
+            text, role = verdict, tone(result)
         else:
             eps = pictures.levels(result.done.budget)
             text, role = f"Computing…  (below: epsilon {eps})", "muted"

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from .. import theme
-from ..models import lab as bench_model
-from ..models.lab import WHICH, Bench, Slot, Source
+from ..models.lab import Bench
+from ..models.lab_parts import SLOTS, WHICH, Slot, Source
 from . import no_wheel
 
 OPEN_FILE, NONE, RUNNING = "open-file", "", "running"
@@ -78,7 +78,7 @@ class ImageSource(QWidget):
 
     def show_bench(self, bench: Bench, usable: bool) -> None:
         """Bring the controls to what the bench holds; emits nothing."""
-        models = [bench.slots[slot].model for slot in bench_model.SLOTS]
+        models = [bench.slots[slot].model for slot in SLOTS]
         count = next((m.test_images for m in models if m is not None), 0)
         image = bench.image
         blocker = QSignalBlocker(self.index)

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 
-from gui.models.lab import Source
+from gui.models.lab_parts import Source
 from gui.presenters.context import Context, Programs
 from gui.views.images import MOST_ZOOM, ImageView
 from gui.views.lab import LabScreen

@@ -10,21 +10,10 @@ import pytest
 
 from gui.models import pictures
 from gui.models.attack_code import snippet
-from gui.models.lab import (
-    Bench,
-    Image,
-    Model,
-    Result,
-    Source,
-    SweepResult,
-    a,
-    attack_names,
-    attack_rows,
-    first_fooling_of,
-    first_fooling_text,
-    shown_classes,
-    sweep_radii,
-)
+from gui.models.attack_settings import attack_names, attack_rows, sweep_radii
+from gui.models.lab import Bench
+from gui.models.lab_parts import Image, Model, Result, Source, SweepResult
+from gui.models.lab_words import a, first_fooling_of, first_fooling_text, shown_classes
 from slr_keras.protocol.lab_events import AttackDone, SweepPoint, pack
 from slr_keras.settings.schema import to_dict
 from tests.processes import finished

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from gui.models.lab import Source
+from gui.models.lab_parts import Source
 from gui.presenters.lab import LabPresenter
 from slr_keras.protocol import commands, events
 from tests.gui import fake_lab

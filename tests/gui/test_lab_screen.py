@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox
 
 from gui import theme
 from gui.models import pictures
-from gui.models.lab import Source
+from gui.models.lab_parts import Source
 from gui.presenters.context import Context, Programs
 from gui.views.images import CompareView, ImageView, to_qimage
 from gui.views.lab import LabScreen
