@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import html
+import importlib.resources
 import io
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from slr_keras.run_folder import write_atomically
 from slr_keras.studies import tables
 from slr_keras.studies.results import FILE, Results, accuracies, strongest
+
+WIDTH = 7.2  # inches of a figure
 
 
 def write(folder: pathlib.Path, results: Results) -> list[pathlib.Path]:
@@ -26,27 +29,25 @@ def write(folder: pathlib.Path, results: Results) -> list[pathlib.Path]:
     }
     files |= {f"figure.{suffix}": figure(results, suffix) for suffix in ("png", "svg")}
     files |= {f"{name}.png": analysis(results, name) for name in recorded(results)}
-    pictures = {name: data for name, data in files.items() if name.endswith(".png")}
+    pictures = {name: files[name] for name in files if name.endswith((".svg", ".png"))}
+    del pictures["figure.png"]  # drawn twice: the page shows the sharper one
     files["report.html"] = page(results, pictures).encode()
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return [folder / name for name in files]
 
 
-# -- the figure -------------------------------------------------------------------------------
+# -- the figures ------------------------------------------------------------------------------
 
 
 def figure(results: Results, suffix: str) -> bytes:
     """Clean against robust accuracy, a point for each run, from the best to the final epoch."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    strong, which = strongest(results), tables.models(results)
-    drawn = Figure(figsize=(8, 5), layout="constrained")
+    strong, which, names = strongest(results), tables.models(results), tables.arms(results)
+    drawn = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     axes = drawn.subplots()
-    colours = matplotlib.colormaps["tab20"].resampled(20)
-    for number, arm in enumerate(tables.arms(results)):
-        hue = colours((2 * number + 2 * number // 20) % 20)
+    for arm, hue in _hues(results).items():
         clean, robust = ([accuracies(results, arm, w, a) for w in which] for a in ("clean", strong))
         for seed in clean[0]:
             x, y = ([100 * part[seed] for part in parts] for parts in (clean, robust))
@@ -57,12 +58,8 @@ def figure(results: Results, suffix: str) -> bytes:
     axes.set(xlabel="clean accuracy (%)", ylabel=f"accuracy under {tables.title(strong)} (%)")
     axes.set_title(f"{results['study']}: dot best epoch, cross final epoch", fontsize="medium")
     axes.grid(alpha=0.25)
-    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    buffer = io.BytesIO()
-    plain: dict[str, Any] = {"Date": None} if suffix == "svg" else {}
-    with matplotlib.rc_context({"svg.hashsalt": results["study"]}):
-        drawn.savefig(buffer, format=suffix, dpi=110, metadata=plain)
-    return buffer.getvalue()
+    drawn.legend(fontsize="small", loc="outside lower center", ncols=_columns(names))
+    return _saved(drawn, results, suffix)
 
 
 def recorded(results: Results) -> list[str]:
@@ -72,31 +69,54 @@ def recorded(results: Results) -> list[str]:
 
 def analysis(results: Results, name: str) -> bytes:
     """An analysis over the epochs: a field for each quantity, a line for each run, by arm."""
-    import matplotlib
     from matplotlib.figure import Figure
 
     from slr_keras.settings import registry
 
     columns = registry.get("analyses", name).columns
     shown = [c for c in columns if any(_points(run, name, c) for run in results["runs"])]
-    wide = min(len(shown), 4) or 1
-    drawn = Figure(figsize=(3.2 * wide, 2.8 * -(-len(shown) // wide) + 0.4), layout="constrained")
-    colours, named = matplotlib.colormaps["tab10"], set()
+    down = -(-len(shown) // 2) or 1
+    drawn = Figure(figsize=(WIDTH, 2.8 * down + 0.6), layout="constrained")
+    hues, named = _hues(results), []
     for place, column in enumerate(shown):
-        axes = drawn.add_subplot(-(-len(shown) // wide), wide, place + 1)
+        axes = drawn.add_subplot(down, 2, place + 1)
         for run in results["runs"]:
-            hue = colours(results["arms"].index(run["arm"]) % 10)
-            points = _points(run, name, column)
+            points, arm = _points(run, name, column), run["arm"]
             if points:
-                label = None if run["arm"] in named else run["arm"]
-                axes.plot(*zip(*points, strict=True), color=hue, label=label, linewidth=1)
-                named.add(run["arm"])
+                label = None if arm in named else arm
+                axes.plot(*zip(*points, strict=True), color=hues[arm], label=label, linewidth=1)
+                named.append(arm)
         axes.set_title(columns[column], fontsize="small")
+        axes.set_xlabel("epoch", fontsize="small")
         axes.grid(alpha=0.25)
     if named:
-        drawn.legend(fontsize="small", loc="outside upper center", ncols=4)
+        drawn.legend(fontsize="small", loc="outside upper center", ncols=_columns(named))
+    return _saved(drawn, results, "png")
+
+
+def _hues(results: Results) -> dict[str, Any]:
+    """A colour for each arm, the same in all figures."""
+    import matplotlib
+
+    colours = matplotlib.colormaps["tab20"].resampled(20)
+    return {
+        arm: colours((2 * number + 2 * number // 20) % 20)
+        for number, arm in enumerate(tables.arms(results))
+    }
+
+
+def _columns(names: Iterable[str]) -> int:
+    """How many small names stand side by side on a figure."""
+    return max(1, int(WIDTH / (0.08 * max(map(len, names), default=1) + 0.5)))
+
+
+def _saved(drawn: Any, results: Results, suffix: str) -> bytes:
+    import matplotlib
+
     buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png", dpi=100)
+    plain: dict[str, Any] = {"Date": None} if suffix == "svg" else {}
+    with matplotlib.rc_context({"svg.hashsalt": results["study"]}):
+        drawn.savefig(buffer, format=suffix, dpi=110, metadata=plain)
     return buffer.getvalue()
 
 
@@ -108,44 +128,96 @@ def _points(run: dict[str, Any], name: str, column: str) -> list[tuple[int, floa
 
 # -- the page ---------------------------------------------------------------------------------
 
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{name}</title>
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{name} – slr_keras study</title>
 <style>
-:root {{ color-scheme: light dark }}
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
-td, th {{ padding: .25rem .6rem; border-bottom: 1px solid #8885; text-align: right }}
-td:first-child, th:first-child {{ text-align: left }}
-img {{ max-width: 100%; background: white }}
+{style}
+{own}
 </style>
-<h1>{name}</h1><p>{question}</p>
-<div style="overflow-x: auto"><table>{rows}</table></div>
-<p><small>{footing}</small></p>
+</head>
+<body>
+<header><p class="kicker">Study</p><h1>{name}</h1><p class="summary">{question}</p></header>
+<main>
+<div class="wide"><table>
+<thead>{head}</thead>
+<tbody>
+{rows}
+</tbody></table></div>
+<p class="soft small">{footing}</p>
 {pictures}
+</main>
+</body>
 </html>
 """
+OWN = """th, td { padding: .38rem .5rem; }
+body { max-width: 74rem; }
+thead tr:first-child th { border-bottom: 0; padding-bottom: 0; }
+thead tr + tr th:nth-child(n) { padding: .38rem .5rem; text-align: right; }
+thead th.of { border-bottom: 1px solid var(--line); text-align: center; }
+tbody th { min-width: 7rem; white-space: normal; }
+tbody td small { color: var(--quiet); display: block; font-size: .78rem; }
+figure img { background: white; border-radius: 8px; display: block; height: auto; width: 100%; }
+figure { max-width: 44rem; }
+@media (max-width: 40rem) {
+  body { padding: 1.2rem .8rem 2rem; }
+  tbody th, thead th:first-child { background: var(--ground); left: 0; position: sticky; }
+}
+@media print {
+  @page { size: A4 landscape; }
+  body { max-width: none; }
+  .wide { font-size: 9pt; }
+  figure img { width: 17cm; }
+}"""
 
 
 def page(results: Results, pictures: Mapping[str, bytes]) -> str:
-    """One self-contained HTML page with the pictures, by their names."""
-    rows = [_cells("th", tables.header(results))]
-    rows += [_cells("td", tables.row(results, arm)) for arm in tables.arms(results)]
+    """One self-contained HTML page with the pictures, by the names of their files."""
+    css = importlib.resources.files("slr_keras.analysis") / "report.css"
     return PAGE.format(
         name=html.escape(results["study"]),
         question=html.escape(results["question"]),
-        rows="".join(rows),
+        style=css.read_text(encoding="utf-8").strip(),
+        own=OWN,
+        head=_head(results),
+        rows="\n".join(map(_row, tables.rows(results))),
         footing=html.escape(tables.footing(results)),
-        pictures="".join(_picture(name, data) for name, data in pictures.items()),
+        pictures="\n".join(_picture(name, data) for name, data in pictures.items()),
     )
 
 
+def _head(results: Results) -> str:
+    """The columns' names, the attacks below the model that they met."""
+    which, attacks = tables.models(results), results["attacks"]
+    measured = len(which) * len(attacks)
+    first, after = (
+        tables.header(results)[part] for part in (slice(0, 2), slice(2 + measured, None))
+    )
+    tall = '<th scope="col" rowspan="2">{}</th>'
+    cells = [tall.format(html.escape(text)) for text in first]
+    cells += [
+        f'<th scope="colgroup" class="of" colspan="{len(attacks)}">{w} epoch</th>' for w in which
+    ]
+    cells += [tall.format(html.escape(text)) for text in after]
+    below = [f'<th scope="col">{html.escape(tables.title(a))}</th>' for _ in which for a in attacks]
+    return f"<tr>{''.join(cells)}</tr>\n<tr>{''.join(below)}</tr>"
+
+
+def _row(cells: list[str]) -> str:
+    """A row; what stands in brackets behind a figure comes below it."""
+    arm, *others = (html.escape(cell) for cell in cells)
+    parts = [cell.removesuffix(")").partition(" (") for cell in others]
+    shown = [value + (rest and f"<small>{rest}</small>") for value, _, rest in parts]
+    return f'<tr><th scope="row">{arm}</th>{"".join(f"<td>{cell}</td>" for cell in shown)}</tr>'
+
+
 def _picture(name: str, data: bytes) -> str:
-    words = name.removesuffix(".png").replace("_", " ")
-    if words == "figure":
-        words = "Clean against robust accuracy, best and final epoch"
-    source = base64.b64encode(data).decode()
-    return f'<p>{words}</p><img alt="{words}" src="data:image/png;base64,{source}">'
-
-
-def _cells(kind: str, texts: list[str]) -> str:
-    return "<tr>" + "".join(f"<{kind}>{html.escape(text)}</{kind}>" for text in texts) + "</tr>"
+    words, kind = name.partition(".")[0].replace("_", " "), "png"
+    if name == "figure.svg":
+        words, kind = "Clean against robust accuracy, best and final epoch", "svg+xml"
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return f'<figure><img alt="{words}" src="{source}"><figcaption>{words}</figcaption></figure>'

@@ -1,5 +1,7 @@
 """Quantities that explain a run, against closed forms, automatic differentiation, scikit-learn."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -18,7 +20,12 @@ from slr_keras.analyses.calibration import (
 from slr_keras.analyses.gradient_norm import image_norms, last_input, last_layer_norms
 from slr_keras.analyses.information import Information, slopes
 from slr_keras.analyses.label_history import LabelHistory
-from slr_keras.analyses.label_quality import LabelQuality, auroc, precision_at_k
+from slr_keras.analyses.label_quality import (
+    LabelQuality,
+    auroc,
+    precision_at_k,
+    self_confidence,
+)
 from slr_keras.analyses.memorisation import Memorisation
 from slr_keras.analyses.mutual_information import information, joint, mean_entropy
 from slr_keras.config import AnalysisSettings
@@ -144,7 +151,28 @@ def test_a_bank_that_knows_the_truth_finds_every_wrong_label(probe):
     knowing = Images(*[getattr(seen, n) for n in ("x", "attacked", "label", "true", "logits",
                      "attacked_logits")], soft=np.eye(K)[seen.true])  # fmt: skip
     scalars, _ = LabelQuality().measure(Probe(probe.net, knowing, knowing))
-    assert scalars == {"precision": 1.0, "auroc": 1.0}
+    assert scalars["precision"] == scalars["auroc"] == 1.0
+
+
+def test_the_network_ranks_as_cleanlab_does(probe):
+    """What get_label_quality_scores of cleanlab 2.9.0 gave for these; 1 is a label to trust."""
+    p = [[0.59, 0.21, 0.2], [0.28, 0.41, 0.31], [0.03, 0.03, 0.94], [0.7, 0.25, 0.05]]
+    theirs = [0.59, 0.28, 0.03, 0.25]
+    np.testing.assert_allclose(self_confidence(p, [0, 0, 1, 1]), theirs)
+    scalars, arrays = LabelQuality().measure(probe)
+    seen = probe.train
+    given = [seen.p[i, seen.label[i]] for i in range(N)]
+    assert scalars["network_auroc"] == pytest.approx(
+        metrics.roc_auc_score(seen.wrong, -np.array(given))
+    )
+    np.testing.assert_allclose(arrays["network_suspicion"], 1 - np.array(given))
+
+
+def test_without_a_bank_the_network_is_ranked_alone(probe):
+    plain = dataclasses.replace(probe.train, soft=None)
+    scalars, arrays = LabelQuality().measure(Probe(probe.net, plain, plain))
+    assert scalars["auroc"] is None and scalars["network_auroc"] is not None
+    assert set(arrays) == {"wrong", "network_suspicion"}
 
 
 def test_calibration_by_other_hands(probe):

@@ -1,12 +1,14 @@
 """What a study draws of analyses that only some of its runs have."""
 
 import io
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from slr_keras.studies import pages
+from benchmarks.results import ROOT
+from slr_keras.studies import pages, results, tables
 
 
 def run(arm, **analyses):
@@ -17,17 +19,28 @@ def run(arm, **analyses):
 @pytest.mark.filterwarnings("error")
 def test_an_arm_without_a_label_bank_has_no_line(measured):
     told = {"label_quality": {"epoch": [1, 2]} | measured}
-    results = {"arms": ["AT", "AT + SLR"], "runs": [run("AT"), run("AT + SLR", **told)]}
-    with Image.open(io.BytesIO(pages.analysis(results, "label_quality"))) as image:
+    found = {"study": "s", "arms": ["AT", "AT + SLR"]}
+    found["runs"] = [run("AT"), run("AT + SLR", **told)]
+    with Image.open(io.BytesIO(pages.analysis(found, "label_quality"))) as image:
         colours = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
     second = abs(colours - [0xFF, 0x7F, 0x0E]).max(1) < 8
     assert second.any() == bool(measured)
 
 
+def test_the_page_needs_no_width_and_no_other_file():
+    found = results.load(ROOT / "docs" / "results" / "methods")
+    text = pages.page(found, {"figure.svg": b"<svg/>", "label_quality.png": b"png"})
+    assert 'name="viewport"' in text and "@media print" in text
+    assert not re.findall(r'(?:src|href)="(?!data:)', text)
+    assert text.count('<th scope="row">') == len(tables.arms(found))
+    assert ">best epoch</th>" in text and "<small>32.8 to 35.6</small>" in text
+    columns = len(tables.header(found))
+    assert len(re.findall(r"<t[hd]", text.split("<tbody>\n")[1].split("</tr>")[0])) == columns
+
+
 def test_an_arm_is_compared_at_its_own_point_of_the_grid():
     from slr_keras.evaluation.bits import bits_of
-    from slr_keras.studies import plan, tables
-    from slr_keras.studies import results as collected
+    from slr_keras.studies import plan
 
     def run(arm, right):
         row = {"accuracy": float(np.mean(right)), "interval": [0, 1], "samples": 8}
@@ -43,7 +56,7 @@ def test_an_arm_is_compared_at_its_own_point_of_the_grid():
     }
     arms = list(rights)
     runs = [plan.StudyRun(arm, arm, 0, None, arm.partition(", ")[2]) for arm in arms]
-    found = {"arms": arms, "attacks": ["pgd-20"], "references": collected.references(runs)}
+    found = {"arms": arms, "attacks": ["pgd-20"], "references": results.references(runs)}
     found["runs"] = [run(arm, right) for arm, right in rights.items()]
     last = [row[-1].partition(" ")[0] for row in tables.rows(found)]
     assert last == ["–", "-12.5", "–", "+50.0"]
