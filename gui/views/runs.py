@@ -33,7 +33,8 @@ from ..presenters.runs import RunsPresenter
 from . import no_wheel
 from .queue_list import QueueList
 from .runs_detail import RunDetail
-from .runs_table import RunsModel, RunsProxy, RunsTable
+from .runs_model import RunsModel, RunsProxy
+from .runs_table import RunsTable
 from .screen import Screen
 
 ALL, EMPTY, NOTHING = range(3)  # pages in the place of the table
