@@ -67,12 +67,12 @@ class ManyImages:
             slot = self.lab.bench.slots[name]
             key, running = many.key_of(self.lab.bench, name, places), self._running(slot)
             if running is not None:
-                self.lab.hurry(running, key)
+                self.lab.requests.hurry(running, key)
             elif key is not None and self._outdated(slot, key):
                 self._ask(slot, key)
 
     def _running(self, slot: Slot) -> Request | None:
-        return self.lab.waiting("many", slot)
+        return self.lab.requests.waiting("many", slot)
 
     def _outdated(self, slot: Slot, key: many.Key) -> bool:
         known = self.outcomes.get(slot.wire)
@@ -89,7 +89,7 @@ class ManyImages:
         left = tuple(place for place in key.places if place not in done)
         attack = self.lab.bench.attack()
         command = commands.AttackMany(0, slot.wire, attack, left, key.target, key.seed)
-        self.lab.request(command, "many", slot, key)
+        self.lab.requests.send(command, "many", slot, key)
 
     def image(self, event: lab_events.ManyImage, request: Request) -> None:
         """One more tile."""
