@@ -204,24 +204,24 @@ def test_curves_are_painted_with_and_without_selection(three):
     ],
 )
 def test_search(three, text, found):
-    three.search.setText(text)
-    three._search_changed()
+    three.filters.search.setText(text)
+    three.filters.tell()
     assert sorted(shown(three)) == list(found)
     assert three.pages.currentIndex() == (ALL if found else NOTHING)
 
 
 def test_a_search_for_an_unknown_setting_says_so(three):
-    three.search.setText("attack.epss=1")
-    three._search_changed()
+    three.filters.search.setText("attack.epss=1")
+    three.filters.tell()
     assert "attack.epss" in three.nothing.why.text()
     assert "Did you mean" in three.nothing.why.text()
     three.nothing.findChild(QAbstractButton).click()
     assert sorted(shown(three)) == ["a", "b", "c"]
-    assert three.search.text() == ""
+    assert three.filters.search.text() == ""
 
 
 def test_the_search_follows_what_is_typed(three, wait_until):
-    QTest.keyClicks(three.search, "drop>5")
+    QTest.keyClicks(three.filters.search, "drop>5")
     wait_until(lambda: shown(three) == ["a"])
     assert three.count.text() == "1 of 3 runs"
 
@@ -234,20 +234,20 @@ def test_notes_are_searched(three):
 
 
 def test_filter_by_state(three):
-    three.states.setCurrentText("New")
+    three.filters.states.setCurrentText("New")
     assert shown(three) == ["c"]
-    three.states.setCurrentText("Running or paused")
+    three.filters.states.setCurrentText("Running or paused")
     assert shown(three) == []
     assert three.pages.currentIndex() == NOTHING
-    three.states.setCurrentText("All states")
+    three.filters.states.setCurrentText("All states")
     assert len(shown(three)) == 3
 
 
 def test_a_run_that_comes_to_match_appears(runs, make):
     folder = make_run(runs / "a", (0.2, 0.2), end=False)
     screen = make(runs)
-    screen.search.setText("drop>5")
-    screen._search_changed()
+    screen.filters.search.setText("drop>5")
+    screen.filters.tell()
     assert shown(screen) == []
     folder.append(epoch(3, 0.1))
     scan(screen)
@@ -265,23 +265,23 @@ def titles(screen: RunsScreen) -> list[str]:
 
 
 def test_differing_settings_become_columns(three):
-    three.differing.setChecked(True)
+    three.filters.differing.setChecked(True)
     assert "set:seed" in titles(three)
     assert "epsilon" in titles(three) and "method" in titles(three)
     assert "model" not in titles(three)  # the same in all
     assert "set:run_dir" not in titles(three)
     select(three, "a")
-    three.search.setText("seed=0")
-    three._search_changed()
+    three.filters.search.setText("seed=0")
+    three.filters.tell()
     assert "set:seed" not in titles(three)
     assert [record.path.name for record in three.table.selected()] == ["a"]
-    three.differing.setChecked(False)
+    three.filters.differing.setChecked(False)
     assert titles(three)[:6] == ["name", "status", "method", "best", "final", "drop"]
     assert titles(three)[8:11] == ["epsilon", "model", "data"]
 
 
 def test_the_column_menu_shows_and_hides(three):
-    menu = three.columns.menu()
+    menu = three.filters.columns.menu()
     menu.aboutToShow.emit()
     seed = next(a for a in menu.actions() if a.text() == "Seed")
     assert not seed.isChecked()
@@ -300,11 +300,11 @@ def test_the_session_is_restored(three, make):
     table.setColumnWidth(NAMES["notes"], 321)
     table.horizontalHeader().moveSection(NAMES["status"], 0)
     table.sort_by("drop", Qt.SortOrder.AscendingOrder)
-    three.search.setText("slr")
-    three.states.setCurrentText("Done")
-    three.differing.setChecked(True)
+    three.filters.search.setText("slr")
+    three.filters.states.setCurrentText("Done")
+    three.filters.differing.setChecked(True)
     three.splitter.setSizes([700, 500])
-    three._search_changed()
+    three.filters.tell()
     select(three, "b")
     state = three.state()
     again = make(three.context.runs_dir)
@@ -496,7 +496,7 @@ def test_resume_of_what_waits_or_is_done(stopped):
     record = stopped.context.store.get(path)
     stopped.context.trainer.jobs = [Job(str(path))]
     stopped.context.trainer.changed.emit()
-    assert not stopped._actions["runs.resume"].isEnabled()
+    assert not stopped.run_actions.items["runs.resume"].isEnabled()
     stopped.presenter.resume(record)
     assert "waits in the queue already" in stopped.context.said[-1]
     stopped.context.trainer.jobs = []
@@ -522,8 +522,8 @@ def test_actions_are_off_where_they_make_no_sense(three):
     on = {action.name for action in three.actions_table() if action.enabled()}
     assert on == {"runs.search"}
     select(three, "a")
-    assert not three._actions["runs.resume"].isEnabled()  # done
-    assert three._actions["runs.charts"].isEnabled()
+    assert not three.run_actions.items["runs.resume"].isEnabled()  # done
+    assert three.run_actions.items["runs.charts"].isEnabled()
     three.hide()
     on = {action.name for action in three.actions_table() if action.enabled()}
     assert on == {"runs.search"}  # nobody sees what is selected
@@ -803,9 +803,9 @@ def test_five_hundred_runs_load_in_portions_and_stay_quiet(runs, make, monkeypat
     monkeypatch.setattr(builtins, "open", lambda f, *a, **k: opened.append(f) or real(f, *a, **k))
     screen.presenter.scan()
     assert opened == []
-    screen.differing.setChecked(True)
-    screen.search.setText("drop>5 slr")
-    screen._search_changed()
+    screen.filters.differing.setChecked(True)
+    screen.filters.search.setText("drop>5 slr")
+    screen.filters.tell()
     assert len(shown(screen)) == 500
 
 
@@ -841,20 +841,22 @@ def test_a_study_is_shown_alone(make, runs):
     for name in ("study/a", "study/b", "other/c", "other/d", "e"):
         make_run(runs / name)
     screen = make(runs)
-    offered = [screen.folders.itemText(n) for n in range(screen.folders.count())]
-    assert offered == ["All folders", "other", "study"] and screen.folders.isVisible()
-    screen.folders.setCurrentIndex(2)
+    offered = [screen.filters.folders.itemText(n) for n in range(screen.filters.folders.count())]
+    assert offered == ["All folders", "other", "study"] and screen.filters.folders.isVisible()
+    screen.filters.folders.setCurrentIndex(2)
     assert {record.name for record in screen.proxy.records()} == {"study/a", "study/b"}
     make_run(runs / "study" / "new")
     screen.presenter.scan()
-    assert len(screen.proxy.records()) == 3 and screen.folders.currentText() == "study"
+    assert len(screen.proxy.records()) == 3 and screen.filters.folders.currentText() == "study"
     for name in ("a", "b"):
         shutil.rmtree(runs / "study" / name)
     screen.presenter.scan()
-    assert screen.folders.currentText() == "All folders" and len(screen.proxy.records()) == 4
+    assert (
+        screen.filters.folders.currentText() == "All folders" and len(screen.proxy.records()) == 4
+    )
 
 
 def test_a_single_folder_needs_no_choice(make, runs):
     for name in ("a", "b"):
         make_run(runs / name)
-    assert not make(runs).folders.isVisible()
+    assert not make(runs).filters.folders.isVisible()
