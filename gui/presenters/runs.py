@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from PySide6.QtCore import QFile, QObject, QStandardPaths, QTimer, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QUndoCommand, QUndoStack
+from PySide6.QtCore import QObject, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QUndoStack
 
 from slr_keras.run_folder import RunFolder
 
@@ -17,12 +16,11 @@ from ..models.run_record import LIVE, RunRecord
 from ..models.run_store import Changes
 from ..models.run_words import RESUMABLE, count, names
 from .context import Context
+from .trash import Moved, Trashed, called, move_to_trash, restore
 
 POLL_MS = 1000
 SHOWING = 0.25  # seconds between two looks at a list that is still being read
 READING = 0.03  # seconds of reading at a time, so that the window never stands still
-
-Moved = tuple[pathlib.Path, pathlib.Path]  # from where, to where in the trash
 
 
 class RunsPresenter(QObject):
@@ -259,7 +257,7 @@ class RunsPresenter(QObject):
             has = "has" if len(kept) == 1 else "have"
             self._say(f"{names(kept)} {has} work to do and stayed; stop or unqueue first.")
         if moved:
-            self.undo.push(_Trash(self, moved))
+            self.undo.push(Trashed(self, moved))
             if not kept:
                 self._say_moved(moved)
 
@@ -287,14 +285,13 @@ class RunsPresenter(QObject):
         return moved
 
     def _say_moved(self, moved: Sequence[Moved]) -> None:
-        what = moved[0][0].name if len(moved) == 1 else count(len(moved), "run")
-        self._say(f"{what} moved to the trash. Undo (Ctrl+Z) brings it back.")
+        self._say(f"{called(moved)} moved to the trash. Undo (Ctrl+Z) brings it back.")
 
     def put_back(self, moved: Sequence[Moved]) -> list[Moved]:
         """Bring runs back from the trash; returns those that are back."""
         back, problems = [], []
         for old, place in moved:
-            problem = _restore(old, place)
+            problem = restore(old, place)
             if problem:
                 problems.append(problem)
             else:
@@ -303,8 +300,7 @@ class RunsPresenter(QObject):
         if problems:
             self._say(" ".join(problems))
         elif back:
-            what = back[0][0].name if len(back) == 1 else count(len(back), "run")
-            self._say(f"{what} is back." if len(back) == 1 else f"{what} are back.")
+            self._say(f"{called(back)} {'is' if len(back) == 1 else 'are'} back.")
         return back
 
     def trash_again(self, paths: Sequence[pathlib.Path]) -> list[Moved]:
@@ -314,60 +310,6 @@ class RunsPresenter(QObject):
         if moved:
             self._say_moved(moved)
         return moved
-
-
-class _Trash(QUndoCommand):
-    """Runs that were moved to the trash."""
-
-    def __init__(self, presenter: RunsPresenter, moved: list[Moved]):
-        what = moved[0][0].name if len(moved) == 1 else count(len(moved), "run")
-        super().__init__(f"moving {what} to the trash")
-        self._presenter, self._moved = presenter, moved
-        self._done = True  # the stack begins with redo; the first time it is done already
-
-    def redo(self) -> None:
-        if not self._done:
-            self._moved = self._presenter.trash_again([old for old, _ in self._moved])
-            self.setObsolete(not self._moved)
-        self._done = True
-
-    def undo(self) -> None:
-        self._moved = self._presenter.put_back(self._moved)
-        self._done = False
-        self.setObsolete(not self._moved)
-
-
-def move_to_trash(path: pathlib.Path) -> tuple[pathlib.Path | None, str]:
-    """Where a folder is in the trash now; None and the reason when it could not be moved."""
-    home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
-    try:
-        os.makedirs(home, exist_ok=True)  # Qt makes the trash, not the folder it lies in
-    except OSError as error:
-        return None, str(error.strerror)
-    if not path.exists():
-        return None, "it is not there any more"
-    file = QFile(str(path))
-    if not file.moveToTrash():
-        return None, "the system has no trash for this disk, or does not permit it"
-    return pathlib.Path(file.fileName()), ""
-
-
-def _restore(old: pathlib.Path, place: pathlib.Path) -> str:
-    """Move a folder back from the trash; a sentence when it cannot be done."""
-    if old.exists():
-        return f"{old.name} stays in the trash: there is another {old} by now."
-    if not place.exists():
-        return f"{old.name} is not in the trash any more."
-    try:
-        old.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(place, old)
-    except OSError as error:
-        return f"{old.name} could not be brought back from {place}: {error.strerror}."
-    # the note that freedesktop.org's trash keeps of where a file came from
-    info = place.parent.parent / "info" / f"{place.name}.trashinfo"
-    if place.parent.name == "files":
-        info.unlink(missing_ok=True)
-    return ""
 
 
 def _other(name: str, folder_name: str) -> str:

@@ -21,6 +21,7 @@ from gui.models.queue import Job
 from gui.models.run_columns import COLUMNS
 from gui.models.run_record import RunRecord
 from gui.presenters import runs as presenter_module
+from gui.presenters import trash
 from gui.views.runs import ALL, EMPTY, NOTHING, RunsScreen
 from gui.views.runs_detail import describe
 from slr_keras.config import RunConfig
@@ -683,7 +684,7 @@ def test_a_system_without_trash(three, runs, monkeypatch):
         def moveToTrash(self):
             return False
 
-    monkeypatch.setattr(presenter_module, "QFile", NoTrash)
+    monkeypatch.setattr(trash, "QFile", NoTrash)
     select(three, "a")
     act(three, "runs.trash")
     assert (runs / "a").is_dir() and "a" in shown(three)
