@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QByteArray, QObject, QSize, Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QDesktopServices, QPaintEvent
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QCloseEvent, QDesktopServices, QPaintEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QMainWindow,
-    QMenu,
     QMessageBox,
     QStackedWidget,
     QVBoxLayout,
@@ -23,17 +22,19 @@ from PySide6.QtWidgets import (
 from slr_keras import __version__, texts
 
 from .. import theme
-from ..actions import MENUS, Action
+from ..actions import Action
 from ..presenters.context import Context
 from ..worker import start_apart
 from .close_dialog import CloseDialog
 from .icons import icon
+from .menus import Menus
 from .message_bar import MessageBar
 from .palette import Palette, Shortcuts
 from .rail import Place, Rail
 from .screen import Screen
 from .status import Status
 from .tour import Tour
+from .window_actions import own_actions
 
 SCREENS = (
     Place("runs", "Runs", ".runs", "RunsScreen"),
@@ -72,7 +73,6 @@ class Window(QMainWindow):
         self.leaving = False
         self._was_painted = False
         self.closing: CloseDialog | None = None
-        self._made: list[QObject] = []  # menus and their actions, made anew with new screens
         self._wanted, self._wanted_shown = NAMES[0], False  # of the last session
         self._owners: dict[str, str] = {}  # action to screen
         self.setWindowIcon(icon("app", theme.LIGHT.accent, size=64))
@@ -84,10 +84,11 @@ class Window(QMainWindow):
         self.tour = Tour(context.settings)
         self.status = Status(context)
         self._arrange()
-        self.actions_table = self._own_actions()
+        self.actions_table = own_actions(self, SCREENS)
+        self._menus = Menus(self, self.run)
         self._connect()
         self._restore()
-        self._make_menus()
+        self._show_menus()
         self.painted.connect(lambda: QTimer.singleShot(0, self, self.complete))
 
     def _arrange(self) -> None:
@@ -145,7 +146,7 @@ class Window(QMainWindow):
                 table = self.screens[name].actions_table()
                 self._owners |= {action.name: name for action in table}
                 self.actions_table += table
-            self._make_menus()
+            self._show_menus()
 
     def _build(self, place: Place) -> None:
         screen = self.screens[place.name] = place.screen()(self.context)
@@ -181,158 +182,13 @@ class Window(QMainWindow):
 
     # -- actions ------------------------------------------------------------------------------
 
-    def _own_actions(self) -> list[Action]:
-        return [*self._file_actions(), *self._view_actions(), *self._help_actions()]
-
-    def _file_actions(self) -> list[Action]:
-        return [
-            Action(
-                "file.open_runs",
-                "Open the runs folder",
-                self.open_runs,
-                menu="File",
-                help="Show the folder of all runs in the file manager.",
-            ),
-            Action(
-                "file.other_runs",
-                "Open another runs folder…",
-                self.ask_other_runs,
-                menu="File",
-                help="Choose a folder and open a second window on it.",
-            ),
-            Action(
-                "file.quit",
-                "Quit",
-                self.close,
-                menu="File",
-                shortcut="Ctrl+Q",
-                help="Close the window; if a run is going on, it asks what should happen to it.",
-            ),
-        ]
-
-    def _view_actions(self) -> list[Action]:
-        screens = [
-            Action(
-                f"go.{screen.name}",
-                f"Go to {screen.title}",
-                partial(self.show_screen, screen.name),
-                menu="View",
-                shortcut=f"Ctrl+{number}",
-                help=f"Bring the screen {screen.title} to the front.",
-            )
-            for number, screen in enumerate(SCREENS, start=1)
-        ]
-        themes = [
-            Action(
-                f"theme.{choice}",
-                text,
-                partial(theme.choose, choice, self.context.settings),
-                menu="View",
-                enabled=lambda choice=choice: theme.choice() != choice,  # type: ignore[misc]
-                help="Change the colours of the window; remembered.",
-            )
-            for choice, text in (
-                ("system", "Colours of the system"),
-                ("light", "Light colours"),
-                ("dark", "Dark colours"),
-            )
-        ]
-        palette = Action(
-            "view.palette",
-            "Search actions…",
-            self.search_actions,
-            menu="View",
-            shortcut="Ctrl+K",
-            help="Find any action by a few of its letters.",
-        )
-        dismiss = Action(
-            "view.dismiss",
-            "Dismiss the message",
-            self.messages.dismiss,
-            menu="View",
-            enabled=lambda: bool(self.messages.text()),
-            help="Take the message at the foot of the window away.",
-        )
-        return [*screens, palette, *themes, dismiss]
-
-    def _help_actions(self) -> list[Action]:
-        return [
-            Action(
-                "help.tour",
-                "Guided tour",
-                self.tour.start,
-                menu="Help",
-                help="Train, watch, attack, compare, export: five steps.",
-            ),
-            Action(
-                "help.shortcuts",
-                "Keyboard shortcuts",
-                self.show_shortcuts,
-                menu="Help",
-                shortcut="F1",
-                help="List all actions that have a shortcut.",
-            ),
-            Action(
-                "help.about",
-                "About slr_keras",
-                self.show_about,
-                menu="Help",
-                help="Version, paper and licence.",
-            ),
-        ]
-
-    def _make_menus(self) -> None:
-        self.menuBar().clear()
-        for old in self._made:
-            old.deleteLater()
-        self._made.clear()
-        for name in MENUS:
-            actions = [action for action in self.actions_table if action.menu == name]
-            if actions:
-                self._make_menu(name, actions)
-        for action in self.actions_table:
-            if action.menu not in MENUS and action.shortcut:
-                self.addAction(self._qt_action(action))
+    def _show_menus(self) -> None:
+        self._menus.show(self.actions_table)
         self._share_keys()
 
     def _share_keys(self) -> None:
-        """A shortcut of two screens is that of the screen in front, else of the first of them."""
-        groups: dict[str, list[QAction]] = {}
-        for action in self.actions_table:
-            item = self.findChild(QAction, action.name)
-            if action.shortcut and isinstance(item, QAction):
-                groups.setdefault(action.shortcut, []).append(item)
         front = self.current.name if self.stack.count() else ""
-        for key, items in groups.items():
-            if len(items) > 1:
-                of_front = [i for i in items if self._owners.get(i.objectName()) == front]
-                for item in items:
-                    item.setShortcut(key if item is (of_front or items)[0] else "")
-
-    def _make_menu(self, name: str, actions: list[Action]) -> None:
-        menu = QMenu(f"&{name}", self)
-        self._made.append(menu)
-        pairs = []
-        group = ""
-        for action in sorted(actions, key=_last_in_menu):
-            before, group = group, action.name.split(".")[0]
-            if before and before != group:
-                menu.addSeparator()
-            item = self._qt_action(action)
-            menu.addAction(item)
-            pairs.append((action, item))
-        menu.aboutToShow.connect(partial(_enable, pairs, lambda action: bool(action.enabled())))
-        menu.aboutToHide.connect(partial(_enable, pairs, lambda _: True))  # shortcuts ask run()
-        self.menuBar().addMenu(menu)
-
-    def _qt_action(self, action: Action) -> QAction:
-        item = QAction(action.text, self)
-        self._made.append(item)
-        item.setObjectName(action.name)
-        item.setShortcut(action.shortcut)
-        item.setStatusTip(action.help)
-        item.triggered.connect(lambda: self.run(action))
-        return item
+        self._menus.share_keys(front, self._owners)
 
     def run(self, action: Action) -> None:
         """Do an action if it can be done now; say so otherwise."""
@@ -453,12 +309,3 @@ class Window(QMainWindow):
         """Close without a question; a run still going on saves its state and ends."""
         self.leaving = True
         self.close()
-
-
-def _enable(pairs: list[tuple[Action, QAction]], can: Callable[[Action], bool]) -> None:
-    for action, item in pairs:
-        item.setEnabled(can(action))
-
-
-def _last_in_menu(action: Action) -> int:
-    return {"file": 1, "help": 1}.get(action.name.split(".")[0], 0)
