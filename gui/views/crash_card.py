@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from .. import theme
-from ..presenters.trainer import Ending
+from ..models.ending import Ending
 
 LINES = 8
 

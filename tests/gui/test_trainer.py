@@ -11,7 +11,7 @@ import types
 import psutil
 import pytest
 
-from gui.presenters import trainer as module
+from gui.presenters import trainer_process as module
 from gui.presenters.trainer import Trainer
 from slr_keras import config
 from slr_keras.protocol import events
