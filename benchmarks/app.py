@@ -191,7 +191,7 @@ def compare(folder: pathlib.Path, _: float) -> None:
     _spin(0.5)
     frames, begun = 60, time.perf_counter()
     for number in range(frames):
-        screen.curves.setXRange(number, 500 + number, padding=0)
+        screen.curves.chart.setXRange(number, 500 + number, padding=0)
         QCoreApplication.processEvents()
     spent = 1000 * (time.perf_counter() - begun) / frames
     _row("Compare, 20 runs of 1,000 epochs: a frame while dragged", spent, 33, "ms")

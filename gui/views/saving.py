@@ -27,6 +27,11 @@ def ask(
     if not path.suffix:
         suffix = ".svg" if "svg" in kind else pathlib.Path(proposal).suffix
         path = path.with_name(path.name + suffix)
+    save(parent, path, write, say)
+
+
+def save(parent: QWidget, path: pathlib.Path, write: Write, say: Callable[[str], object]) -> None:
+    """Write a file and say so, or why not."""
     try:
         write(path)
     except (OSError, ValueError) as error:

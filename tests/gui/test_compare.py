@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PySide6.QtTest import QTest
 
+from gui import theme
 from gui.models import comparison
 from gui.models.comparison import VALIDATION, Overlay, arms_of
 from gui.models.evaluated import EvaluatedRuns
 from gui.models.run_store import RunStore
-from gui.views import compare
+from gui.views import compare, compare_charts, saving
 from gui.views.compare import CompareScreen
 from slr_keras.evaluation.bits import bits_of
 from slr_keras.studies import statistics, tables
@@ -204,11 +205,11 @@ def test_every_tab_shows_its_runs(make, runs, no_exception_in_a_slot):
     assert [entry.text for entry in screen.legend.entries] == ["at (2 seeds)", "slr-seed0"]
     for tab in range(screen.tabs.count()):
         screen.tabs.setCurrentIndex(tab)
-    curves = [key for key in screen.curves.items_by_key if key[0] == "curve"]
-    assert len(curves) == 2 and len(screen.curves._bands) == 1
-    assert len(screen.plane._heads) == 2  # the third stays at its best epoch
-    assert len(screen.classes._bars) == 2
-    texts = screen.evaluation.texts
+    curves = [key for key in screen.curves.chart.items_by_key if key[0] == "curve"]
+    assert len(curves) == 2 and len(screen.curves.chart._bands) == 1
+    assert len(screen.plane.chart._heads) == 2  # the third stays at its best epoch
+    assert len(screen.classes.chart._bars) == 2
+    texts = screen.evaluation.table.texts
     assert [texts.row(number)[0] for number in range(texts.rowCount())] == ["at", "slr-seed0"]
 
 
@@ -232,8 +233,8 @@ def test_the_arm_that_others_are_compared_with_is_first_and_keeps_its_colour(mak
 
 def test_the_crosshair_says_every_curves_value(make, runs):
     screen = make(runs)
-    screen.curves._hover(2.2)
-    said = screen.curves._readout.text()
+    screen.curves.chart._hover(2.2)
+    said = screen.curves.chart._readout.text()
     assert "Epoch 2" in said and "45.0 % (40.0 to 50.0)" in said and "40.0 %" in said
 
 
@@ -268,7 +269,7 @@ def test_nothing_chosen_says_what_to_do(make, runs):
 @pytest.mark.parametrize("suffix", compare.TABLES)
 def test_tables_are_saved(make, runs, tmp_path, suffix):
     screen = make(runs)
-    screen._save(screen.save_table, str(tmp_path / "out"), suffix)
+    screen.save_table(tmp_path / f"out{suffix}")
     text = (tmp_path / f"out{suffix}").read_text()
     assert "slr-seed0" in text and ("45.0" in text or "0.5" in text)
 
@@ -282,22 +283,22 @@ def test_pictures_are_saved(make, runs, tmp_path, suffix):
 
 def test_what_cannot_be_saved_is_a_sentence(make, runs, tmp_path, monkeypatch):
     screen, said = make(runs), []
-    monkeypatch.setattr(compare.QMessageBox, "warning", lambda *words: said.append(words[2]))
-    screen._save(screen.save_table, str(tmp_path / "no" / "out.md"), ".md")
-    screen.tabs.setCurrentIndex(compare.TABS.index("Settings"))
-    screen._save(screen.save_figure, str(tmp_path / "out.png"), ".png")
+    monkeypatch.setattr(saving.QMessageBox, "warning", lambda *words: said.append(words[2]))
+    saving.save(screen, tmp_path / "no" / "out.md", screen.save_table, said.append)
+    screen.tabs.setCurrentIndex(screen.tabs.indexOf(screen.settings))
+    saving.save(screen, tmp_path / "out.png", screen.save_figure, said.append)
     assert "No such file" in said[0] and "is a table" in said[1]
 
 
 def test_the_session_comes_back(make, runs):
     screen = make(runs)
     screen.tabs.setCurrentIndex(2)
-    screen.axis.setCurrentIndex(1)
+    screen.curves.axis.setCurrentIndex(1)
     again = make(runs, shown=False)
     again.restore(json.loads(json.dumps(screen.state())))
     again.show()
     again.shown()
-    assert again.tabs.currentIndex() == 2 and again.axis.currentData() == "minutes"
+    assert again.tabs.currentIndex() == 2 and again.curves.axis.currentData() == "minutes"
     assert len(again.presenter.records) == 3
     again.restore({"paths": 3, "tab": "x", "quantity": [], "axis": None})
 
@@ -306,16 +307,18 @@ def test_cells_are_copied_as_tabulated_text(make, runs, qapp):
     from PySide6.QtCore import Qt
 
     screen = make(runs)
-    screen.tabs.setCurrentIndex(compare.TABS.index("Settings"))
-    screen.settings.selectRow(0)
-    QTest.keyClick(screen.settings, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    screen.tabs.setCurrentIndex(screen.tabs.indexOf(screen.settings))
+    screen.settings.table.selectRow(0)
+    QTest.keyClick(screen.settings.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert qapp.clipboard().text().startswith("method.name\tat\tslr")
 
 
 def test_hundreds_of_runs_are_a_few_items(qapp):
-    arms = [compare.Shown(str(n), str(n), compare.hue(n, compare.theme.LIGHT)) for n in range(200)]
+    arms = [
+        compare_charts.Shown(str(n), str(n), compare_charts.hue(n, theme.LIGHT)) for n in range(200)
+    ]
     hues = {arm.hue for arm in arms}
-    curves, plane = compare.CurvesChart(), compare.PlaneChart()
+    curves, plane = compare_charts.CurvesChart(), compare_charts.PlaneChart()
     epochs = np.arange(1.0, 6)
     curves.show_lines(
         [(arm, comparison.Line(epochs, epochs)) for arm in arms], "epoch", "loss", "Loss"
