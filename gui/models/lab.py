@@ -156,6 +156,11 @@ class Bench:
             return None
         return result
 
+    def results(self) -> dict[str, Result]:
+        """The last results that started from the image on the bench, by slot."""
+        found = {slot: self.result_of_image(slot) for slot in SLOTS}
+        return {slot: result for slot, result in found.items() if result is not None}
+
     def swap(self) -> None:
         """A becomes B and B becomes A, with all that is known of them."""
         self.slots["a"], self.slots["b"] = self.slots["b"], self.slots["a"]

@@ -14,8 +14,6 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
-    QSlider,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -27,10 +25,10 @@ from ..models import pictures
 from ..models.lab_parts import SLOTS
 from . import no_wheel
 from .images import MODES
-from .lab_charts import SweepChart, TrajectoryChart
 from .lab_many import ManyView
+from .lab_path import PathAndSweep
 from .lab_settings import AttackPanel
-from .lab_slot import Panel, SlotRow
+from .lab_slot import SlotRow
 from .lab_sources import ImageSource, ModelPicker
 from .screen import Screen
 
@@ -117,17 +115,9 @@ class LabLayout(Screen):
         self.copy.setToolTip("Copy a program that runs this attack.")
 
     def _make_charts(self) -> None:
-        self.trajectory = TrajectoryChart("Loss and margin over the steps")
-        self.scrubber = QSlider(Qt.Orientation.Horizontal)
-        self.scrubber.setAccessibleName("Step of the attack")
-        self.scrubber.setToolTip("Show the image as it was after this step.")
-        no_wheel.guard(self.scrubber)
-        self.sweep_chart = SweepChart("Probability of the true class over epsilon")
-        self.sweep_chart.setToolTip("Click a place to take its epsilon.")
+        self.charts = PathAndSweep()
         self.sweep = QPushButton("Sweep epsilon")
         self.sweep.setToolTip("Attack at a row of radii, from 0 to twice the present epsilon.")
-        self.step_text = QLabel()
-        theme.role(self.step_text, "muted")
 
     def _make_status(self) -> None:
         self.status = QLabel()
@@ -280,7 +270,7 @@ class LabLayout(Screen):
             column.addWidget(row, 5)
         column.addWidget(self.warnings)
         column.addWidget(self.pixel)
-        column.addLayout(self._charts(), 3)
+        column.addWidget(self.charts, 3)
         self.middle = QStackedWidget()
         self.middle.addWidget(one)
         self.middle.addWidget(self.many)
@@ -289,27 +279,6 @@ class LabLayout(Screen):
         centre.addLayout(bar)
         centre.addWidget(self.middle, 1)
         return centre
-
-    def _charts(self) -> QHBoxLayout:
-        self.path_panel = Panel("Path of the attack", self.trajectory)
-        self.sweep_panel = Panel("True class over ε (/255)", self.sweep_chart)
-        scrub = QHBoxLayout()
-        scrub.addWidget(self.scrubber, 1)
-        scrub.addWidget(self.step_text)
-        charts = QHBoxLayout()
-        charts.setSpacing(8)
-        for panel, foot in ((self.path_panel, scrub), (self.sweep_panel, None)):
-            card = QFrame()
-            card.setObjectName("card")
-            card.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-            inside = QVBoxLayout(card)
-            inside.setContentsMargins(10, 6, 10, 6)
-            inside.setSpacing(4)
-            inside.addWidget(panel, 1)
-            if foot is not None:
-                inside.addLayout(foot)
-            charts.addWidget(card, 1)
-        return charts
 
 
 def _card(title: str, widgets: Sequence[QWidget]) -> QVBoxLayout:

@@ -194,11 +194,11 @@ def test_a_long_attack_is_seen_while_it_runs(make_screen, wait_until, spin):
 
 def test_the_scrubber_shows_the_frame_of_its_step(screen):
     result, row = screen.lab.bench.slots["a"].result, screen.rows["a"]
-    screen.scrubber.setValue(3)
+    screen.charts.scrubber.setValue(3)
     assert (picture_of(row.adversarial) == pictures.to_bytes(result.frames[3])).all()
     assert row.panels["adversarial"].caption.text() == "step 3 of 20"
-    assert screen.step_text.text().startswith("step 3 of 20")
-    screen.scrubber.setValue(20)
+    assert screen.charts.step_text.text().startswith("step 3 of 20")
+    screen.charts.scrubber.setValue(20)
     assert (picture_of(row.adversarial) == pictures.to_bytes(result.adversarial)).all()
 
 
@@ -248,12 +248,12 @@ def test_a_sweep_on_screen_and_a_click_takes_its_epsilon(screen, wait_until, spi
     screen.sweep.click()
     wait_until(lambda: not screen.lab.busy)
     spin(0.05)
-    assert "fooled" in screen.sweep_panel.caption.text().lower()
-    screen.sweep_chart.chosen.emit(6 / 255)
+    assert "fooled" in screen.charts.sweep_panel.caption.text().lower()
+    screen.charts.sweep_chart.chosen.emit(6 / 255)
     assert screen.lab.bench.values["eps"] == 6 / 255
     assert screen.attack.editors["eps"].slider.value() == 12
     screen.attack.editors["steps"].setValue(5)
-    assert "sweep again" in screen.sweep_panel.caption.text()
+    assert "sweep again" in screen.charts.sweep_panel.caption.text()
 
 
 def test_the_controls_reach_the_bench(screen, wait_until, spin):
@@ -305,7 +305,7 @@ def test_a_crash_shows_a_card_and_a_restart_brings_all_back(screen, wait_until, 
 def test_refusals_stand_where_they_belong(screen, wait_until, spin, tmp_path):
     bad = tmp_path / "broken.jpg"
     bad.write_text("no image")
-    screen.take_file(bad)
+    screen.files.take(bad)
     wait_until(lambda: screen.lab.bench.image_problem)
     spin(0.05)
     assert screen.source.problem.text().startswith("broken.jpg cannot be read")
@@ -331,10 +331,10 @@ def test_a_warning_of_the_lab_is_shown(screen, wait_until, spin):
 def test_the_figure_as_png_and_svg(screen, wait_until, tmp_path):
     screen.lab.load("b", Source("/runs/robust"))
     wait_until(lambda: settled(screen.lab))
-    screen.write_figure(tmp_path / "one.png")
+    screen.files.write_figure(tmp_path / "one.png")
     image = QImage(str(tmp_path / "one.png"))
     assert image.width() == 1960 and image.height() > 1000
-    screen.write_figure(tmp_path / "two.svg")
+    screen.files.write_figure(tmp_path / "two.svg")
     text = "".join(ElementTree.parse(tmp_path / "two.svg").getroot().itertext())
     for words in (
         "standard",
@@ -347,7 +347,7 @@ def test_the_figure_as_png_and_svg(screen, wait_until, tmp_path):
     assert screen.lab.bench.verdict("a") in text
     assert screen.said[-1] == f"Figure saved as {tmp_path / 'two.svg'}."
     for name in ("gone/one.png", "gone/two.svg"):
-        screen.write_figure(tmp_path / name)
+        screen.files.write_figure(tmp_path / name)
         assert "cannot be written" in screen.said[-1]
 
 
@@ -358,7 +358,7 @@ def test_copy_as_python(screen, wait_until, tmp_path):
     assert "/runs/standard/best.keras" in text and "x_test[[0]]" in text
     image = tmp_path / "cat.png"
     image.write_bytes(b"\x89PNG...")
-    screen.take_file(image)
+    screen.files.take(image)
     wait_until(lambda: settled(screen.lab) and screen.lab.bench.image.path)
     screen.copy.click()
     text = QGuiApplication.clipboard().text()
@@ -454,7 +454,7 @@ def test_runs_and_their_weights(tmp_path):
 
 def test_the_session_comes_back_when_the_screen_is_shown(screen, make_screen, wait_until, tmp_path):
     (tmp_path / "model.keras").touch()
-    screen.take_file(tmp_path / "model.keras")
+    screen.files.take(tmp_path / "model.keras")
     screen.attack.editors["eps"].slider.setValue(9)
     screen.set_mode("swipe")
     wait_until(lambda: settled(screen.lab))
@@ -502,5 +502,5 @@ def test_it_fits_a_small_window_and_follows_the_theme(screen, wait_until, settin
     for name in ("dark", "light"):
         theme.choose(name, settings)
         spin(0.02)
-        background = screen.trajectory.backgroundBrush().color().name()
+        background = screen.charts.trajectory.backgroundBrush().color().name()
         assert background == theme.colours().surface
