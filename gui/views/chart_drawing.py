@@ -11,7 +11,8 @@ from slr_keras.analysis import onset
 from ..models.curves import GAP
 from ..models.shown import ShownRun
 from .chart_looks import Looks
-from .plots import Chart, Mark, Pen
+from .plot_parts import Mark, Pen
+from .plots import Chart
 
 FINE = 3000  # so many points on screen are drawn antialiased and two pixels wide
 POINTS = 20_000  # points on screen, all curves together

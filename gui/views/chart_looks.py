@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor
 from .. import theme
 from ..models.shown import ShownRun, ShownRuns
 from .legend import Entry
-from .plots import Pen
+from .plot_parts import Pen
 
 _SOLID, _DASH = Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine
 _DOT, _DASH_DOT = Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine

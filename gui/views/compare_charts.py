@@ -15,7 +15,8 @@ from PySide6.QtGui import QColor
 from .. import theme
 from ..models.comparison import AXES, SHARES, Arrow, Line
 from ..models.curves import GAP, thin
-from .plots import Chart, Pen, PercentAxis
+from .plot_parts import Pen, PercentAxis
+from .plots import Chart
 from .readout import Readout, table_of_lines
 
 POINTS = 20_000  # points on screen, all curves together

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from html import escape
 from typing import Any
 
 from PySide6.QtCore import QEvent, Qt, QUrl
@@ -24,13 +23,13 @@ from PySide6.QtWidgets import (
 from .. import theme
 from ..actions import Action
 from ..models import against
-from ..models.measured import Distance, Measured, scale, unit
+from ..models.measured import Measured
 from ..models.rows import Row
-from ..models.run_words import duration, interval, percent
 from ..presenters.context import Context
 from ..presenters.evaluate import EvaluatePresenter
 from .certificates_page import CertificatesPage
 from .evaluate_form import EvaluateForm
+from .evaluate_words import cells, checks_html, facts, far_header, rated
 from .gallery import Gallery
 from .natural_page import NaturalPage
 from .radius_page import RadiusPage
@@ -39,8 +38,6 @@ from .text_table import TextTable
 
 HEADER = ("attack", "accuracy", "95 % interval", "robust images")
 NOTHING = "This model has not been evaluated yet. Choose attacks on the left and press Evaluate."
-VERDICTS = {"pass": ("✓", "good"), "warn": ("▲", "warn"), "fail": ("✕", "bad")}
-NO_CHECKS = "Each evaluation looks at itself: whether its figures can be believed stands here."
 
 
 class EvaluateScreen(Screen):
@@ -162,7 +159,7 @@ class EvaluateScreen(Screen):
         self.model.setText(f"{name}, {self.presenter.which} epoch" if name else "")
         self.report.setEnabled(record is not None)
         content = self.presenter.found.content if self.presenter.found else {}
-        self.checks.setHtml(_checks_html(content.get("checks") or []))
+        self.checks.setHtml(checks_html(content.get("checks") or []))
         self._show_tabs()
         if self.tabs.currentWidget() is self.gallery:
             self.gallery.show_images(self.presenter.images, content.get("class_names") or ())
@@ -170,8 +167,8 @@ class EvaluateScreen(Screen):
 
     def _show_rows(self, rows: list[Row]) -> None:
         distances = [row.distance for row in rows if row.distance]
-        header = [*HEADER, *_far_header(distances), "time", *_rated(distances)] if rows else []
-        makers = [functools.partial(_cells, row, distances) for row in rows]
+        header = [*HEADER, *far_header(distances), "time", *rated(distances)] if rows else []
+        makers = [functools.partial(cells, row, distances) for row in rows]
         self.table.show_rows(header, makers)
 
     def _show_tabs(self) -> None:
@@ -208,7 +205,7 @@ class EvaluateScreen(Screen):
             return
         found, problem = self.presenter.found, self.presenter.problem
         theme.role(self.status, "bad" if problem else "muted")
-        self.status.setText(problem or (_facts(found.content) if found else NOTHING))
+        self.status.setText(problem or (facts(found.content) if found else NOTHING))
 
     def _toggle_pause(self) -> None:
         if self.trainer.state in ("paused", "pausing"):
@@ -288,65 +285,3 @@ class EvaluateScreen(Screen):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "tabs"):
             self._show()
-
-
-def _far_header(distances: list[Distance]) -> list[str]:
-    """The column of the nearest adversarial images, where there are any."""
-    return [f"median distance\n({unit(distances[0].norm)})"] if distances else []
-
-
-def _rated(distances: list[Distance]) -> list[str]:
-    """The column of optimalities, where there are any."""
-    return ["optimality"] if any(one.optimality is not None for one in distances) else []
-
-
-def _cells(row: Row, distances: list[Distance]) -> list[str]:
-    waits = "…" if row.share else ""
-    accuracy = percent(row.accuracy) if row.accuracy is not None else waits
-    robust = "" if row.robust is None else f"{row.robust:,} of {row.samples:,}"
-    cells = [_name(row), accuracy, interval(*(row.interval or (None, None))), robust]
-    far, optimality = _far(row.distance)
-    cells += [far] if distances else []
-    cells += [duration(row.seconds) if row.seconds else ""]
-    return [*cells, *([optimality] if _rated(distances) else [])]
-
-
-def _name(row: Row) -> str:
-    """With how many natural changes are done, while they are measured."""
-    if row.parts is None or not row.share:
-        return row.attack
-    return f"{row.attack}, {row.parts[0]} of {row.parts[1]}"
-
-
-def _far(found: Distance | None) -> tuple[str, str]:
-    """Median with its interval, and the optimality; empty for none."""
-    if found is None:
-        return "", ""
-    ends = (None if v is None else scale(found.norm) * v for v in (found.median, *found.interval))
-    median, low, high = ("–" if value is None else f"{value:.3g}" for value in ends)
-    optimality = "" if found.optimality is None else f"{found.optimality:.3f}"
-    return f"{median} ({low} to {high})", optimality
-
-
-def _facts(content: dict[str, Any]) -> str:
-    """What the figures rest on."""
-    epoch = f"epoch {content['epoch']}, " if content.get("epoch") else ""
-    images = f"{content.get('samples', 0):,} {content.get('split', 'test')} images"
-    when = str(content.get("time", ""))[:16].replace("T", " ")
-    return f"{epoch}{images} of {content.get('data', '')}, {content.get('device', '')}, {when}"
-
-
-def _checks_html(checks: list[dict[str, Any]]) -> str:
-    colours = theme.colours()
-    if not checks:
-        return f"<p style='color:{colours.muted}'>{NO_CHECKS}</p>"
-    rows = []
-    for check in checks:
-        glyph, colour = VERDICTS.get(check["verdict"], ("·", "muted"))
-        shade = getattr(colours, colour)
-        verdict, name, says = (escape(str(check[key])) for key in ("verdict", "name", "says"))
-        rows.append(
-            f"<tr><td style='color:{shade}'>{glyph}&nbsp;{verdict}&nbsp;&nbsp;</td>"
-            f"<td><b>{name}</b>&nbsp;&nbsp;</td><td>{says}</td></tr>"
-        )
-    return f"<table cellpadding=4>{''.join(rows)}</table>"

@@ -1,8 +1,7 @@
-"""One chart: a pyqtgraph plot that keeps its curves, with percent ticks, marks and a crosshair."""
+"""One chart: a pyqtgraph plot that keeps its curves, with marks and a crosshair."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,62 +13,10 @@ from PySide6.QtWidgets import QWidget
 
 from .. import theme
 from ..theme import Colours
+from .plot_parts import Band, EpochAxis, Mark, Pen, PercentAxis
 
 RIGHT = "label_agreement"  # the series that is drawn on a chart's right scale
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
-
-
-@dataclasses.dataclass(frozen=True)
-class Pen:
-    """How a curve is drawn."""
-
-    colour: str
-    width: float = 2.0
-    dash: Qt.PenStyle = Qt.PenStyle.SolidLine
-    alpha: float = 1.0
-
-    def make(self, scale: float) -> Any:
-        """For pyqtgraph: as wide on screen at any zoom, so a sharper picture needs ``scale``."""
-        colour = QColor(self.colour)
-        colour.setAlphaF(self.alpha)
-        return pg.mkPen(colour, width=scale * self.width, style=self.dash)
-
-
-@dataclasses.dataclass(frozen=True)
-class Mark:
-    """A vertical line with a small text beside it.
-
-    ``at`` says how high the text stands: 0 at the axis, 1 at the top.
-    """
-
-    epoch: float
-    text: str
-    colour: str
-    at: float = 0.97
-    dash: Qt.PenStyle = Qt.PenStyle.DotLine
-
-
-class PercentAxis(pg.AxisItem):
-    """Ticks of 0 to 100 percent; the strip above 100 that holds the labels has none."""
-
-    def tickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:
-        """``60 %``."""
-        digits = 0 if spacing >= 1 else 1
-        return [f"{value:.{digits}f} %" for value in values]
-
-    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[Any]:
-        """No ticks outside."""
-        levels = super().tickValues(minVal, maxVal, size)
-        return [(step, [v for v in ticks if -1e-9 <= v <= 100 + 1e-9]) for step, ticks in levels]
-
-
-class EpochAxis(pg.AxisItem):
-    """Whole epochs only."""
-
-    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[Any]:
-        """Nothing between two epochs."""
-        levels = super().tickSpacing(minVal, maxVal, size)
-        return [level for level in levels if level[0] >= 1] or [(1, 0)]
 
 
 class Chart(pg.PlotWidget):
@@ -119,7 +66,6 @@ class Chart(pg.PlotWidget):
         self._set_margins(right_percent)
         self.plotItem.getAxis("left").setWidth(48 if percent else 38)
         self.items_by_key: dict[tuple[str, ...], Any] = {}
-        self._bands: dict[str, tuple[Any, Any, Any]] = {}
         self._last: dict[tuple[str, ...], Any] = {}
         self._drawn: set[tuple[str, ...]] = set()
         self._marks: list[Any] = []
@@ -213,21 +159,10 @@ class Chart(pg.PlotWidget):
         """A tinted band around a curve."""
         key = ("band", run)
         if key not in self.items_by_key:
-            edges = pg.PlotCurveItem(), pg.PlotCurveItem()
-            fill = pg.FillBetweenItem(*edges)
-            fill.setZValue(-20)
-            self.addItem(fill)
-            self.items_by_key[key], self._bands[run] = fill, (*edges, fill)
-        lower, upper, fill = self._bands[run]
-        fill.curves = None  # one path for both edges, not one each
-        lower.setData(x, low)
-        upper.setData(x, high)
-        fill.curves = [lower, upper]
-        fill.updatePath()
-        colour = QColor(hue)
-        colour.setAlphaF(0.16)
-        fill.setBrush(colour)
-        fill.show()
+            self.items_by_key[key] = Band()
+            self.addItem(self.items_by_key[key])
+        self.items_by_key[key].draw(x, low, high, hue)
+        self.items_by_key[key].show()
         self._drawn.add(key)
 
     def point(self, run: str, x: float, y: float, hue: str, text: str) -> None:
@@ -269,7 +204,6 @@ class Chart(pg.PlotWidget):
                 self._holder(key).removeItem(item)
                 del self.items_by_key[key]
                 self._last.pop(key, None)
-                self._bands.pop(key[1], None)
             elif key not in self._drawn:
                 item.hide()
 

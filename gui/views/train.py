@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QMessageBox,
     QPushButton,
     QSplitter,
     QVBoxLayout,
@@ -22,6 +22,7 @@ from .. import theme
 from ..actions import Action
 from ..presenters.context import Context
 from ..presenters.train import TrainPresenter
+from . import train_questions
 from .charts import ChartsPanel
 from .crash_card import CrashCard
 from .form import FormView
@@ -185,19 +186,9 @@ class TrainScreen(Screen):
             self.show_form(True)
 
     def ask_own_parts(self, name: str) -> None:
-        """Ask whether code of somebody's may be run; once for each version of a file."""
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Own parts")
-        box.setText(f"Run {name} to learn its settings, and in runs that use it?")
-        box.setInformativeText("It is Python code and can do whatever you can. Asked once.")
-        run = box.addButton("Run it", QMessageBox.ButtonRole.AcceptRole)
-        box.addButton("Leave it", QMessageBox.ButtonRole.RejectRole)
-        box.finished.connect(
-            lambda _: self.presenter.own_parts.agree(name, box.clickedButton() is run)
-        )
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.open()
+        """Ask whether code of somebody's may be run."""
+        agree = partial(self.presenter.own_parts.agree, name)
+        train_questions.ask_own_parts(self, name, agree)
 
     def show_form(self, shown: bool) -> None:
         """Show the settings, or fold them away for more room."""
@@ -221,23 +212,9 @@ class TrainScreen(Screen):
     def ask_discard(self) -> None:
         """Discard the run if that is meant."""
         job = self.trainer.current
-        if job is None:
-            return
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Warning)
-        box.setWindowTitle("Discard the run")
-        box.setText(f"Discard {job.name}?")
-        box.setInformativeText(
-            "It ends now and saves nothing more. What is on disk stays: its epochs and its last "
-            "checkpoint. Delete it on the Runs screen if you do not need them."
-        )
-        discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
-        discard.clicked.connect(lambda: self._discard(job.path))
-        stop = box.addButton("Stop and save", QMessageBox.ButtonRole.AcceptRole)
-        stop.clicked.connect(self.trainer.stop)
-        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.open()
+        if job is not None:
+            discard = partial(self._discard, job.path)
+            train_questions.ask_discard(self, job.name, discard, self.trainer.stop)
 
     def _discard(self, path: str) -> None:
         """The run may have ended, and the next begun, while the question stood there."""

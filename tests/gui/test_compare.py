@@ -206,7 +206,8 @@ def test_every_tab_shows_its_runs(make, runs, no_exception_in_a_slot):
     for tab in range(screen.tabs.count()):
         screen.tabs.setCurrentIndex(tab)
     curves = [key for key in screen.curves.chart.items_by_key if key[0] == "curve"]
-    assert len(curves) == 2 and len(screen.curves.chart._bands) == 1
+    bands = [key for key in screen.curves.chart.items_by_key if key[0] == "band"]
+    assert len(curves) == 2 and len(bands) == 1
     assert len(screen.plane.chart._heads) == 2  # the third stays at its best epoch
     assert len(screen.classes.chart._bars) == 2
     texts = screen.evaluation.table.texts

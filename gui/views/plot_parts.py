@@ -1,0 +1,84 @@
+"""What charts are made of: pens, marks, bands and axes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+
+
+@dataclasses.dataclass(frozen=True)
+class Pen:
+    """How a curve is drawn."""
+
+    colour: str
+    width: float = 2.0
+    dash: Qt.PenStyle = Qt.PenStyle.SolidLine
+    alpha: float = 1.0
+
+    def make(self, scale: float) -> Any:
+        """For pyqtgraph: as wide on screen at any zoom, so a sharper picture needs ``scale``."""
+        colour = QColor(self.colour)
+        colour.setAlphaF(self.alpha)
+        return pg.mkPen(colour, width=scale * self.width, style=self.dash)
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """A vertical line with a small text beside it.
+
+    ``at`` says how high the text stands: 0 at the axis, 1 at the top.
+    """
+
+    epoch: float
+    text: str
+    colour: str
+    at: float = 0.97
+    dash: Qt.PenStyle = Qt.PenStyle.DotLine
+
+
+class PercentAxis(pg.AxisItem):
+    """Ticks of 0 to 100 percent; the strip above 100 that holds the labels has none."""
+
+    def tickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:
+        """``60 %``."""
+        digits = 0 if spacing >= 1 else 1
+        return [f"{value:.{digits}f} %" for value in values]
+
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[Any]:
+        """No ticks outside."""
+        levels = super().tickValues(minVal, maxVal, size)
+        return [(step, [v for v in ticks if -1e-9 <= v <= 100 + 1e-9]) for step, ticks in levels]
+
+
+class EpochAxis(pg.AxisItem):
+    """Whole epochs only."""
+
+    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[Any]:
+        """Nothing between two epochs."""
+        levels = super().tickSpacing(minVal, maxVal, size)
+        return [level for level in levels if level[0] >= 1] or [(1, 0)]
+
+
+class Band(pg.FillBetweenItem):
+    """A tinted band behind the curves."""
+
+    def __init__(self) -> None:
+        self._edges = pg.PlotCurveItem(), pg.PlotCurveItem()
+        super().__init__(*self._edges)
+        self.setZValue(-20)
+
+    def draw(self, x: np.ndarray, low: np.ndarray, high: np.ndarray, hue: str) -> None:
+        """Take these edges and this colour."""
+        self.curves = None  # one path for both edges, not one each
+        for edge, y in zip(self._edges, (low, high), strict=True):
+            edge.setData(x, y)
+        self.curves = list(self._edges)
+        self.updatePath()
+        colour = QColor(hue)
+        colour.setAlphaF(0.16)
+        self.setBrush(colour)
