@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from .. import theme
 from ..models import gallery, pictures
 from ..models.run_words import count
-from .images import to_qimage
+from .image_view import to_qimage
 from .parts import combo, fill
 
 SIDE = 96

@@ -15,7 +15,7 @@ from ..models import pictures
 from ..models.lab import Bench
 from ..models.lab_parts import SLOTS, Model, Result
 from ..models.lab_words import shown_classes
-from .images import to_qimage
+from .image_view import to_qimage
 from .lab_charts import Chart
 
 WIDTH, SIDE, GAP, HEAD, FOOT = 980, 210, 20, 46, 76

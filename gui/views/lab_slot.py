@@ -20,7 +20,8 @@ from ..models import pictures
 from ..models.lab import Bench
 from ..models.lab_parts import Result
 from ..models.lab_words import tone
-from .images import CompareView, ImageView
+from .image_view import ImageView
+from .images import CompareView
 from .lab_charts import ProbabilityBars
 from .lab_figure import auto_factor
 

@@ -33,7 +33,7 @@ from ..models.run_words import percent
 from ..presenters.context import Context
 from ..presenters.labels import LabelsPresenter
 from .compare_charts import ClassChart, CurvesChart, Shown
-from .images import to_qimage
+from .image_view import to_qimage
 from .label_charts import MapChart, MatrixChart
 from .parts import combo
 from .screen import Screen

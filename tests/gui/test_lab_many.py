@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 
 from gui.models.lab_parts import Source
 from gui.presenters.context import Context, Programs
-from gui.views.images import MOST_ZOOM, ImageView
+from gui.views.image_view import MOST_ZOOM, ImageView
 from gui.views.lab import LabScreen
 from tests.gui import fake_lab
 from tests.gui.lab_tools import asked, fake_command, settled

@@ -18,7 +18,8 @@ from gui import theme
 from gui.models import pictures
 from gui.models.lab_parts import Source
 from gui.presenters.context import Context, Programs
-from gui.views.images import CompareView, ImageView, to_qimage
+from gui.views.image_view import ImageView, to_qimage
+from gui.views.images import CompareView
 from gui.views.lab import LabScreen
 from gui.views.lab_sources import available, best_source
 from slr_keras.protocol import events
