@@ -18,11 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-FAKE = [sys.executable, str(ROOT / "tests/gui/fake_trainer.py")]
-NOTHING = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+from ._window import ROOT, close, finished_run, lives, longest_gap, opened, settings, spin
+
 Row = tuple[str, str, str, bool]
 
 
@@ -93,81 +91,36 @@ def painted(folder: pathlib.Path, _: float) -> None:
 # -- stalls ---------------------------------------------------------------------------------------
 
 
-def _session(folder: pathlib.Path, *flags: str) -> Any:
-    from PySide6.QtCore import QSettings
-
-    from gui import app as app_module
-    from gui.presenters.context import Programs
-
-    app = app_module.application()
-    settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
-    session = app_module.Session(app, settings, folder / "runs", Programs([*FAKE, *flags], NOTHING))
-    session.window.resize(1360, 860)
-    session.window.show()
-    session.window.complete()
-    _spin(1.0)
-    return session
-
-
-def _spin(seconds: float, until: Callable[[], object] = lambda: False) -> bool:
-    from PySide6.QtCore import QEventLoop, QTimer
-
-    loop, timer, end = QEventLoop(), QTimer(interval=5), time.monotonic() + seconds
-    timer.timeout.connect(lambda: loop.quit() if until() or time.monotonic() > end else None)
-    timer.start()
-    loop.exec()
-    return bool(until())
-
-
-def _longest_gap(seconds: float) -> float:
-    """The longest time that a 10 ms timer was kept waiting, in milliseconds."""
-    from PySide6.QtCore import QTimer
-
-    ticks: list[float] = []
-    timer = QTimer(interval=10)
-    timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
-    timer.start()
-    _spin(seconds)
-    timer.stop()
-    return 1000 * max(b - a for a, b in zip(ticks[:-1], ticks[1:], strict=True))
-
-
-def _config(epochs: int) -> Any:
-    from slr_keras import config
-
-    return config.load(values={"train": {"epochs": epochs}})
-
-
 def flood(folder: pathlib.Path, _: float) -> None:
     """1,000 messages a second while the charts are on screen."""
-    session = _session(folder, "--batches", "50", "--batch-seconds", "0.1", "--flood", "99")
+    session = opened(folder, "--batches", "50", "--batch-seconds", "0.1", "--flood", "99")
     heard: list[object] = []
     session.context.trainer.event.connect(heard.append)
     session.window.show_screen("train")
-    session.context.trainer.enqueue(_config(1000))
-    _spin(20, lambda: session.context.trainer.state == "running")
-    _spin(1.0)
+    session.context.trainer.enqueue(settings(1000))
+    spin(20, lambda: session.context.trainer.state == "running")
+    spin(1.0)
     before = len(heard)
-    gap = _longest_gap(8)
+    gap = longest_gap(8)
     rate = (len(heard) - before) / 8
     _row(f"longest stall under {rate:,.0f} messages/s", gap, 100, "ms")
-    _end(session)
+    close(session)
 
 
 def overlay(folder: pathlib.Path, _: float) -> None:
     """20 runs of 200 epochs over each other, one of them live."""
     for number in range(20):
-        _finished_run(folder / "runs" / f"run{number}", 200)
-    session = _session(folder, "--batches", "4", "--batch-seconds", "0.02")
-    _spin(10, lambda: len(session.context.store.records) >= 20)
+        finished_run(folder / "runs" / f"run{number}", 200)
+    session = opened(folder, "--batches", "4", "--batch-seconds", "0.02")
+    spin(10, lambda: len(session.context.store.records) >= 20)
     session.window.show_screen("train")
-    path = session.context.trainer.enqueue(_config(1000))
-    _spin(20, lambda: session.context.trainer.state == "running")
+    path = session.context.trainer.enqueue(settings(1000))
+    spin(20, lambda: session.context.trainer.state == "running")
     runs = [path, *sorted(session.context.store.records)[:19]]
     session.context.chart_runs.emit(runs)
-    _spin(1.5)
-    _row("longest stall with 20 runs charted, one live", _longest_gap(8), 100, "ms")
-    _end(session)
+    spin(1.5)
+    _row("longest stall with 20 runs charted, one live", longest_gap(8), 100, "ms")
+    close(session)
 
 
 def compare(folder: pathlib.Path, _: float) -> None:
@@ -182,13 +135,13 @@ def compare(folder: pathlib.Path, _: float) -> None:
             curve = tuple(0.2 + 0.3 * rng.random() for _ in range(epochs))
             epsilon = {"eps": f"{number + 1}/25500"}
             make_run(folder / "runs" / name / str(number), curve, attack=epsilon)
-    session = _session(folder)
-    _spin(60, lambda: len(session.context.store.records) >= 520)
+    session = opened(folder)
+    spin(60, lambda: len(session.context.store.records) >= 520)
     session.window.show_screen("compare")
     screen = session.window.screens["compare"]
     found = screen.presenter.folders()
     screen.presenter.show_runs(found["few"])
-    _spin(0.5)
+    spin(0.5)
     frames, begun = 60, time.perf_counter()
     for number in range(frames):
         screen.curves.chart.setXRange(number, 500 + number, padding=0)
@@ -197,9 +150,9 @@ def compare(folder: pathlib.Path, _: float) -> None:
     _row("Compare, 20 runs of 1,000 epochs: a frame while dragged", spent, 33, "ms")
     begun = time.perf_counter()
     screen.presenter.show_runs(found["many"])
-    _spin(0)
+    spin(0)
     _row("Compare, 500 runs: shown", time.perf_counter() - begun, 1, "s")
-    _end(session)
+    close(session)
 
 
 def labels(folder: pathlib.Path, _: float) -> None:
@@ -220,37 +173,15 @@ def labels(folder: pathlib.Path, _: float) -> None:
         np.savez_compressed(path, rows=np.roll(rows, epoch, 0), **facts)
     images = rng.integers(0, 255, (count, 32, 32, 3)).astype("uint8")
     np.savez(run / IMAGES, images=images, class_names=np.array(list("abcdefghij")))
-    session = _session(folder)
-    _spin(20, lambda: session.context.store.records)
+    session = opened(folder)
+    spin(20, lambda: session.context.store.records)
     begun = time.perf_counter()
     session.window.show_screen("labels")
-    _spin(0)
+    spin(0)
     shown = session.window.screens["labels"].table.texts.rowCount() == count
     seconds = time.perf_counter() - begun
     _row("Labels, 50,000 samples of 50 epochs: open", seconds if shown else 99, 2, "s")
-    _end(session)
-
-
-def _finished_run(path: pathlib.Path, epochs: int) -> None:
-    command = [*FAKE, "--batch-seconds", "0", "--batches", "1", "--run-dir", str(path)]
-    config = path.with_suffix(".toml")
-    config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(f"[train]\nepochs = {epochs}\n")
-    with (
-        open(os.devnull, "w") as nowhere,
-        subprocess.Popen([*command, str(config)], stdin=subprocess.PIPE, stdout=nowhere) as process,
-    ):
-        process.wait()
-    config.unlink()
-
-
-def _end(session: Any) -> None:
-    """Everything this part started ends with it."""
-    for worker in (session.context.trainer.worker, session.context.lab.worker):
-        worker.kill()
-        worker.close(3000)
-    session.window.leave()
-    session.end()
+    close(session)
 
 
 # -- death ----------------------------------------------------------------------------------------
@@ -258,31 +189,31 @@ def _end(session: Any) -> None:
 
 def worker_killed(folder: pathlib.Path, _: float) -> None:
     """kill -9 of the trainer until the window says so."""
-    session = _session(folder, "--batch-seconds", "0.05")
+    session = opened(folder, "--batch-seconds", "0.05")
     trainer = session.context.trainer
     session.window.show_screen("train")
-    trainer.enqueue(_config(1000))
-    _spin(20, lambda: trainer.state == "running")
+    trainer.enqueue(settings(1000))
+    spin(20, lambda: trainer.state == "running")
     card = session.window.screens["train"].crash
     begun = time.perf_counter()
     os.kill(trainer.worker.pid, signal.SIGKILL)
-    shown = _spin(10, card.isVisible)
+    shown = spin(10, card.isVisible)
     _row("kill -9 of the trainer: red card", time.perf_counter() - begun if shown else 99, 1, "s")
-    _end(session)
+    close(session)
 
 
 WATCHED = """
 import sys, pathlib
-from benchmarks import app as benchmark
+from benchmarks._window import opened, settings, spin
 folder = pathlib.Path(sys.argv[1])
-session = benchmark._session(folder, "--batch-seconds", "0.05")
+session = opened(folder, "--batch-seconds", "0.05")
 trainer = session.context.trainer
-trainer.enqueue(benchmark._config(1000))
-benchmark._spin(20, lambda: trainer.state == "running")
+trainer.enqueue(settings(1000))
+spin(20, lambda: trainer.state == "running")
 lab = session.context.lab.worker
-benchmark._spin(5, lambda: lab.running)
+spin(5, lambda: lab.running)
 print(trainer.worker.pid, lab.pid, flush=True)
-benchmark._spin(60)
+spin(60)
 """
 
 
@@ -297,21 +228,12 @@ def window_killed(folder: pathlib.Path, _: float) -> None:
     begun = time.perf_counter()
     window.kill()
     window.wait()
-    while any(map(_lives, pids)) and time.perf_counter() - begun < 30:
+    while any(map(lives, pids)) and time.perf_counter() - begun < 30:
         time.sleep(0.01)
     seconds = time.perf_counter() - begun
     (config,) = (folder / "runs").glob("*/config.toml")
     saved = RunFolder.open(config.parent).status() == "stopped"
     _row("kill -9 of the window: no worker left, run saved", seconds if saved else 99, 5, "s")
-
-
-def _lives(pid: int) -> bool:
-    import psutil
-
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 # -- soak -----------------------------------------------------------------------------------------
@@ -321,22 +243,22 @@ def soak(folder: pathlib.Path, seconds: float) -> None:
     """Memory of the window under messages that do not end."""
     import psutil
 
-    session = _session(folder, "--batches", "200", "--batch-seconds", "0.01", "--flood", "2")
+    session = opened(folder, "--batches", "200", "--batch-seconds", "0.01", "--flood", "2")
     session.window.show_screen("train")
-    session.context.trainer.enqueue(_config(1_000_000))
-    _spin(20, lambda: session.context.trainer.state == "running")
-    _spin(min(20.0, max(3.0, seconds / 5)))  # caches fill
+    session.context.trainer.enqueue(settings(1_000_000))
+    spin(20, lambda: session.context.trainer.state == "running")
+    spin(min(20.0, max(3.0, seconds / 5)))  # caches fill
     sizes = []
     for _ in range(3):  # before, in the middle, at the end
         sizes.append(psutil.Process().memory_info().rss / 2**20)
         if len(sizes) < 3:
-            _spin(seconds / 2)
+            spin(seconds / 2)
     alive = session.context.trainer.state == "running"
     name = f"soak of {seconds:,.0f} s from {sizes[0]:.0f} MB"
     growth = [later - earlier for earlier, later in zip(sizes, sizes[1:], strict=False)]
     _row(f"{name}: growth in the first half", growth[0] if alive else 9e9, 10, "MB")
     _row(f"{name}: in the second half", growth[1] if alive else 9e9, max(1, 3600 / seconds), "MB")
-    _end(session)
+    close(session)
 
 
 PARTS: dict[str, Callable[[pathlib.Path, float], None]] = {
