@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .. import theme
 from ..actions import Action
+from ..presenters.context import Context
+from .message_bar import MessageBar
+from .rail import Place
+from .tour import Tour
 
-if TYPE_CHECKING:
-    from .rail import Place
-    from .window import Window
+
+class Window(Protocol):
+    """What the actions need of the window."""
+
+    context: Context
+    messages: MessageBar
+    tour: Tour
+    close: Callable[[], bool]
+    show_screen: Callable[[str], None]
+    search_actions: Callable[[], None]
+    show_shortcuts: Callable[[], None]
+    show_about: Callable[[], None]
+    open_runs: Callable[[], None]
+    ask_other_runs: Callable[[], None]
 
 
 def own_actions(window: Window, places: Sequence[Place]) -> list[Action]:
