@@ -9,18 +9,19 @@ import os
 import pathlib
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from slr_keras import installing
 from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder
 from slr_keras.studies import plan
-from slr_keras.studies.work import TRAIN, Local, Place, on_cluster
+from slr_keras.studies.work import RESULTS, TRAIN, Ended, Local, Place, on_cluster, other_settings
 from slr_keras.terminal import cli
 from slr_keras.terminal.console import study_progress
 
 MEMORY = 2.0  # GiB that a worker is allowed for
+MANY = 500  # runs; it is asked before more
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if not options.study:
         raise UserError("expected a study file, or the name of one that ships (see --list)")
-    study = plan.read(plan.find(options.study), cli.values_of(options))
+    ask = lambda count: _ask(count, options)  # noqa: E731
+    study = plan.read(plan.find(options.study), cli.values_of(options), ask)
     if options.only:
         study = study.only(options.only)
     place = _place(options, study)
@@ -42,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _status(place, commands=options.dry_run)
     if options.on:
         return _submit(place, options)
-    code = 0 if options.only_table else _work(place, options)
+    if options.only_table:
+        return _write(place, options)
+    with _alone(place):
+        code = _work(place, options)
     return code if code > 1 else _write(place, options) or code
 
 
@@ -64,6 +69,7 @@ def _parser() -> cli.Parser:
     add("--threads", type=int, metavar="N", help="cores of each [shared evenly]")
     add("--on", choices=("slurm", "local"), help="submit a job for each run, through submitit")
     add("--job", nargs="+", default=[], metavar="KEY=VALUE", help="settings of submitit's executor")
+    add("--yes", action="store_true", help=f"do not ask before more than {MANY} runs")
     add("--progress", choices=cli.MODES, default="auto", help=cli.MODES_HELP)
     add("--list", action="store_true", help="list the studies that ship")
     cli.add_settings(parser, ["data", "train", "eval"])
@@ -74,7 +80,34 @@ def _place(options: argparse.Namespace, study: plan.Study) -> Place:
     path = pathlib.Path(options.out or pathlib.Path("runs", study.name))
     if path.exists() and not path.is_dir():
         raise UserError(f"--out: {path} is a file")
-    return Place(path, study)
+    place = Place(path, study)
+    place.refuse_another()
+    return place
+
+
+def _ask(count: int, options: argparse.Namespace) -> None:
+    """Whether so many runs are meant, where they are to be run."""
+    looks = options.status or options.dry_run or options.only_table
+    if count <= MANY or options.yes or looks:
+        return
+    if not sys.stdin.isatty():
+        raise UserError(f"{count:,} runs are asked for: give --yes, or fewer seeds, arms or axes")
+    if input(f"{count:,} runs are asked for. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise UserError("not begun")
+
+
+@contextlib.contextmanager
+def _alone(place: Place) -> Iterator[None]:
+    """Hold the folder of a study: two that run the same stages would write the same files."""
+    folder = RunFolder(place.path)
+    owner = folder.owner()
+    if owner is not None:
+        raise UserError(
+            f"process {owner} runs a study in {place.path}: wait for it, or give another --out"
+        )
+    place.path.mkdir(parents=True, exist_ok=True)
+    with folder.lock():
+        yield
 
 
 def _sizes(options: argparse.Namespace, place: Place) -> tuple[int, int]:
@@ -106,13 +139,23 @@ def _status(place: Place, commands: bool) -> int:
         )
         print(f"{run.name:40} {state}")
     if not commands:
+        _tell_strangers(place, print)
         left = sum(len(place.missing(run)) for run in place.study.runs)
         print(f"{left} of {sum(len(place.stages(run)) for run in place.study.runs)} stages left")
     return 0
 
 
+def _tell_strangers(place: Place, tell: Callable[[str], None]) -> None:
+    """Runs in the folder that the study file no longer asks for."""
+    names = place.strangers()
+    if names:
+        tell(f"{len(names)} runs here are not of the study, and kept: {', '.join(names)}")
+
+
 def _state(place: Place, run: plan.StudyRun) -> str:
     """Where the first missing stage stands."""
+    if place.changes(run):
+        return other_settings(place, run)
     stage = place.missing(run)[0]
     if stage.name != TRAIN:
         return f"evaluation of {stage.name} is next"
@@ -136,25 +179,39 @@ def _work(place: Place, options: argparse.Namespace) -> int:
         total = sum(len(place.missing(run)) for run in place.study.runs)
         side = f"{workers} runs at once, {threads} cores each" if workers > 1 else "one at a time"
         progress.begin(total, f"{total} stages to do, {side}; folder {place.path}")
+        _tell_strangers(place, progress.line)
         for ended in local.work():
             if code[0]:
                 continue
             progress.ended(str(ended.stage), ended.seconds)
             if ended.code:
                 failed.append(ended)
-                last = _last_line(place.log(ended.stage.run))
-                progress.warn(f"{ended.stage} failed (exit {ended.code}): {last}")
+                progress.warn(f"{ended.stage} {_failure(place, ended)}")
             elif not place.missing(ended.stage.run):
-                _save(place, options)
+                try:
+                    _save(place, options)
+                except OSError as error:  # a full disk; it is tried again after the next run
+                    progress.warn(f"the table was not written: {error.strerror}")
     if code[0]:
         print("stopped; the same command goes on", file=sys.stderr)
         return code[0]
     return int(bool(failed))
 
 
+def _failure(place: Place, ended: Ended) -> str:
+    """How a stage failed, and why."""
+    if ended.why:
+        return f"was not started: {ended.why}"
+    if ended.code < 0:
+        return f"was ended by signal {-ended.code}; the same command goes on"
+    return f"failed (exit {ended.code}): {_last_line(place.log(ended.stage.run))}"
+
+
 def _last_line(path: pathlib.Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    with contextlib.suppress(OSError):
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return "its log is gone"
 
 
 @contextlib.contextmanager
@@ -188,8 +245,18 @@ def _submit(place: Place, options: argparse.Namespace) -> int:
     print(f"{len(jobs)} jobs submitted; --status says how they stand, --only-table collects")
     if options.on == "slurm":
         return 0
-    codes = [job.result() for job in jobs]
-    return _write(place, options) or int(any(codes))
+    failed = [name for name, job in jobs.items() if _ended(job)]
+    for name in failed:
+        print(f"warning: {name} failed: see {place.path / 'jobs'}", file=sys.stderr)
+    return _write(place, options) or int(bool(failed))
+
+
+def _ended(job: Any) -> int:
+    """The exit code of a job; 1 where its process is gone."""
+    try:
+        return int(job.result())
+    except Exception:  # submitit's own, and what the job raised
+        return 1
 
 
 def _write(place: Place, options: argparse.Namespace) -> int:
@@ -212,7 +279,7 @@ def _save(place: Place, options: argparse.Namespace) -> tuple[dict[str, Any], li
     made = pages.write(place.path, found)
     if options.results:
         folder = pathlib.Path(options.results)
-        if (folder / results.FILE).exists():
+        if (folder / RESULTS).exists():
             found = results.joined(found, results.load(folder))
         made = pages.write(folder, found)
     return found, made

@@ -13,7 +13,8 @@ from typing import Any
 
 from slr_keras.run_folder import write_atomically
 from slr_keras.studies import tables
-from slr_keras.studies.results import FILE, Results, accuracies, strongest
+from slr_keras.studies.results import Results, accuracies, strongest
+from slr_keras.studies.work import RESULTS
 
 WIDTH = 7.2  # inches of a figure
 
@@ -21,7 +22,7 @@ WIDTH = 7.2  # inches of a figure
 def write(folder: pathlib.Path, results: Results) -> list[pathlib.Path]:
     """results.json, and its tables, figures and report.html; the paths of these."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / FILE, (json.dumps(results, indent=1) + "\n").encode())
+    write_atomically(folder / RESULTS, (json.dumps(results, indent=1) + "\n").encode())
     files = {"table.md": f"{tables.table(results)}\n".encode()}
     files |= {
         "table.tex": tables.latex(results).encode(),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slr_keras import config as configs
 from slr_keras.errors import SettingError, UserError, did_you_mean
 from slr_keras.evaluation.specs import Ball, make_steps
 from slr_keras.settings import plugins
+from slr_keras.studies.lines import TOP, where
 
 SHIPPED = pathlib.Path(__file__).parent
 KEYS = ("name", "question", "plugin", "base", "grid", "arm", "evaluation")
@@ -96,8 +99,17 @@ def find(name: str) -> pathlib.Path:
     return pathlib.Path(name)
 
 
-def read(path: pathlib.Path, changes: Mapping[str, Any] | None = None) -> Study:
-    """The study of a file; ``changes`` are settings that win over those of every run.
+def read(
+    path: pathlib.Path,
+    changes: Mapping[str, Any] | None = None,
+    ask: Callable[[int], None] = lambda count: None,
+) -> Study:
+    """The study of a file.
+
+    Args:
+        path: the file.
+        changes: settings that win over those of every run.
+        ask: is told how many runs there will be, before they are made; it may raise.
 
     Raises:
         UserError: no such file, a key that means nothing, or an arm whose settings do not hold.
@@ -106,7 +118,8 @@ def read(path: pathlib.Path, changes: Mapping[str, Any] | None = None) -> Study:
     for key in table:
         if key not in KEYS:
             hint = did_you_mean(key, KEYS)
-            raise UserError(f"{path}: unknown key {key!r}, expected {', '.join(KEYS)}.{hint}")
+            at = where(path, key, TOP, (key, 0))
+            raise UserError(f"{at}: unknown key {key!r}, expected {', '.join(KEYS)}.{hint}")
     given = table.get("evaluation", {})
     asked = EVALUATION | {"which": list(WHICH)} | (given if isinstance(given, dict) else {})
     _check_kinds(path, table, asked)
@@ -120,14 +133,15 @@ def read(path: pathlib.Path, changes: Mapping[str, Any] | None = None) -> Study:
     try:
         make_steps(asked["attacks"], Ball())
     except UserError as error:
-        raise UserError(f"{path}: evaluation.attacks: {error}") from None
+        at = where(path, "attacks", ("evaluation", 0))
+        raise UserError(f"{at}: evaluation.attacks: {error}") from None
     name = str(table.get("name", path.stem))
     if slug(name) != name:
         raise UserError(f"{path}: name: expected letters, digits and hyphens, received {name!r}")
     return Study(
         name=name,
         question=str(table.get("question", "")),
-        runs=_runs(path, table, changes or {}),
+        runs=_runs(path, table, changes or {}, ask),
         attacks=list(asked["attacks"]),
         num_samples=int(asked["num_samples"]),
         which=tuple(which for which in WHICH if which in asked["which"]),
@@ -161,41 +175,50 @@ def _plugins(table: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for name in flat if isinstance(name, str)))
 
 
-def _runs(path: pathlib.Path, table: Mapping[str, Any], changes: Mapping[str, Any]) -> list[Any]:
-    grid = dict(_flat(table.get("grid", {})))
+def _runs(
+    path: pathlib.Path,
+    table: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    ask: Callable[[int], None],
+) -> list[StudyRun]:
+    grid = dict(flat(table.get("grid", {})))
     seeds = _list(grid.pop("seed", [0]))
     arms = table.get("arm", [{"name": "all"}])
     axes = [[(key, value) for value in _list(values)] for key, values in grid.items()]
+    _ask(path, {"[[arm]]": arms, "seed": seeds} | dict(zip(grid, axes, strict=True)), ask)
+    shared = {"plugin": _list(table.get("plugin", []))}, _nested(table.get("base", {}))
     runs = []
-    for seed, point, arm in itertools.product(seeds, itertools.product(*axes), arms):
+    for seed, point, (number, arm) in itertools.product(
+        seeds, itertools.product(*axes), enumerate(arms)
+    ):
         if "name" not in arm:
             raise UserError(f"{path}: each [[arm]] needs a name")
-        where = ", ".join(f"{key} {value}" for key, value in point)
-        label = ", ".join(filter(None, [arm["name"], where]))
+        at_point = ", ".join(f"{key} {value}" for key, value in point)
+        label = ", ".join(filter(None, [arm["name"], at_point]))
         own = {key: value for key, value in arm.items() if key != "name"}
-        parts = {"plugin": _list(table.get("plugin", []))}
-        layers = [
-            parts,
-            _nested(table.get("base", {})),
-            _nested(own),
-            _nested(dict(point)),
-            changes,
-        ]
-        runs.append(
-            StudyRun(
-                f"{slug(label)}-seed{seed}", label, seed, _load(path, label, layers, seed), where
-            )
-        )
-    names = [run.name for run in runs]
-    twice = {name for name in names if names.count(name) > 1}
+        layers = [*shared, _nested(own), _nested(dict(point)), changes]
+        try:
+            config = _load(layers, seed)
+        except UserError as error:
+            key = error.path if isinstance(error, SettingError) else "preset"
+            at = where(path, key, ("grid", 0), ("arm", number), ("base", 0))
+            raise UserError(f"{at}, arm {label!r}: {error}") from None
+        runs.append(StudyRun(f"{slug(label)}-seed{seed}", label, seed, config, at_point))
+    twice = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
     if twice:
-        raise UserError(f"{path}: two runs would be called {sorted(twice)[0]}: name arms apart")
+        raise UserError(f"{path}: two runs would be called {min(twice)}: name arms apart")
     return runs
 
 
-def _load(
-    path: pathlib.Path, label: str, layers: list[Mapping[str, Any]], seed: int
-) -> configs.RunConfig:
+def _ask(path: pathlib.Path, axes: Mapping[str, list[Any]], ask: Callable[[int], None]) -> None:
+    """Raise :class:`UserError` where nothing is to be run, else tell how much."""
+    for name, values in axes.items():
+        if not values:
+            raise UserError(f"{path}: {name}: expected one or more, received none: nothing to run")
+    ask(math.prod(map(len, axes.values())))
+
+
+def _load(layers: Sequence[Mapping[str, Any]], seed: int) -> configs.RunConfig:
     preset: str | None = None
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -204,10 +227,7 @@ def _load(
         if "plugin" in own:
             own["plugin"] = _list(own["plugin"])
         merged = configs.merge(merged, own)
-    try:
-        return configs.load(preset, values=configs.merge(merged, {"seed": seed}))
-    except (SettingError, UserError) as error:
-        raise UserError(f"{path}, arm {label!r}: {error}") from None
+    return configs.load(preset, values=configs.merge(merged, {"seed": seed}))
 
 
 def slug(text: str) -> str:
@@ -223,19 +243,19 @@ def _list(values: Any) -> list[Any]:
     return list(values) if isinstance(values, list) else [values]
 
 
-def _flat(table: Mapping[str, Any], before: str = "") -> Any:
+def flat(table: Mapping[str, Any], before: str = "") -> Any:
     """``(dotted key, value)`` of a nested table."""
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{key}.")
+            yield from flat(value, f"{before}{key}.")
         else:
             yield before + key, value
 
 
 def _nested(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of :func:`_flat`, for tables that write dotted keys as texts or as tables."""
+    """The inverse of :func:`flat`, for tables that write dotted keys as texts or as tables."""
     nested: dict[str, Any] = {}
-    for path, value in _flat(table):
+    for path, value in flat(table):
         *sections, name = path.split(".")
         place = nested
         for section in sections:

@@ -13,10 +13,9 @@ from slr_keras import __version__, texts
 from slr_keras.errors import UserError
 from slr_keras.evaluation.bits import images_of
 from slr_keras.studies.plan import Study, StudyRun
-from slr_keras.studies.work import Place
+from slr_keras.studies.work import RESULTS, Place
 
 FORMAT = 1
-FILE = "results.json"
 Results = dict[str, Any]
 
 
@@ -157,7 +156,7 @@ def load(folder: pathlib.Path) -> Results:
     Raises:
         UserError: there are none, or of another format.
     """
-    path = folder / FILE
+    path = folder / RESULTS
     try:
         found = texts.from_json(path.read_bytes())
     except OSError as error:

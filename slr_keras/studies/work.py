@@ -17,13 +17,22 @@ from typing import Any
 
 from slr_keras import config as configs
 from slr_keras import texts
+from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder, write_atomically
-from slr_keras.studies.plan import Study, StudyRun
+from slr_keras.studies.plan import Study, StudyRun, flat
 
 LEFT_IN_TIME = 75  # exit code of a run that met its time limit: it is queued again
 REFUSED = 2  # exit code of bad input, a folder that is taken among it
 TRAIN = "train"
 WAIT = 0.5  # seconds between looks at a folder that another process trains in
+RESULTS = "results.json"
+# settings in which a run may differ from its study: where and how it was computed, what is kept
+FREE = {
+    *("run_dir", "overwrite", "devices", "plugin", "analysis"),
+    *("data.dir", "data.place", "data.stream", "data.check"),
+    *("train.checkpoint_minutes", "train.keep_checkpoints", "train.max_minutes"),
+    *("train.export", "train.tensorboard", "train.tracker"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +51,7 @@ class Place:
 
     def __init__(self, path: pathlib.Path, study: Study):
         self.path, self.study = path, study
+        self._changes: dict[str, list[str]] = {}
 
     def run_dir(self, run: StudyRun) -> pathlib.Path:
         """The run folder."""
@@ -58,6 +68,8 @@ class Place:
 
     def done(self, stage: Stage) -> bool:
         """Whether a stage has left its result."""
+        if self.changes(stage.run):
+            return False
         if stage.name == TRAIN:
             return (self.run_dir(stage.run) / "summary.json").is_file()
         path = self.evaluation(stage.run, stage.name)
@@ -72,6 +84,31 @@ class Place:
             return found["samples"] == self.study.num_samples and names.issuperset(asked)
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def changes(self, run: StudyRun) -> list[str]:
+        """In what a run folder differs from what the study asks for; it is then none of its."""
+        file = self.run_dir(run) / "config.toml"
+        if run.name not in self._changes and file.is_file():
+            self._changes[run.name] = _changes(file, run.config)
+        return self._changes.get(run.name, [])
+
+    def strangers(self) -> list[str]:
+        """Run folders here that are not, or no longer, of the study."""
+        known = {run.name for run in self.study.planned or self.study.runs}
+        found = self.path.glob("*/config.toml")
+        return sorted(file.parent.name for file in found if file.parent.name not in known)
+
+    def refuse_another(self) -> None:
+        """Raise :class:`UserError` where the results of another study lie here."""
+        try:
+            name = texts.from_json((self.path / RESULTS).read_bytes())["study"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if name != self.study.name:
+            raise UserError(
+                f"{self.path} is the folder of the study {name!r}, this is {self.study.name!r}: "
+                "give another with --out"
+            )
 
     def stages(self, run: StudyRun) -> list[Stage]:
         """All stages of a run, in order."""
@@ -101,6 +138,21 @@ class Place:
                 "--out", out, "--progress", "plain", *parts]  # fmt: skip
 
 
+def _changes(file: pathlib.Path, config: configs.RunConfig) -> list[str]:
+    """``"train.epochs is 2, the study says 3"``; what an older run does not know is no change."""
+    try:
+        found = dict(flat(configs.read_toml(file)))
+    except UserError:
+        return []  # the trainer says what is wrong with it
+    wanted = flat(texts.from_toml(configs.dumps(config)))
+    return [
+        f"{key} is {found[key]}, the study says {value}"
+        for key, value in wanted
+        if value not in ("auto", found.get(key, value))
+        and FREE.isdisjoint((key, key.partition(".")[0]))
+    ]
+
+
 def environment(threads: int) -> dict[str, str]:
     """Of a process that is to compute on so many cores, whatever the backend."""
     xla = f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
@@ -123,6 +175,10 @@ def do(
     log = place.log(stage.run)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
+        changes = place.changes(stage.run)
+        if changes:
+            file.write(f"{other_settings(place, stage.run)}\n".encode())
+            return REFUSED
         folder, told = RunFolder(place.run_dir(stage.run)), False
         while (owner := folder.owner()) is not None and not stopping():
             if not told:
@@ -144,6 +200,16 @@ def do(
     return LEFT_IN_TIME if lost_the_race else code
 
 
+def other_settings(place: Place, run: StudyRun) -> str:
+    """What is said of a run folder that is not what the study asks for."""
+    first, *more = place.changes(run)
+    others = f" and {len(more)} more" if more else ""
+    return (
+        f"{place.run_dir(run)} is another run, and kept ({first}{others}): move it away, or give "
+        "another --out"
+    )
+
+
 def finish(path: str, study: Study, run: StudyRun, threads: int) -> int:
     """All missing stages of a run in this process's care: what a job of a cluster calls."""
     place = Place(pathlib.Path(path), study)
@@ -158,11 +224,12 @@ def finish(path: str, study: Study, run: StudyRun, threads: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """A stage has ended."""
+    """A stage has ended; ``why`` it could not even be started, where that is so."""
 
     stage: Stage
     code: int
     seconds: float
+    why: str = ""
 
 
 class Local:
@@ -201,11 +268,14 @@ class Local:
         """The missing stages of a run, each told; None at the end."""
         try:
             for stage in self.place.missing(run):
-                begun, code = time.monotonic(), LEFT_IN_TIME
-                while code == LEFT_IN_TIME and not self._stopping:
-                    stopping = lambda: self._stopping  # noqa: E731
-                    code = do(self.place, stage, self.threads, self._started, stopping)
-                ended.put(Ended(stage, code, time.monotonic() - begun))
+                begun, code, why = time.monotonic(), LEFT_IN_TIME, ""
+                try:
+                    while code == LEFT_IN_TIME and not self._stopping:
+                        stopping = lambda: self._stopping  # noqa: E731
+                        code = do(self.place, stage, self.threads, self._started, stopping)
+                except OSError as error:  # a full disk
+                    code, why = 1, f"{error.strerror}: {error.filename or self.place.path}"
+                ended.put(Ended(stage, code, time.monotonic() - begun, why))
                 if code:
                     return
         finally:
@@ -226,19 +296,31 @@ class Local:
                     process.send_signal(signal.SIGTERM)
 
 
-def on_cluster(place: Place, cluster: str, threads: int, options: dict[str, Any]) -> list[Any]:
-    """Submit a job for each run that is not done; returns submitit's jobs.
+def on_cluster(place: Place, cluster: str, threads: int, options: dict[str, Any]) -> dict[str, Any]:
+    """Submit a job for each run that is not done; returns submitit's jobs by the runs' names.
 
     Args:
+        place: the study's folder.
         cluster: ``"slurm"``, or ``"local"`` for submitit's processes on this machine.
+        threads: cores of each.
         options: of submitit's executor, as ``slurm_partition``, ``timeout_min``.
+
+    Raises:
+        UserError: the cluster refuses; what it took before goes on.
     """
     import submitit
 
-    executor = submitit.AutoExecutor(folder=str(place.path / "jobs" / "%j"), cluster=cluster)
-    executor.update_parameters(name=place.study.name, cpus_per_task=threads, **options)
-    return [
-        executor.submit(finish, str(place.path), place.study, run, threads)
-        for run in place.study.runs
-        if place.missing(run)
-    ]
+    jobs: dict[str, Any] = {}
+    try:
+        executor = submitit.AutoExecutor(folder=str(place.path / "jobs" / "%j"), cluster=cluster)
+        executor.update_parameters(name=place.study.name, cpus_per_task=threads, **options)
+        for run in place.study.runs:
+            if place.missing(run):
+                jobs[run.name] = executor.submit(finish, str(place.path), place.study, run, threads)
+    except Exception as error:  # of submitit, subprocess and what a cluster's commands say
+        reason = " ".join(str(error).split())[-300:]
+        raise UserError(
+            f"{cluster} refuses ({reason}); {len(jobs)} jobs are submitted and go on, the same "
+            "command submits the others: see --job"
+        ) from None
+    return jobs

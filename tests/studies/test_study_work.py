@@ -108,7 +108,7 @@ def test_results_of_other_machines_stay_where_these_go(done, tmp_path):
     there = json.loads(json.dumps(here).replace("at-seed0", "at-seed1"))
     there["runs"][0]["seed"] = 1
     for found in (there, here, here):
-        (tmp_path / results.FILE).exists() or pages.write(tmp_path, found)
+        (tmp_path / work.RESULTS).exists() or pages.write(tmp_path, found)
         pages.write(tmp_path, results.joined(found, results.load(tmp_path)))
     kept = results.load(tmp_path)
     assert [run["run"] for run in kept["runs"]] == ["at-seed0", "at-seed1"]
