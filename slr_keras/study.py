@@ -247,7 +247,8 @@ def _submit(place: Place, options: argparse.Namespace) -> int:
         return 0
     failed = [name for name, job in jobs.items() if _ended(job)]
     for name in failed:
-        print(f"warning: {name} failed: see {place.path / 'jobs'}", file=sys.stderr)
+        last = _last_line(place.path / "logs" / f"{name}.log")
+        print(f"warning: {name} failed: {last}", file=sys.stderr)
     return _write(place, options) or int(bool(failed))
 
 

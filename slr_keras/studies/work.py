@@ -318,9 +318,9 @@ def on_cluster(place: Place, cluster: str, threads: int, options: dict[str, Any]
             if place.missing(run):
                 jobs[run.name] = executor.submit(finish, str(place.path), place.study, run, threads)
     except Exception as error:  # of submitit, subprocess and what a cluster's commands say
-        reason = " ".join(str(error).split())[-300:]
+        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{cluster} refuses ({reason}); {len(jobs)} jobs are submitted and go on, the same "
-            "command submits the others: see --job"
+            f"{cluster} refuses, with {len(jobs)} jobs submitted: {reason}. Mend --job or the "
+            "cluster; the same command submits the others"
         ) from None
     return jobs

@@ -65,16 +65,19 @@ def test_flags_win_over_every_run(file):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('question = "Which?"', 'qestion = "Which?"', "Did you mean 'question'"),
-        ("beta", "betta", "arm 'TRADES . SLR, data.label_noise 0.0'.*Did you mean 'beta'"),
-        ("cifar10-1k-at", "cifar10-1k-ta", "unknown preset"),
+        ('question = "Which?"', 'qestion = "Which?"', "line 3: .*Did you mean 'question'"),
+        ("beta", "betta", "line 15, arm 'TRADES . SLR, data.label_noise 0.0'.*Did you mean 'beta'"),
+        ("cifar10-1k-at", "cifar10-1k-ta", "line 5, arm .*unknown preset"),
+        ("start_epoch", "start_epok", "line 17, arm .*Did you mean 'start_epoch'"),
+        ("data.label_noise", "data.label_nois", "line 9, arm 'AT.*Did you mean 'label_noise'"),
+        ("[grid]", "[gird]", "line 7: unknown key 'gird'"),
         ('name = "AT"', "", "each .*arm.* needs a name"),
         ("[3, 4]", "[3, 3]", "two runs would be called"),
         ('["final"]', '["last"]', "best, final"),
         ("num_samples", "samples", "takes attacks, num_samples and which"),
         ('name = "two"', 'name = "two/three"', "letters, digits and hyphens"),
         ("[grid]", "[grid", "is no TOML"),
-        ("apgd-t", "apgd-tt", "evaluation.attacks: "),
+        ("apgd-t", "apgd-tt", "line 19: evaluation.attacks: "),
         ("= 77", '= "many"', "num_samples: expected 1 or more"),
         ('["clean", "apgd-t"]', '"clean"', "attacks: expected a list of names"),
     ],
@@ -82,6 +85,18 @@ def test_flags_win_over_every_run(file):
 def test_what_is_wrong_is_said(file, old, new, said):
     with pytest.raises(UserError, match=said):
         plan.read(file(TWO_ARMS.replace(old, new, 1)))
+
+
+def test_the_line_of_what_is_written_as_a_table(file):
+    text = TWO_ARMS.replace('"labels.name" = "slr"', "[arm.labels]\nname = 'slr'")
+    text = text.replace('"labels.start_epoch" = 2', "'start_epok' = 2  # labels.start_epoch = 3")
+    with pytest.raises(UserError, match="line 18, arm 'TRADES"):
+        plan.read(file(text))
+    inline = TWO_ARMS.replace('"method.beta" = 3.0', "").replace(
+        'method.name = "trades"', 'method = { name = "trades", betta = 3.0 }'
+    )
+    with pytest.raises(UserError, match="line 14, arm 'TRADES"):
+        plan.read(file(inline))
 
 
 def test_an_arm_in_single_brackets(file):
