@@ -88,8 +88,6 @@ def draw(runs: pathlib.Path, out: pathlib.Path, scale: int, size: tuple[int, int
 
 def _prepare(session: Session) -> bool:
     """Runs in the table and the charts, an attack on the bench."""
-    from PySide6.QtWidgets import QTableView
-
     context = session.context
     _wait(lambda: context.store.records, 20)
     _wait(lambda: False, 1.0)
@@ -97,9 +95,8 @@ def _prepare(session: Session) -> bool:
     if not chosen:
         print(f"no finished run in {context.runs_dir}", file=sys.stderr)
         return False
-    table = session.window.screens["runs"].findChild(QTableView)
-    if table is not None:
-        table.selectRow(0)
+    runs = session.window.screens["runs"]
+    runs.table.select([runs.tree.rows[0].key])
     context.compare_runs.emit([record.key for record in _evaluated(context.store.records.values())])
     session.window.screens["compare"].tabs.setCurrentIndex(1)
     context.evaluate_model.emit(str(chosen[0].path), "best")

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from . import run_group as groups
 from . import run_words as words
 from .run_record import RunRecord
 
@@ -20,6 +21,7 @@ class Column:
         text: what a cell says.
         key: what it sorts by; None goes last.
         help: tool tip of the header.
+        of_group: what it says of a group of runs, and what that sorts by.
         number: right-aligned, and sorted from the largest at first.
         shown: visible until the user chooses otherwise.
         width: in characters.
@@ -31,6 +33,7 @@ class Column:
     text: Callable[[RunRecord], str]
     key: Callable[[RunRecord], Any]
     help: str = ""
+    of_group: groups.Say = groups.nothing
     number: bool = False
     shown: bool = True
     width: int = 9
@@ -39,12 +42,20 @@ class Column:
 
 def setting_column(path: str, title: str = "", name: str = "", **facts: Any) -> Column:
     """The column of one setting, by its dotted name."""
+
+    def text(record: RunRecord) -> str:
+        return words.show(record.values[path]) if path in record.values else ""
+
+    def key(record: RunRecord) -> Any:
+        return _sortable(record.values.get(path))
+
     return Column(
         name or f"set:{path}",
         title or path,
-        lambda record: words.show(record.values[path]) if path in record.values else "",
-        lambda record: _sortable(record.values.get(path)),
-        help=f"The setting {path}.",
+        text,
+        key,
+        f"The setting {path}.",
+        groups.values(text, key),
         setting=path,
         **facts,
     )
@@ -55,11 +66,22 @@ def _sortable(value: Any) -> Any:
     return size if size is not None else None if value is None else words.show(value).lower()
 
 
+def _epsilon(record: RunRecord) -> float | None:
+    return words.number(record.values.get("attack.eps"))
+
+
+def _share(figure: Callable[[RunRecord], float | None]) -> dict[str, Any]:
+    return {
+        "text": lambda record: words.percent(figure(record)),
+        "key": figure,
+        "of_group": groups.figures(figure, words.percent),
+        "number": True,
+    }
+
+
 def _test(which: str, figure: str) -> dict[str, Any]:
     return {
-        "text": lambda record: words.percent(record.test(which, figure)),
-        "key": lambda record: record.test(which, figure),
-        "number": True,
+        **_share(lambda record: record.test(which, figure)),
         "shown": False,
         "width": 10,
     }
@@ -74,6 +96,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: record.name,
         lambda record: record.name.lower(),
         "The run's folder, or the name you gave it. F2 renames.",
+        groups.name,
         width=23,
     ),
     Column(
@@ -86,6 +109,7 @@ COLUMNS: tuple[Column, ...] = (
             else len(_STATUS_ORDER)
         ),
         "What the run does now, or how it ended. ⚠ marks a folder with a problem.",
+        groups.states,
         width=17,
     ),
     setting_column("method.name", "Method", "method", width=7),
@@ -95,18 +119,17 @@ COLUMNS: tuple[Column, ...] = (
         words.best_text,
         lambda record: record.best_robust,
         "Best robust validation accuracy, and the epoch it was reached in.",
+        groups.figures(lambda record: record.best_robust, words.percent),
         number=True,
         width=12,
     ),
     Column(
         "final",
         "Final",
-        lambda record: words.percent(record.final_robust),
-        lambda record: record.final_robust,
-        "Robust validation accuracy at the last evaluation "
+        help="Robust validation accuracy at the last evaluation "
         "(of the test set where there is no validation split).",
-        number=True,
         width=7,
+        **_share(lambda record: record.final_robust),
     ),
     Column(
         "drop",
@@ -115,18 +138,17 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: record.drop,
         "Best minus final robust accuracy in percentage points: what robust overfitting took. "
         f"Marked from {words.LARGE_DROP:.0f} pp.",
+        groups.figures(lambda record: record.drop, words.points),
         number=True,
         width=10,
     ),
     Column(
         "clean",
         "Clean",
-        lambda record: words.percent(record.clean),
-        lambda record: record.clean,
-        "Clean validation accuracy at the best robust epoch "
+        help="Clean validation accuracy at the best robust epoch "
         "(of the test set where there is no validation split).",
-        number=True,
         width=7,
+        **_share(lambda record: record.clean),
     ),
     Column(
         "curve",
@@ -140,8 +162,9 @@ COLUMNS: tuple[Column, ...] = (
         "epsilon",
         "Epsilon",
         words.epsilon_text,
-        lambda record: words.number(record.values.get("attack.eps")),
+        _epsilon,
         "The bound of the training attack (attack.eps).",
+        groups.values(words.epsilon_text, _epsilon),
         number=True,
         setting="attack.eps",
         width=7,
@@ -155,6 +178,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: record.gap,
         "Robust accuracy on training images minus that on validation images, "
         "at the last evaluation, in percentage points.",
+        groups.figures(lambda record: record.gap, words.points),
         number=True,
         width=8,
     ),
@@ -163,7 +187,8 @@ COLUMNS: tuple[Column, ...] = (
         "Started",
         lambda record: words.when(record.started),
         lambda record: record.started,
-        "When the run began.",
+        "When the run began; of several, the last.",
+        groups.newest,
         number=True,
         width=15,
     ),
@@ -181,6 +206,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: f"{record.last_epoch}/{record.planned_epochs or '?'}",
         lambda record: record.last_epoch,
         "Finished and planned epochs.",
+        groups.epochs,
         number=True,
         shown=False,
     ),
@@ -190,7 +216,8 @@ COLUMNS: tuple[Column, ...] = (
         "Training time",
         lambda record: words.duration(words.training_seconds(record)),
         words.training_seconds,
-        "Time spent on the finished epochs.",
+        "Time spent on the finished epochs; of several, all of it.",
+        groups.seconds,
         number=True,
         shown=False,
         width=12,
@@ -219,6 +246,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: str(record.path),
         lambda record: str(record.path).lower(),
         "Where the run lies on disk.",
+        groups.folder,
         shown=False,
         width=30,
     ),

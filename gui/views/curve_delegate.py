@@ -9,7 +9,8 @@ from PySide6.QtGui import QColor, QPainter, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from .. import theme
-from .runs_model import Index, RunsProxy
+from ..models.run_record import RunRecord
+from .runs_model import Index, RunsModel
 
 
 class CurveDelegate(QStyledItemDelegate):
@@ -21,10 +22,11 @@ class CurveDelegate(QStyledItemDelegate):
         self.initStyleOption(view, index)
         style = view.widget.style() if view.widget else QApplication.style()
         style.drawControl(QStyle.ControlElement.CE_ItemViewItem, view, painter, view.widget)
-        proxy = index.model()
-        if not isinstance(proxy, RunsProxy):
+        model = index.model()
+        record = model.row(index) if isinstance(model, RunsModel) else None
+        if not isinstance(record, RunRecord):
             return
-        figures = proxy.record(index).figures
+        figures = record.figures
         if len(figures.curve) < 2:
             return
         selected = bool(view.state & QStyle.StateFlag.State_Selected)

@@ -19,6 +19,7 @@ from .. import theme
 from ..actions import Action
 from ..models import run_words as words
 from ..models.run_store import Changes
+from ..models.run_tree import RunTree
 from ..presenters.context import Context
 from ..presenters.runs import RunsPresenter
 from .empty_page import EmptyPage
@@ -26,7 +27,7 @@ from .queue_list import QueueList
 from .runs_actions import RunActions
 from .runs_detail import RunDetail
 from .runs_filters import RunsFilters
-from .runs_model import RunsModel, RunsProxy
+from .runs_model import RunsModel
 from .runs_table import RunsTable
 from .screen import Screen
 
@@ -43,9 +44,10 @@ class RunsScreen(Screen):
         super().__init__(context)
         self.presenter = RunsPresenter(context, self)
         self.presenter.wanted = lambda: self.window().isVisible()
-        self.model = RunsModel(context.store.records, self)
-        self.proxy = RunsProxy(self)
-        self.table = RunsTable(self.model, self.proxy)
+        store = context.store
+        tree = self.tree = RunTree(store.records, str(store.runs_dir), store.folder_name)
+        self.model = RunsModel(tree, self)
+        self.table = RunsTable(self.model)
         self.filters = RunsFilters()
         self.detail = RunDetail()
         self.queue = QueueList(context.trainer)
@@ -126,7 +128,7 @@ class RunsScreen(Screen):
         self.detail.noted.connect(self.presenter.set_notes)
         self.model.renamed.connect(self.presenter.rename)
         self.table.selectionModel().selectionChanged.connect(self._selection_changed)
-        self.table.doubleClicked.connect(lambda _: self.run_actions.overlay())
+        self.table.entered.connect(self.run_actions.overlay)
         self.table.customContextMenuRequested.connect(self._menu)
 
     def _search(self) -> None:
@@ -147,6 +149,8 @@ class RunsScreen(Screen):
         self.model.apply(changes)
         if changes.added or changes.removed:
             self.filters.offer(self.context.store.folders())
+        if changes.added or changes.removed:
+            self.table.fold_again()
         if self._restored and changes.added:
             self._select_restored()
         self._columns_changed()
@@ -167,19 +171,19 @@ class RunsScreen(Screen):
     def _refresh(self) -> None:
         """What hangs on the selection and on the number of runs."""
         self.detail.show_runs(self.table.selected())
-        shown, total = self.proxy.rowCount(), len(self.model.records)
+        shown, total = self.tree.shown, len(self.context.store.records)
         text = words.count(total, "run") if shown == total else f"{shown} of {total} runs"
         self.count.setText(text if total else "")
         self._choose_page()
         self._enable()
 
     def _choose_page(self) -> None:
-        empty = not self.model.records and not self.presenter.loading
+        empty = not self.context.store.records and not self.presenter.loading
         self.side.setHidden(empty and not self.context.trainer.queue)
         if empty:
             self.pages.setCurrentIndex(EMPTY)
-        elif self.model.records and not self.proxy.rowCount():
-            problem = self.proxy.query.problem(self.model.records)
+        elif self.context.store.records and not self.tree.rows:
+            problem = self.tree.problem()
             self.nothing.why.setText(
                 problem or "No run has all that the search and the state filter ask for."
             )
@@ -188,7 +192,8 @@ class RunsScreen(Screen):
             self.pages.setCurrentIndex(ALL)
 
     def _filter(self) -> None:
-        self.proxy.ask(*self.filters.asked())
+        self.model.ask(*self.filters.asked())
+        self.table.fold_again()
         self._columns_changed()
         self._refresh()
 
@@ -197,7 +202,7 @@ class RunsScreen(Screen):
             if len(self.model.columns) > len(self.model.ordinary) or self.table.muted_names:
                 self.table.show_settings([])
             return
-        paths = words.differing(self.proxy.records())
+        paths = words.differing(self.tree.records())
         ordinary = {c.setting: c.name for c in self.model.ordinary if c.setting}
         visible = {path for path, name in ordinary.items() if name not in self.table.hidden_names}
         muted = [name for path, name in ordinary.items() if path not in paths]
@@ -222,7 +227,7 @@ class RunsScreen(Screen):
             "table": self.table.state(),
             **self.filters.state(),
             "splitter": self.splitter.sizes(),
-            "selected": [record.key for record in self.table.selected()],
+            "selected": [row.key for row in reversed(self.table.selected_rows())],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -239,4 +244,4 @@ class RunsScreen(Screen):
     def _select_restored(self) -> None:
         wanted = self._restored
         self.table.select(wanted)
-        self._restored = [key for key in wanted if self.model.row_of(key) is None]
+        self._restored = [key for key in wanted if key not in self.tree.places]

@@ -25,7 +25,6 @@ MORE = (
     *("runs.trash", "runs.undo"),
 )
 KEYS = {
-    "runs.charts": ("Return", "Enter"),
     "runs.rename": ("F2",),
     "runs.notes": ("Ctrl+E",),
     "runs.copy_path": ("Ctrl+C",),
@@ -69,9 +68,10 @@ class RunActions(QObject):
     def _all(self, search: Callable[[], None]) -> list[Action]:
         """Keys work while the table has the focus."""
         seen = self._screen.isVisible
-        one = lambda: seen() and self._one() is not None  # noqa: E731
+        one = lambda: seen() and self._table.one() is not None  # noqa: E731
         some = lambda: seen() and bool(self._table.selected())  # noqa: E731
         several = lambda: seen() and len(self._table.selected()) > 1  # noqa: E731
+        groups = lambda: seen() and self._table.has_groups()  # noqa: E731
         act, presenter = self._with_one, self._presenter
         return [
             Action("runs.charts", "Open in charts", self.overlay, "Run", "", some,
@@ -104,6 +104,10 @@ class RunActions(QObject):
                    presenter.undo.canUndo, "Bring back what was moved to the trash last (Ctrl+Z)."),
             Action("runs.redo", "Redo move to trash", presenter.undo.redo, "Run", "",
                    presenter.undo.canRedo, "Move to the trash again (Ctrl+Shift+Z)."),
+            Action("runs.fold", "Fold all studies", self._table.fold, "View", "", groups,
+                   "Show each folder with several runs as one row (Left folds one)."),
+            Action("runs.unfold", "Unfold all studies", self._table.unfold, "View", "", groups,
+                   "Show the runs of all studies (Right unfolds one)."),
             Action("runs.search", "Search runs", search, "View", "",
                    help="Find runs by words, settings or figures (Ctrl+F in the Runs screen)."),
         ]  # fmt: skip
@@ -157,23 +161,18 @@ class RunActions(QObject):
 
     def _with_one(self, do: Callable[[RunRecord], None]) -> Callable[[], None]:
         def run() -> None:
-            record = self._one()
+            record = self._table.one()
             if record is not None:
                 do(record)
 
         return run
 
-    def _one(self) -> RunRecord | None:
-        """The run that is meant: the current one of those selected."""
-        selected = self._table.selected()
-        return selected[0] if selected else None
-
     def _resumable(self) -> bool:
-        record = self._one() if self._screen.isVisible() else None
+        record = self._table.one() if self._screen.isVisible() else None
         return record is not None and self._presenter.can_resume(record)
 
     def _configured(self) -> bool:
-        record = self._one() if self._screen.isVisible() else None
+        record = self._table.one() if self._screen.isVisible() else None
         return record is not None and record.config is not None
 
     def overlay(self) -> None:
@@ -188,7 +187,7 @@ class RunActions(QObject):
         self._presenter.trash(self._table.selected())
 
     def _edit_notes(self) -> None:
-        record = self._one()
+        record = self._table.one()
         if record is not None:
             self._table.select([record.key])
             self._detail.notes.setFocus()

@@ -1,34 +1,39 @@
-"""Qt's model of the table of runs, on the columns of :mod:`gui.models.run_columns`."""
+"""Qt's model of the table of runs: :mod:`gui.models.run_tree` in the columns of ``run_columns``.
+
+It filters and sorts by itself: Qt's proxy would ask Python for two cells at each comparison.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from PySide6.QtCore import (
-    QAbstractTableModel,
+    QAbstractItemModel,
     QModelIndex,
+    QObject,
     QPersistentModelIndex,
-    QSortFilterProxyModel,
     Qt,
     Signal,
 )
 from PySide6.QtGui import QColor, QFont
-from PySide6.QtWidgets import QWidget
 
 from .. import theme
+from ..models import run_group
 from ..models import run_words as words
 from ..models.run_columns import COLUMNS, Column, setting_column
+from ..models.run_group import Group
 from ..models.run_query import Query
 from ..models.run_record import RunRecord
 from ..models.run_store import Changes
+from ..models.run_tree import Row, RunTree, cell
 
-KEY_ROLE = Qt.ItemDataRole.UserRole  # what a cell sorts by
 Index = QModelIndex | QPersistentModelIndex
+TOP = QModelIndex()
 
 
-class RunsModel(QAbstractTableModel):
-    """Runs as rows, in the order they were found; the proxy sorts.
+class RunsModel(QAbstractItemModel):
+    """Runs and groups of runs. An index of a run inside a group holds the number of the group.
 
     Signals:
         renamed: a run and the name that the user gave it in its cell.
@@ -36,44 +41,57 @@ class RunsModel(QAbstractTableModel):
 
     renamed = Signal(object, str)
 
-    def __init__(self, records: Mapping[str, RunRecord], parent: QWidget | None = None):
+    def __init__(self, tree: RunTree, parent: QObject | None = None):
         super().__init__(parent)
-        self._source = records
+        self.tree = tree
         self.ordinary = COLUMNS
         self.columns: list[Column] = list(COLUMNS)
-        self.records: list[RunRecord] = list(records.values())
-        self._rows = {record.key: row for row, record in enumerate(self.records)}
+        tree.arrange()
 
     # -- what changes -------------------------------------------------------------------------
 
     def apply(self, changes: Changes) -> None:
         """Follow the store; selection and scroll position of views stay."""
-        for key in changes.removed:
-            self._remove(key)
-        added = [self._source[key] for key in changes.added if key in self._source]
-        added = [record for record in added if record.key not in self._rows]
-        if added:
-            first = len(self.records)
-            self.beginInsertRows(QModelIndex(), first, first + len(added) - 1)
-            self.records += added
-            self._number()
-            self.endInsertRows()
-        for key in changes.changed:
-            if key in self._rows:
-                row = self._rows[key]
-                self.dataChanged.emit(self.index(row, 0), self.index(row, len(self.columns) - 1))
+        if not self._arrange():
+            self._tell(changes.changed)
 
-    def _remove(self, key: str) -> None:
-        row = self._rows.get(key)
-        if row is None:
-            return
-        self.beginRemoveRows(QModelIndex(), row, row)
-        del self.records[row]
-        self._number()
-        self.endRemoveRows()
+    def ask(self, query: Query, states: Collection[str], keys: Collection[str] = ()) -> None:
+        """Show other runs; see :meth:`RunTree.ask`."""
+        if self.tree.ask(query, states, keys):
+            self._arrange()
 
-    def _number(self) -> None:
-        self._rows = {record.key: row for row, record in enumerate(self.records)}
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Have another order."""
+        if 0 <= column < len(self.columns):
+            self.tree.sort_by(self.columns[column], order == Qt.SortOrder.DescendingOrder)
+            self._arrange()
+
+    def _arrange(self) -> bool:
+        """Arrange the rows anew; returns whether any came, went or moved.
+
+        What a view remembers, the selection for example, goes where its run went.
+        """
+        self.layoutAboutToBeChanged.emit()
+        remembered = self.persistentIndexList()
+        rows = [self.row(index) for index in remembered]
+        moved = self.tree.arrange()
+        if moved:
+            now = [
+                self.index_of(row.key, index.column())
+                for index, row in zip(remembered, rows, strict=True)
+            ]
+            self.changePersistentIndexList(remembered, now)
+        self.layoutChanged.emit()
+        return moved
+
+    def _tell(self, keys: Iterable[str]) -> None:
+        """Cells of these runs, and of their groups, say something else."""
+        last = len(self.columns) - 1
+        for key in keys:
+            first = self.index_of(key)
+            while first.isValid():
+                self.dataChanged.emit(first, first.siblingAtColumn(last))
+                first = first.parent()
 
     def show_settings(self, paths: Sequence[str]) -> None:
         """Have exactly these settings as columns after the ordinary ones."""
@@ -82,31 +100,59 @@ class RunsModel(QAbstractTableModel):
             return
         first = len(COLUMNS)
         if len(self.columns) > first:
-            self.beginRemoveColumns(QModelIndex(), first, len(self.columns) - 1)
+            self.beginRemoveColumns(TOP, first, len(self.columns) - 1)
             del self.columns[first:]
             self.endRemoveColumns()
         if wanted:
-            self.beginInsertColumns(QModelIndex(), first, first + len(wanted) - 1)
+            self.beginInsertColumns(TOP, first, first + len(wanted) - 1)
             self.columns += [_setting(path) for path in wanted]
             self.endInsertColumns()
 
-    # -- what views ask -----------------------------------------------------------------------
+    # -- where things are ---------------------------------------------------------------------
 
-    def row_of(self, key: str) -> int | None:
-        """The row of a run."""
-        return self._rows.get(key)
+    def row(self, index: Index) -> Row:
+        """The run or the group of a row."""
+        number = index.internalId()
+        rows: Sequence[Row] = self.tree.group(number).records if number else self.tree.rows
+        return rows[index.row()]
+
+    def index_of(self, key: str, column: int = 0) -> QModelIndex:
+        """Where a run or a group is; an invalid index if it is not shown."""
+        if key not in self.tree.places:
+            return QModelIndex()
+        group, row = self.tree.places[key]
+        return self.createIndex(row, column, group.number if group else 0)
 
     def column_of(self, name: str) -> int | None:
         """The number of a column by its name."""
         return next((i for i, column in enumerate(self.columns) if column.name == name), None)
 
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """One for each run."""
-        return 0 if parent.isValid() else len(self.records)
+    def index(self, row: int, column: int, parent: Index = TOP) -> QModelIndex:
+        """Of a cell."""
+        if not (0 <= row < self.rowCount(parent) and 0 <= column < len(self.columns)):
+            return QModelIndex()
+        number = self.tree.rows[parent.row()].number if parent.isValid() else 0
+        return self.createIndex(row, column, number)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+    def parent(self, index: Index | None = None) -> Any:
+        """The group of a run."""
+        if index is None:
+            return super().parent()
+        number = index.internalId() if index.isValid() else 0
+        return self.index_of(self.tree.group(number).key) if number else QModelIndex()
+
+    def rowCount(self, parent: Index = TOP) -> int:
+        """Rows at the top, or the runs of a group."""
+        if not parent.isValid():
+            return len(self.tree.rows)
+        row = None if parent.internalId() or parent.column() else self.tree.rows[parent.row()]
+        return len(row.records) if isinstance(row, Group) else 0
+
+    def columnCount(self, parent: Index = TOP) -> int:
         """The ordinary columns and those of settings."""
-        return 0 if parent.isValid() else len(self.columns)
+        return len(self.columns)
+
+    # -- what views ask -----------------------------------------------------------------------
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
@@ -124,32 +170,38 @@ class RunsModel(QAbstractTableModel):
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Text, sort key, alignment, colour and tool tip of a cell."""
+        """Text, alignment, colour and tool tip of a cell."""
         if not index.isValid():
             return None
-        record, column = self.records[index.row()], self.columns[index.column()]
+        row, column = self.row(index), self.columns[index.column()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return column.text(record)
-        if role == KEY_ROLE:
-            return column.key(record)
+            return self._text(row, column, index.internalId())
         if role == Qt.ItemDataRole.EditRole:
-            return record.name
+            return row.name
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
         if role == Qt.ItemDataRole.ForegroundRole:
-            return _colour(record, column)
+            return _colour(row, column)
         if role == Qt.ItemDataRole.FontRole:
-            return _font(record, column)
+            return _font(row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _tip(record, column)
+            return _tip(row, column)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{column.title}: {_spoken(record, column)}"
+            return f"{column.title}: {_spoken(row, column)}"
         return None
 
+    def _text(self, row: Row, column: Column, group: int) -> str:
+        if group and column.name == "name" and isinstance(row, RunRecord):
+            return self.tree.group(group).short_name(row)
+        return cell(row, column).text
+
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """Names can be edited in their cell."""
+        """Names of runs can be edited in their cell."""
         flags = super().flags(index)
-        if index.isValid() and self.columns[index.column()].name == "name":
+        if not index.isValid() or isinstance(self.row(index), Group):
+            return flags
+        flags |= Qt.ItemFlag.ItemNeverHasChildren
+        if self.columns[index.column()].name == "name":
             flags |= Qt.ItemFlag.ItemIsEditable
         return flags
 
@@ -157,8 +209,8 @@ class RunsModel(QAbstractTableModel):
         """Hand a new name on; an empty one gives the folder's name back."""
         if role != Qt.ItemDataRole.EditRole or not index.isValid():
             return False
-        record = self.records[index.row()]
-        if str(value) != record.name:
+        record = self.row(index)
+        if isinstance(record, RunRecord) and str(value) != record.name:
             self.renamed.emit(record, str(value))
         return True
 
@@ -173,83 +225,52 @@ def _alignment(column: Column) -> Qt.AlignmentFlag:
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
-def _colour(record: RunRecord, column: Column) -> QColor | None:
+def _colour(row: Row, column: Column) -> QColor | None:
     colours = theme.colours()
-    if column.name == "status":
-        return QColor(getattr(colours, words.status(record).colour))
-    if column.name == "drop" and words.is_large(record.drop):
+    if column.name == "status" and isinstance(row, RunRecord):
+        return QColor(getattr(colours, words.status(row).colour))
+    if _is_large_drop(row, column):
         return QColor(colours.bad)
     if column.name in ("started", "notes", "folder"):
         return QColor(colours.muted)
     return None
 
 
-def _font(record: RunRecord, column: Column) -> QFont | None:
-    if column.name == "drop" and words.is_large(record.drop):
+def _font(row: Row, column: Column) -> QFont | None:
+    if _is_large_drop(row, column) or (column.name == "name" and isinstance(row, Group)):
         font = QFont()
         font.setBold(True)
         return font
     return None
 
 
-def _tip(record: RunRecord, column: Column) -> str | None:
+def _is_large_drop(row: Row, column: Column) -> bool:
+    return column.name == "drop" and words.is_large(cell(row, column).key)
+
+
+def _tip(row: Row, column: Column) -> str | None:
+    if isinstance(row, Group):
+        return _tip_of_group(row, column)
     if column.name == "name":
-        return "\n".join(filter(None, [str(record.path), record.problem]))
+        return "\n".join(filter(None, [str(row.path), row.problem]))
     if column.name == "status":
-        return "\n".join(filter(None, [words.status(record).help, record.failure, record.problem]))
+        return "\n".join(filter(None, [words.status(row).help, row.failure, row.problem]))
     if column.name == "notes":
-        return record.notes or None
+        return row.notes or None
     return None
 
 
-def _spoken(record: RunRecord, column: Column) -> str:
-    if column.name == "curve":
-        return words.best_text(record)
-    return column.text(record) or "empty"
+def _tip_of_group(group: Group, column: Column) -> str | None:
+    if column.name == "name":
+        return f"{group.folder}\nReturn folds and unfolds; what is done with it is done with all."
+    if column.name == "status":
+        return run_group.states_in_words(group.records)
+    return "Mean, and from the lowest to the highest." if column.number else None
 
 
-class RunsProxy(QSortFilterProxyModel):
-    """Sorts by number, not by text, cells without a figure last; filters by query and state."""
-
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__(parent)
-        self.query = Query()
-        self.statuses: Collection[str] = ()
-        self.keys: Collection[str] = ()
-        self.setSortRole(KEY_ROLE)
-
-    def ask(self, query: Query, statuses: Collection[str], keys: Collection[str] = ()) -> None:
-        """Show runs that match a query, of these states and keys (of all where none is named)."""
-        wanted = query, tuple(statuses), frozenset(keys)
-        if wanted != (self.query, self.statuses, self.keys):
-            self.beginFilterChange()
-            self.query, self.statuses, self.keys = wanted
-            self.endFilterChange()
-
-    def records(self) -> list[RunRecord]:
-        """The runs shown, in their order."""
-        return [self.record(self.index(row, 0)) for row in range(self.rowCount())]
-
-    def record(self, index: Index) -> RunRecord:
-        """The run of a row."""
-        return self._runs().records[self.mapToSource(index).row()]
-
-    def _runs(self) -> RunsModel:
-        return self.sourceModel()
-
-    def filterAcceptsRow(self, row: int, parent: Index) -> bool:
-        """Whether a run is shown."""
-        record = self._runs().records[row]
-        if self.statuses and record.status not in self.statuses:
-            return False
-        if self.keys and record.key not in self.keys:
-            return False
-        return self.query.matches(record)
-
-    def lessThan(self, left: Index, right: Index) -> bool:
-        """Order of two cells."""
-        a, b = left.data(KEY_ROLE), right.data(KEY_ROLE)
-        if a is None or b is None:  # last in either order
-            ascending = self.sortOrder() == Qt.SortOrder.AscendingOrder
-            return (a is not None) is ascending if (a is None) != (b is None) else False
-        return (isinstance(a, str), a) < (isinstance(b, str), b)
+def _spoken(row: Row, column: Column) -> str:
+    if isinstance(row, Group) and column.name == "status":
+        return run_group.states_in_words(row.records)
+    if isinstance(row, RunRecord) and column.name == "curve":
+        return words.best_text(row)
+    return cell(row, column).text or "empty"

@@ -1,180 +1,142 @@
-"""The table of runs: its columns, their widths and order, and what is selected."""
+"""The table of runs: what is folded and what is selected."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPoint, Qt, Signal
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QAbstractItemView, QMenu, QTableView, QWidget
+from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractItemView, QWidget
 
-from ..models.run_columns import COLUMNS
+from ..models.run_group import Group
 from ..models.run_record import RunRecord
-from .curve_delegate import CurveDelegate
-from .runs_model import RunsModel, RunsProxy
-
-WIDEST = 34  # characters of a column that nobody made wider
-MEASURED = 40  # rows that say how wide a column is to be
+from ..models.run_tree import Row, members
+from .runs_columns import RunsColumns
+from .runs_model import Index, RunsModel
 
 
-class RunsTable(QTableView):
-    """The view: column chooser in the header's menu, sorting by a click on it."""
+class RunsTable(RunsColumns):
+    """Runs, and groups of them that fold.
 
-    columns_chosen = Signal()
+    Signals:
+        entered: Return on a run, or a double click.
+    """
 
-    def __init__(self, model: RunsModel, proxy: RunsProxy, parent: QWidget | None = None):
-        super().__init__(parent)
-        self._model, self._proxy = model, proxy
-        self.hidden_names = {column.name for column in COLUMNS if not column.shown}
-        self.muted_names: set[str] = set()  # hidden for now, whatever the user chose
-        self._widths: dict[str, int] = {}  # by the user
-        self._fitted: dict[str, int] = {}  # by the content
-        proxy.setSourceModel(model)
-        self.setModel(proxy)
+    entered = Signal()
+
+    def __init__(self, model: RunsModel, parent: QWidget | None = None):
+        super().__init__(model, parent)
+        self.unfolded: set[str] = set()  # groups, as the user left them
+        self._folding = False  # by us, not by the user
         self.setAccessibleName("Runs")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setAlternatingRowColors(True)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setTabKeyNavigation(False)  # Tab leaves the table, arrows move in it
-        self.setSortingEnabled(True)
+        self.setAllColumnsShowFocus(True)
+        self.setUniformRowHeights(True)
+        self.setExpandsOnDoubleClick(False)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 12)
-        self._header()
-        self.dress()
-        self.sort_by("started", Qt.SortOrder.DescendingOrder)
+        self.expanded.connect(lambda index: self._folded(index, False))
+        self.collapsed.connect(lambda index: self._folded(index, True))
+        self.doubleClicked.connect(self._enter)
 
-    def _header(self) -> None:
-        header = self.horizontalHeader()
-        header.setSectionsMovable(True)
-        header.setHighlightSections(False)
-        header.setMinimumSectionSize(36)
-        header.setStretchLastSection(False)
-        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        header.customContextMenuRequested.connect(self._column_menu)
-        header.sectionResized.connect(self._resized)
-        self._dressing = False
+    # -- groups -------------------------------------------------------------------------------
 
-    # -- columns ------------------------------------------------------------------------------
+    def fold_again(self) -> None:
+        """Fold the groups as the user left them; what is searched lies open."""
+        self._folding = True
+        for group in self._model.tree.groups():
+            open_ = self._model.tree.searched or group.key in self.unfolded
+            self.setExpanded(self._model.index_of(group.key), open_)
+        self._folding = False
 
-    def dress(self) -> None:
-        """Widths, visibility and painters of all columns, as chosen."""
-        character = self.fontMetrics().averageCharWidth()
-        curve = self._model.column_of("curve")
-        self._dressing = True  # our own widths are not the user's
-        for i, column in enumerate(self._model.columns):
-            own = self._fitted.get(column.name, column.width * character)
-            self.setColumnWidth(i, self._widths.get(column.name, own))
-            self.setColumnHidden(i, column.name in self.hidden_names | self.muted_names)
-        self._dressing = False
-        if curve is not None and not isinstance(self.itemDelegateForColumn(curve), CurveDelegate):
-            self.setItemDelegateForColumn(curve, CurveDelegate(self))
+    def _folded(self, index: QModelIndex, away: bool) -> None:
+        if not self._folding and not self._model.tree.searched:
+            key = self._model.row(index).key
+            (self.unfolded.discard if away else self.unfolded.add)(key)
 
-    def fit(self) -> None:
-        """Give columns the room that the topmost cells need; they only ever grow.
+    def has_groups(self) -> bool:
+        """Whether there is anything to fold."""
+        return bool(self._model.tree.groups())
 
-        Qt's own size hints would ask for every row: seconds, where runs are many.
-        """
-        metrics = self.fontMetrics()
-        rows = range(min(self._proxy.rowCount(), MEASURED))
-        top = [self._proxy.record(self._proxy.index(row, 0)) for row in rows]
-        for i, column in enumerate(self._model.columns):
-            if column.name != "curve" and not self.isColumnHidden(i):
-                wanted = metrics.horizontalAdvance(column.title) + 24
-                for record in top:
-                    wanted = max(wanted, metrics.horizontalAdvance(column.text(record)) + 20)
-                wanted = min(wanted, metrics.averageCharWidth() * WIDEST)
-                self._fitted[column.name] = max(wanted, self._fitted.get(column.name, 0))
-        self.dress()
+    def fold(self) -> None:
+        """Fold all groups."""
+        self.collapseAll()
 
-    def show_settings(self, paths: Sequence[str], muted: Iterable[str] = ()) -> None:
-        """Have these settings as columns beside epsilon, and some ordinary ones out of sight."""
-        self.muted_names = set(muted)
-        self._model.show_settings(paths)
-        header, after = self.horizontalHeader(), self._model.column_of("epsilon")
-        for number in range(len(COLUMNS), len(self._model.columns)):
-            place = header.visualIndex(after) + 1 + number - len(COLUMNS)
-            header.moveSection(header.visualIndex(number), place)
-        self.dress()
-        self.fit()
+    def unfold(self) -> None:
+        """Unfold all groups."""
+        for group in self._model.tree.groups():
+            self.expand(self._model.index_of(group.key))
 
-    def _column_menu(self, at: QPoint) -> None:
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.fill_column_menu(menu)
-        menu.popup(self.horizontalHeader().mapToGlobal(at))
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Return folds and unfolds a group, and enters a run; the rest is Qt's."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.hasFocus():
+            self._enter(self.currentIndex())
+        else:
+            super().keyPressEvent(event)
 
-    def fill_column_menu(self, menu: QMenu) -> None:
-        """Make a menu one that shows and hides columns."""
-        menu.clear()
-        for column in COLUMNS:
-            action = QAction(column.title, menu, checkable=True)
-            action.setChecked(column.name not in self.hidden_names)
-            action.setToolTip(column.help)
-            action.setEnabled(column.name != "name")  # a run without a name is no row
-            action.toggled.connect(_choosing(self.show_column, column.name))
-            menu.addAction(action)
-        menu.addSeparator()
-        menu.addAction("Reset columns", self.reset_columns)
-        menu.setToolTipsVisible(True)
-
-    def show_column(self, name: str, shown: bool) -> None:
-        """Show or hide a column."""
-        (self.hidden_names.discard if shown else self.hidden_names.add)(name)
-        self.dress()
-        self.fit()
-        self.columns_chosen.emit()
-
-    def reset_columns(self) -> None:
-        """Columns as on the first day."""
-        self.hidden_names = {column.name for column in COLUMNS if not column.shown}
-        self._widths.clear()
-        self._fitted.clear()
-        self._arrange([column.name for column in self._model.columns])
-        self.fit()
-        self.columns_chosen.emit()
-
-    def _resized(self, section: int, _old: int, new: int) -> None:
-        if new > 0 and not self._dressing and section < len(self._model.columns):
-            self._widths[self._model.columns[section].name] = new
-
-    def _arrange(self, names: Sequence[str]) -> None:
-        header = self.horizontalHeader()
-        places = [self._model.column_of(name) for name in names]
-        for target, section in enumerate(place for place in places if place is not None):
-            header.moveSection(header.visualIndex(section), target)
-
-    def sort_by(self, name: str, order: Qt.SortOrder) -> None:
-        """Sort by a column."""
-        column = self._model.column_of(name)
-        if column is not None:
-            self.sortByColumn(column, order)
+    def _enter(self, index: Index) -> None:
+        if not index.isValid():
+            return
+        if isinstance(self._model.row(index), Group):
+            self.setExpanded(
+                index.siblingAtColumn(0), not self.isExpanded(index.siblingAtColumn(0))
+            )
+        else:
+            self.entered.emit()
 
     # -- runs ---------------------------------------------------------------------------------
 
+    def selected_rows(self) -> list[Row]:
+        """The selected runs and groups, the current one first, the others from the top."""
+        current = self.currentIndex().siblingAtColumn(0)
+        found = [
+            (index != current, self._place(index), self._model.row(index))
+            for index in self.selectionModel().selectedRows()
+        ]
+        return [row for _, _, row in sorted(found, key=lambda one: one[:2])]
+
+    def _place(self, index: QModelIndex) -> tuple[int, int]:
+        above = index.parent()
+        return (above.row(), index.row()) if above.isValid() else (index.row(), -1)
+
     def selected(self) -> list[RunRecord]:
-        """The selected runs, the current one first, the others from the top."""
-        rows = sorted(self.selectionModel().selectedRows(), key=lambda index: index.row())
-        current = self.currentIndex().row()
-        rows.sort(key=lambda index: index.row() != current)
-        return [self._proxy.record(index) for index in rows]
+        """The selected runs, the current one first.
+
+        A group stands for all of its runs, unless some of them are selected themselves.
+        """
+        rows = self.selected_rows()
+        runs = {row.key for row in rows if isinstance(row, RunRecord)}
+        found: dict[str, RunRecord] = {}
+        for row in rows:
+            records = members(row)
+            if isinstance(row, RunRecord) or not any(record.key in runs for record in records):
+                found |= {record.key: record for record in records}
+        return list(found.values())
+
+    def one(self) -> RunRecord | None:
+        """The run that is meant: the current one of those selected; None if that is a group."""
+        rows = self.selected_rows()
+        return rows[0] if rows and isinstance(rows[0], RunRecord) else None
 
     def select(self, keys: Iterable[str]) -> None:
-        """Select runs by their paths."""
-        self.clearSelection()
-        flag = self.selectionModel().SelectionFlag
-        for key in keys:
-            row = self._model.row_of(key)
-            if row is None:
-                continue
-            index = self._proxy.mapFromSource(self._model.index(row, 0))
-            if index.isValid():
-                self.selectionModel().setCurrentIndex(index, flag.Select | flag.Rows)
+        """Select runs and groups by their paths; the last one is the current one."""
+        found = [index for key in keys if (index := self._model.index_of(key)).isValid()]
+        chosen, last = QItemSelection(), len(self._model.columns) - 1
+        for index in found:
+            chosen.select(index, index.siblingAtColumn(last))
+        flags = QItemSelectionModel.SelectionFlag
+        self.selectionModel().select(chosen, flags.ClearAndSelect)
+        if found:
+            self.selectionModel().setCurrentIndex(found[-1], flags.NoUpdate)
+
+    def show_settings(self, paths: Sequence[str], muted: Iterable[str] = ()) -> None:
+        """Selected rows stay so: Qt takes one with a new column for half selected."""
+        selected = [row.key for row in reversed(self.selected_rows())]
+        super().show_settings(paths, muted)
+        self.select(selected)
 
     def edit_name(self) -> None:
         """Open the editor on the current run's name."""
@@ -194,38 +156,13 @@ class RunsTable(QTableView):
     # -- the session --------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """Columns, their order and widths, and the sorting."""
-        header, columns = self.horizontalHeader(), self._model.columns
-        sections = [header.logicalIndex(place) for place in range(header.count())]
-        section = header.sortIndicatorSection()
-        known = 0 <= section < len(COLUMNS)
-        return {
-            "hidden": sorted(self.hidden_names),
-            "order": [columns[i].name for i in sections if i < len(COLUMNS)],
-            "widths": dict(self._widths),
-            "sort": columns[section].name if known else "started",
-            "descending": header.sortIndicatorOrder() == Qt.SortOrder.DescendingOrder,
-        }
+        """Columns, sorting, and which groups are unfolded."""
+        return {**super().state(), "unfolded": sorted(self.unfolded)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """The inverse; what makes no sense is passed over."""
-        known = {column.name for column in COLUMNS}
-        hidden, widths, order = (state.get(name) for name in ("hidden", "widths", "order"))
-        if isinstance(hidden, list):
-            self.hidden_names = known.intersection(map(str, hidden)) - {"name"}
-        if isinstance(widths, dict):
-            good = {str(n): w for n, w in widths.items() if isinstance(w, int) and 36 <= w < 4000}
-            self._widths.update(good)
-        if isinstance(order, list):
-            self._arrange([str(name) for name in order])
-        self.dress()
-        descending = (
-            Qt.SortOrder.DescendingOrder
-            if state.get("descending", True)
-            else (Qt.SortOrder.AscendingOrder)
-        )
-        self.sort_by(str(state.get("sort", "started")), descending)
-
-
-def _choosing(show: Callable[[str, bool], None], name: str) -> Callable[[bool], None]:
-    return lambda shown: show(name, shown)
+        super().restore(state)
+        unfolded = state.get("unfolded")
+        if isinstance(unfolded, list):
+            self.unfolded = set(map(str, unfolded))
+            self.fold_again()
