@@ -1,4 +1,4 @@
-# make train · make app · make test · make lint · make bench · make demo: each makes .venv when missing.
+# make train · make app · make study · make test · make lint · make bench · make demo: each makes .venv when missing.
 # make test-jax · make test-torch: the other backends, each in an environment of its own.
 # make docs: the documentation site; make test-docs runs every code block and notebook in it.
 # make screenshots: docs/app anew, from the runs in RUNS.
@@ -6,7 +6,7 @@
 RUNS ?= runs
 BIN := .venv/bin
 
-.PHONY: train app test test-jax test-torch lint bench demo docs test-docs screenshots clean FORCE
+.PHONY: train app study test test-jax test-torch lint bench demo docs test-docs screenshots clean FORCE
 
 # looked at each time, changed only where it has to be made anew, and then all is installed again
 .venv/pyvenv.cfg .venv-jax/pyvenv.cfg .venv-torch/pyvenv.cfg: FORCE
@@ -34,6 +34,9 @@ train: .venv/.runtime
 
 app: .venv/.runtime
 	$(BIN)/python main.py $(ARGS)
+
+study: .venv/.runtime
+	$(BIN)/python -m slr_keras.study digits $(ARGS)
 
 # its many processes read what the first one compiled, whatever the environment says
 test test-jax test-torch: export PYTHONDONTWRITEBYTECODE :=

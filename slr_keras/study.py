@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _write(place, options)
     with _alone(place):
         code = _work(place, options)
-    return code if code > 1 else _write(place, options) or code
+    nothing = all(place.missing(run) for run in study.runs)
+    return code if code > 1 or (code and nothing) else _write(place, options) or code
 
 
 def _parser() -> cli.Parser:
@@ -149,7 +150,7 @@ def _tell_strangers(place: Place, tell: Callable[[str], None]) -> None:
     """Runs in the folder that the study file no longer asks for."""
     names = place.strangers()
     if names:
-        tell(f"{len(names)} runs here are not of the study, and kept: {', '.join(names)}")
+        tell(f"not of the study any more, and kept: {', '.join(names)}")
 
 
 def _state(place: Place, run: plan.StudyRun) -> str:
