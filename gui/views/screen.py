@@ -6,6 +6,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
+from .. import theme
 from ..actions import Action
 from ..presenters.context import Context
 
@@ -21,6 +22,7 @@ class Screen(QWidget):
         self.context = context
         self.setObjectName(self.name)
         self.setAccessibleName(self.title)
+        theme.may_wait(self)
 
     def actions_table(self) -> list[Action]:
         """The screen's part of the table of actions."""

@@ -3,9 +3,10 @@
 import dataclasses
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from gui import theme
 
@@ -81,6 +82,72 @@ def test_widgets_hear_of_the_change(qapp, settings, wait_until):
     widget.installEventFilter(ear)
     theme.choose("dark", settings)
     wait_until(lambda: ear.heard)
+
+
+class Looks(QObject):
+    """Counts how often a widget looks at the style sheet."""
+
+    def __init__(self, widget: QWidget):
+        super().__init__(widget)
+        self.count = 0
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched, event):
+        self.count += event.type() == QEvent.Type.StyleChange
+        return False
+
+
+def colour(label: QLabel) -> str:
+    return label.palette().color(QPalette.ColorRole.WindowText).name()
+
+
+def deep_label(inside: QWidget) -> QLabel:
+    for _ in range(12):
+        layout, inside = QVBoxLayout(inside), QWidget()
+        layout.addWidget(inside)
+    label = QLabel("deep", inside)
+    theme.role(label, "muted")
+    return label
+
+
+def test_a_widget_looks_once_however_deep_it_stands(qapp, settings):
+    theme.choose("light", settings)
+    window = QWidget()
+    label = deep_label(window)
+    window.show()
+    looks = Looks(label)
+    theme.choose("dark", settings)
+    assert colour(label) == theme.DARK.muted
+    assert 1 <= looks.count <= 3  # Qt alone: once for each of its ancestors
+
+
+def test_a_hidden_part_looks_when_it_is_shown(qapp, settings):
+    theme.choose("light", settings)
+    window = QStackedWidget()
+    parts = [QWidget(), QWidget()]
+    labels = [deep_label(part) for part in parts]
+    for part in parts:
+        window.addWidget(part)
+        theme.may_wait(part)
+    window.show()
+    window.setCurrentIndex(1)
+    window.setCurrentIndex(0)  # both were seen
+    theme.choose("dark", settings)
+    assert [colour(label) for label in labels] == [theme.DARK.muted, theme.LIGHT.muted]
+    window.setCurrentIndex(1)
+    assert colour(labels[1]) == theme.DARK.muted
+    looks = Looks(labels[1])
+    window.setCurrentIndex(0)
+    window.setCurrentIndex(1)
+    assert looks.count == 0
+
+
+def test_parts_that_are_gone_are_passed_over(qapp, settings):
+    part = QWidget()
+    theme.may_wait(part)
+    shiboken6.delete(part)
+    theme.choose("dark", settings)
+    theme.choose("light", settings)
 
 
 def test_follows_the_system_only_when_told(qapp, settings, monkeypatch):
