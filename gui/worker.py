@@ -36,7 +36,8 @@ def start_apart(module: str, *arguments: str) -> bool:
     process.setProgram(sys.executable)
     process.setArguments(["-m", module, *arguments])
     process.setProcessEnvironment(environment({}))
-    return process.startDetached()[0]
+    begun = process.startDetached()  # by its type hints with the process number
+    return begun[0] if isinstance(begun, tuple) else begun
 
 
 class Worker(QObject):

@@ -13,7 +13,7 @@ from PySide6.QtCore import QTimer
 
 from gui import worker as worker_module
 from gui.models.death import Death
-from gui.worker import Worker, abandoned, program
+from gui.worker import Worker, abandoned, program, start_apart
 from slr_keras.protocol import commands, events
 from tests.processes import finished
 
@@ -354,6 +354,13 @@ def test_worker_has_a_session_of_its_own(worker, wait_until):
     start(worker, "time.sleep(30)")
     wait_until(lambda: worker.pid)
     wait_until(lambda: os.getsid(worker.pid) != os.getsid(0))
+
+
+def test_a_program_of_its_own(tmp_path, wait_until, monkeypatch):
+    (tmp_path / "apart.py").write_text("import pathlib, sys\npathlib.Path(sys.argv[1]).mkdir()\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert start_apart("apart", str(tmp_path / "begun")) is True
+    wait_until((tmp_path / "begun").is_dir)
 
 
 def test_programs_find_our_package_from_any_folder(worker, ears, wait_until, tmp_path, monkeypatch):
