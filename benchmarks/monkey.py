@@ -3,11 +3,18 @@
 Clicks, keys, wheels, resizes, themes, deleted and new runs, killed workers, in a random order that
 the seed fixes, on the real window with fake workers, offscreen. Exit code 1 if an exception was
 raised, the window stood still for longer than 250 ms, or a process was left behind.
+
+It stands still from one chance to handle events to the next. What counts is what the window worked
+in between, or waited for of its own accord (a disk, a lock, another process); time in which it was
+ready and other programs had the processor is the machine's (Linux says how long that was; where the
+system does not, all counts). Each stall is listed with the time on the clock and the processor time
+of all of its threads. Making, deleting and spoiling runs is the monkey's work, and not counted.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -22,9 +29,13 @@ from typing import Any
 
 import psutil
 
+from ._timing import own_clock
+
 FREEZE = 0.25  # seconds
+OWN_WORK = ("new_run", "deleted_run", "spoilt_file")  # of the monkey, on the disk
 NEVER = ("file.quit", "file.other_runs", "file.open_runs")  # they leave, or start other programs
 KEYS = ("Tab", "Backtab", "Return", "Escape", "Up", "Down", "Left", "Right", "Space", "Delete")
+START = "start"
 TYPED = "at slr 8/255 0.1 -3 999999999 <b> "
 
 
@@ -44,12 +55,43 @@ def main() -> int:
         return monkey.end()
 
 
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """Three clocks, in seconds: the wall's, the window's own, the processor's."""
+
+    wall: float
+    own: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        """Read them."""
+        return cls(time.monotonic(), own_clock(), time.process_time())
+
+
+@dataclasses.dataclass(frozen=True)
+class Stall(Moment):
+    """How long no events were handled, by these clocks, and what was done last."""
+
+    doing: str
+
+    @classmethod
+    def between(cls, one: Moment, other: Moment, doing: str) -> Stall:
+        """From one moment to a later one."""
+        return cls(other.wall - one.wall, other.own - one.own, other.cpu - one.cpu, doing)
+
+    def text(self) -> str:
+        """For the list."""
+        times = f"{self.own:.2f} s (clock {self.wall:.2f}, processor {self.cpu:.2f})"
+        return f"{times}: {self.doing}"
+
+
 class Monkey:
     """Plays with a window.
 
     Attributes:
         done: how often it did what.
-        frozen: (what, seconds) that took too long.
+        frozen: the stalls that were too long.
         raised: tracebacks of exceptions.
     """
 
@@ -71,14 +113,18 @@ class Monkey:
         programs = Programs([*FAKE_TRAINER, "--batch-seconds", "0.02"], FAKE_LAB, tasks)
         self.session = app_module.Session(self.app, settings, self.runs, programs)
         self.done: dict[str, int] = {}
-        self.frozen: list[tuple[str, float]] = []
+        self.frozen: list[Stall] = []
         self.raised: list[str] = []
         self.doing = ""
         sys.excepthook = self._caught
         self.window = self.session.window
         self.window.show()
         self.window.complete()
-        self._closing = QTimer(interval=50)  # menus have a loop of their own
+        self._seen = Moment.now()
+        self._beat = QTimer(interval=10)  # menus and dialogs have a loop of their own
+        self._beat.timeout.connect(self._look)
+        self._beat.start()
+        self._closing = QTimer(interval=50)
         self._closing.timeout.connect(self._close_popups)
         self._closing.start()
 
@@ -142,41 +188,39 @@ class Monkey:
             (self._screen, 10), (self._action, 10), (self._resize, 3), (self._wheel, 4),
             (self._new_run, 2), (self._deleted_run, 1), (self._spoilt_file, 1), (self._killed, 1),
         ]  # fmt: skip
-        self._spin(2.0, "start")
+        self._spin(2.0, START)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             act = self.rng.choices([a for a, _ in acts], [w for _, w in acts])[0]
             name = act.__name__.strip("_")
             self.done[name] = self.done.get(name, 0) + 1
             self.doing = name
-            begun = time.monotonic()
+            self._seen = Moment.now()
             try:
                 act()
             except Exception:
                 self.raised.append(f"while {self.doing}:\n{traceback.format_exc()}")
-            if name not in (
-                "new_run",
-                "deleted_run",
-                "spoilt_file",
-            ):  # that is the disk's
-                self._count(begun)
+            if name in OWN_WORK:
+                self._seen = Moment.now()
+            self._look()
             self._spin(self.rng.choice([0.0, 0.0, 0.02, 0.1]), self.doing)
 
-    def _count(self, begun: float) -> None:
-        spent = time.monotonic() - begun
-        if spent > FREEZE:
-            self.frozen.append((self.doing, spent))
-            print(f"{spent:.2f} s: {self.doing}", flush=True)
+    def _look(self) -> None:
+        """Events are handled now; was that long ago?"""
+        before, self._seen = self._seen, Moment.now()
+        stall = Stall.between(before, self._seen, self.doing)
+        if stall.own > FREEZE and self.doing != START:
+            self.frozen.append(stall)
+            print(stall.text(), flush=True)
 
     def _spin(self, seconds: float, doing: str) -> None:
         from PySide6.QtCore import QCoreApplication
 
         self.doing, end = doing, time.monotonic() + seconds
         while True:
-            begun = time.monotonic()
+            self._seen = Moment.now()
             QCoreApplication.processEvents()
-            if doing != "start":
-                self._count(begun)
+            self._look()
             if time.monotonic() >= end:
                 return
             time.sleep(0.002)
@@ -314,10 +358,10 @@ class Monkey:
         context = self.session.context
         for worker in (context.trainer.worker, context.lab.worker):
             worker.close(5000)
-        self._spin(1.0, "start")
+        self._spin(1.0, START)
         left = [p for p in psutil.Process().children(recursive=True) if p.is_running()]
         _, left = psutil.wait_procs(left, timeout=5)
-        worst = max((spent for _, spent in self.frozen), default=0.0)
+        worst = max((stall.own for stall in self.frozen), default=0.0)
         facts = {
             "acts": sum(self.done.values()), "exceptions": len(self.raised),
             "stalls over 250 ms": len(self.frozen), "longest stall in s": round(worst, 2),
