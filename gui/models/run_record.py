@@ -29,6 +29,9 @@ class Figures:
     curve: tuple[tuple[int, float], ...] = ()
 
 
+_Known = tuple[int, EpochEnded | None, dict[str, Any] | None, Figures]
+
+
 @dataclasses.dataclass
 class RunRecord:
     """One run. The store keeps it up to date: the object stays the same while the run grows.
@@ -66,9 +69,7 @@ class RunRecord:
     diagnoses: list[Diagnosed] = dataclasses.field(default_factory=list)
     failure: str = ""
     device: str = ""
-    _cache: tuple[tuple[object, ...], Figures] | None = dataclasses.field(
-        default=None, repr=False, compare=False
-    )
+    _cache: _Known | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def key(self) -> str:
@@ -78,11 +79,13 @@ class RunRecord:
     @property
     def figures(self) -> Figures:
         """All derived figures, computed once for each state of the epochs."""
-        state = (len(self.epochs), self.epochs[-1] if self.epochs else None, self.summary)
-        known = self._cache[0] if self._cache else None
-        if known is None or any(a is not b for a, b in zip(known, state, strict=True)):
-            self._cache = (state, _figures(self))
-        return self._cache[1]
+        ended = len(self.epochs)
+        last, known = self.epochs[-1] if ended else None, self._cache
+        if known and known[0] == ended and known[1] is last and known[2] is self.summary:
+            return known[3]
+        figures = _figures(self)
+        self._cache = ended, last, self.summary, figures
+        return figures
 
     @property
     def best_epoch(self) -> int | None:

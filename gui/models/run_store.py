@@ -20,6 +20,9 @@ from .run_reader import FILES, RunReader, read_json
 from .run_record import RunRecord
 
 OF_A_RUN = frozenset(FILES[:3])  # a folder with one of these is a run, whole or not
+AT_ONCE = 50  # folders that are looked into without a glance at the clock
+LONG = 0.2  # seconds of looking for runs after which to rest
+REST = 5  # times as long as it took
 DEPTH = 3  # runs/demo/first: folders are searched this deep
 
 
@@ -54,6 +57,9 @@ class RunStore:
         self._outside: list[str] = []
         self._readers: dict[str, RunReader] = {}
         self._left: list[str] = []  # folders that the last scan had no time for
+        self._walk: Iterator[str] | None = None  # through the folders; goes on with each scan
+        self._listed: dict[str, None] = {}
+        self._walked = self._rested = 0.0  # seconds of it; when the next may begin
 
     def get(self, path: str | os.PathLike[str]) -> RunRecord | None:
         """The run of a folder; None when it is not (or no longer) there."""
@@ -75,14 +81,20 @@ class RunStore:
             budget: seconds of reading after which to leave the rest to the next scan.
         """
         gone: tuple[str, ...] = ()
-        if not self._left or budget == math.inf:
-            keys = self._keys()
+        deadline = time.perf_counter() + budget
+        if budget == math.inf:
+            self._walk, self._left, self._rested = None, [], 0.0
+        if not self._left:
+            if time.perf_counter() < self._rested:
+                return Changes()
+            keys = self._list(deadline)
+            if keys is None:
+                return Changes(unfinished=True)
             gone = tuple(key for key in self.records if key not in keys)
             for key in gone:
                 self._drop(key)
             self._left = list(keys)
         found: dict[str, list[str]] = {"added": [], "changed": [], "same": [], "later": []}
-        deadline = time.perf_counter() + budget
         for key in self._left:
             # one run is always read in part, so that each scan gets on
             started = bool(found["added"] or found["changed"])
@@ -102,9 +114,10 @@ class RunStore:
     def folders(self) -> dict[str, list[str]]:
         """Folders with two runs or more, a study's for example: the runs' paths by its name."""
         found: dict[str, list[str]] = {}
-        for key, record in self.records.items():
-            found.setdefault(self.folder_name(record.path.parent), []).append(key)
-        return {name: sorted(keys) for name, keys in sorted(found.items()) if len(keys) > 1}
+        for key in self.records:
+            found.setdefault(os.path.dirname(key), []).append(key)
+        named = {self.folder_name(folder): sorted(keys) for folder, keys in found.items()}
+        return {name: keys for name, keys in sorted(named.items()) if len(keys) > 1}
 
     def set_name(self, path: str | os.PathLike[str], name: str) -> None:
         """Keep a display name beside the run (the folder keeps its own); "" takes it away.
@@ -138,20 +151,37 @@ class RunStore:
             self._readers[key].here()
             self._look(key)
 
-    def _keys(self) -> dict[str, None]:
+    def _list(self, deadline: float) -> dict[str, None] | None:
+        """The folders to list; None while there was no time to look into all of them."""
+        begun = time.perf_counter()
+        if self._walk is None:
+            self._walk, self._listed, self._walked = self._keys(), {}, 0.0
+        for key in self._walk:
+            self._listed[key] = None
+            if len(self._listed) % AT_ONCE == 0 and time.perf_counter() > deadline:
+                self._walked += time.perf_counter() - begun
+                return None
+        ended, self._walk = time.perf_counter(), None
+        self._walked += ended - begun
+        if self._walked > LONG:
+            self._rested = ended + REST * self._walked
+        return self._listed
+
+    def _keys(self) -> Iterator[str]:
         """The folders to list; those known stay while the runs folder cannot be read."""
-        self.problem = ""
+        problem = ""
         try:
-            keys = dict.fromkeys(self._below(str(self.runs_dir), DEPTH))
+            yield from self._below(str(self.runs_dir), DEPTH)
         except FileNotFoundError:
-            keys = {}
+            pass
         except OSError as error:
-            self.problem = (
+            problem = (
                 f"The runs folder {self.runs_dir} cannot be read: {error.strerror}. "
                 "Check its permissions."
             )
-            return dict.fromkeys(self.records)
-        return keys | dict.fromkeys(filter(self._here, self._outside))
+            yield from list(self.records)
+        yield from filter(self._here, list(self._outside))
+        self.problem = problem
 
     def _here(self, key: str) -> bool:
         return self._readers[key].here() if key in self._readers else _safely_a_run(key)

@@ -177,10 +177,14 @@ def differing(records: Sequence[RunRecord]) -> list[str]:
 
     A setting that only some runs have (another method) tells them apart by the method's name.
     """
+    first = records[0].values if records else {}
     values: dict[str, set[Any]] = {}
     for record in records:
         for path, value in record.values.items():
-            values.setdefault(path, set()).add(_comparable(value))
+            if path not in first or value != first[path]:
+                values.setdefault(path, set()).add(_comparable(value))
+    for path in values.keys() & first.keys():
+        values[path].add(_comparable(first[path]))
     order = {path: place for place, path in enumerate(flat_defaults())}
     found = [path for path, seen in values.items() if len(seen) > 1 and path not in NOWHERE]
     return sorted(found, key=lambda path: (order.get(path, len(order)), path))
