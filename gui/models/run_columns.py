@@ -55,7 +55,7 @@ def setting_column(path: str, title: str = "", name: str = "", **facts: Any) -> 
         text,
         key,
         f"The setting {path}.",
-        groups.values(text, key),
+        groups.values(text, key, path),
         setting=path,
         **facts,
     )
@@ -164,7 +164,7 @@ COLUMNS: tuple[Column, ...] = (
         words.epsilon_text,
         _epsilon,
         "The bound of the training attack (attack.eps).",
-        groups.values(words.epsilon_text, _epsilon),
+        groups.values(words.epsilon_text, _epsilon, "attack.eps", "attack.norm"),
         number=True,
         setting="attack.eps",
         width=7,

@@ -106,11 +106,12 @@ def figures(figure: Callable[[RunRecord], float | None], say: Callable[[float], 
     return cell
 
 
-def values(text: Callable[[RunRecord], str], key: Callable[[RunRecord], Any]) -> Say:
-    """The different values of a setting; sorted by where all have the same."""
+def values(text: Callable[[RunRecord], str], key: Callable[[RunRecord], Any], *paths: str) -> Say:
+    """What a text from these settings is in the runs; sorted by where all have the same."""
 
     def cell(group: Group) -> Cell:
-        found = list(dict.fromkeys(filter(None, map(text, group.records))))
+        unlike = {str([record.values.get(p) for p in paths]): record for record in group.records}
+        found = list(dict.fromkeys(filter(None, map(text, unlike.values()))))
         said = ", ".join(found) if len(found) <= NAMED else f"{len(found)} values"
         return Cell(said, key(group.records[0]) if len(found) == 1 else None)
 

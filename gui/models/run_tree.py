@@ -117,7 +117,7 @@ class RunTree:
 
     def _sorted(self, rows: Iterable[_Some]) -> list[_Some]:
         """By number, not by text; rows without a figure come last in either order."""
-        keyed: list[tuple[Any, _Some]] = [(cell(row, self._column).key, row) for row in rows]
+        keyed: list[tuple[Any, _Some]] = [(_key(row, self._column), row) for row in rows]
         some = [((isinstance(key, str), key), row) for key, row in keyed if key is not None]
         some.sort(key=lambda pair: pair[0], reverse=self._descending)
         return [row for _, row in some] + [row for key, row in keyed if key is None]
@@ -145,6 +145,11 @@ def cell(row: Row, column: Column) -> Cell:
     if isinstance(row, Group):
         return row.cell(column.name, column.of_group)
     return Cell(column.text(row), column.key(row))
+
+
+def _key(row: Row, column: Column) -> Any:
+    """What a row sorts by."""
+    return cell(row, column).key if isinstance(row, Group) else column.key(row)
 
 
 def _keys(row: Row) -> list[str]:

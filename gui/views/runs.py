@@ -55,6 +55,7 @@ class RunsScreen(Screen):
             self, self.presenter, self.table, self.detail, self._search, context.message.emit
         )
         self._restored: list[str] = []  # runs to select once they are loaded
+        self._reading = True  # for the first time
         self._lay_out()
         self._connect()
         self._filter()
@@ -149,7 +150,6 @@ class RunsScreen(Screen):
         self.model.apply(changes)
         if changes.added or changes.removed:
             self.filters.offer(self.context.store.folders())
-        if changes.added or changes.removed:
             self.table.fold_again()
         if self._restored and changes.added:
             self._select_restored()
@@ -162,6 +162,9 @@ class RunsScreen(Screen):
         problem = self.context.store.problem
         self.banner.setText(problem)
         self.banner.setVisible(bool(problem))
+        if self._reading and not self.presenter.loading:
+            self._reading = False
+            self._refresh()
         self._choose_page()
 
     def _selection_changed(self) -> None:
@@ -173,7 +176,9 @@ class RunsScreen(Screen):
         self.detail.show_runs(self.table.selected())
         shown, total = self.tree.shown, len(self.context.store.records)
         text = words.count(total, "run") if shown == total else f"{shown} of {total} runs"
-        self.count.setText(text if total else "")
+        if self._reading:
+            text = f"{text}, reading on…" if total else "Looking for runs…"
+        self.count.setText(text if total or self._reading else "")
         self._choose_page()
         self._enable()
 

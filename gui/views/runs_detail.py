@@ -12,10 +12,15 @@ from PySide6.QtWidgets import QLabel, QPlainTextEdit, QTextBrowser, QVBoxLayout,
 from .. import theme
 from ..models import run_words as words
 from ..models.places import shown
+from ..models.run_columns import COLUMNS
+from ..models.run_group import Group
 from ..models.run_record import RunRecord
 
 TYPING_MS = 800
 SIDE_BY_SIDE = 2  # runs whose settings are shown next to each other
+EACH = 50  # with more runs their figures are put together
+TOGETHER = ("best", "final", "drop", "clean", "gap")
+VALUES = 12  # of a setting that are written out
 
 
 class RunDetail(QWidget):
@@ -205,13 +210,9 @@ def _settings(record: RunRecord) -> list[str]:
 
 
 def _several(records: Sequence[RunRecord]) -> str:
-    figures = [
-        (r.name, words.best_text(r), words.percent(r.final_robust), words.drop_text(r))
-        for r in records
-    ]
     parts = [
         f"<h3>{len(records)} runs selected</h3>",
-        _table(("Run", "Robust best", "Final", "Drop"), figures, right=(1, 2, 3)),
+        _each(records) if len(records) <= EACH else _together(records),
         "<h4>Settings that tell them apart</h4>",
     ]
     paths = words.differing(records)
@@ -225,12 +226,30 @@ def _several(records: Sequence[RunRecord]) -> str:
     return "".join([*parts, _table(("Setting", *names), rows_each)])
 
 
+def _each(records: Sequence[RunRecord]) -> str:
+    figures = [
+        (r.name, words.best_text(r), words.percent(r.final_robust), words.drop_text(r))
+        for r in records
+    ]
+    return _table(("Run", "Robust best", "Final", "Drop"), figures, right=(1, 2, 3))
+
+
+def _together(records: Sequence[RunRecord]) -> str:
+    """Mean and range of many."""
+    group = Group("", "", 0)
+    group.take(list(records), len(records))
+    cells = [(c.title, c.of_group(group).text) for c in COLUMNS if c.name in TOGETHER]
+    return _table(("", "Mean and range"), cells, right=(1,))
+
+
 def _value(record: RunRecord, path: str) -> str:
     return words.show(record.values[path]) if path in record.values else "–"
 
 
 def _values(records: Iterable[RunRecord], path: str) -> str:
-    return " · ".join(dict.fromkeys(_value(r, path) for r in records if path in r.values))
+    found = list(dict.fromkeys(_value(r, path) for r in records if path in r.values))
+    more = f" and {len(found) - VALUES:,} more" if len(found) > VALUES else ""
+    return " · ".join(found[:VALUES]) + more
 
 
 # -- HTML -------------------------------------------------------------------------------------

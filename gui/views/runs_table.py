@@ -29,6 +29,7 @@ class RunsTable(RunsColumns):
         super().__init__(model, parent)
         self.unfolded: set[str] = set()  # groups, as the user left them
         self._folding = False  # by us, not by the user
+        self._selected: list[Row] | None = None  # known until it changes
         self.setAccessibleName("Runs")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -41,6 +42,7 @@ class RunsTable(RunsColumns):
         self.expanded.connect(lambda index: self._folded(index, False))
         self.collapsed.connect(lambda index: self._folded(index, True))
         self.doubleClicked.connect(self._enter)
+        model.layoutChanged.connect(self._forget_selected)
 
     # -- groups -------------------------------------------------------------------------------
 
@@ -91,16 +93,35 @@ class RunsTable(RunsColumns):
 
     def selected_rows(self) -> list[Row]:
         """The selected runs and groups, the current one first, the others from the top."""
-        current = self.currentIndex().siblingAtColumn(0)
-        found = [
-            (index != current, self._place(index), self._model.row(index))
-            for index in self.selectionModel().selectedRows()
-        ]
-        return [row for _, _, row in sorted(found, key=lambda one: one[:2])]
+        if self._selected is None:
+            current = self.currentIndex()
+            first = self._model.row(current).key if current.isValid() else ""
+            places = sorted(self._selected_places())
+            rows = self._model.tree.rows
+            found = [members(rows[top])[row] if row >= 0 else rows[top] for top, row in places]
+            self._selected = sorted(found, key=lambda row: row.key != first)
+        return self._selected
 
-    def _place(self, index: QModelIndex) -> tuple[int, int]:
-        above = index.parent()
-        return (above.row(), index.row()) if above.isValid() else (index.row(), -1)
+    def _selected_places(self) -> set[tuple[int, int]]:
+        """(row at the top, row inside its group or -1) of what is selected."""
+        found: set[tuple[int, int]] = set()
+        for part in self.selectionModel().selection():
+            group, rows = part.parent(), range(part.top(), part.bottom() + 1)
+            found |= {(group.row(), row) if group.isValid() else (row, -1) for row in rows}
+        return found
+
+    def _forget_selected(self) -> None:
+        self._selected = None
+
+    def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
+        """Others are selected."""
+        self._selected = None
+        super().selectionChanged(selected, deselected)
+
+    def currentChanged(self, current: QModelIndex, previous: QModelIndex) -> None:
+        """Another of the selected ones is the current one."""
+        self._selected = None
+        super().currentChanged(current, previous)
 
     def selected(self) -> list[RunRecord]:
         """The selected runs, the current one first.
