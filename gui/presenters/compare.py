@@ -17,6 +17,8 @@ from ..models.run_store import Changes
 from .context import Context
 
 POLL_MS = 2000
+MOST = 500  # runs that are compared at once
+TOO_MANY = "{:,} runs are too many to see: the first {:,} are shown. Search or sort under Runs."
 READING = 0.03  # seconds of reading at a time, so that the window never stands still
 
 
@@ -42,6 +44,7 @@ class ComparePresenter(QObject):
         self.hidden: set[str] = set()
         self.looked_at: Callable[[], bool] = lambda: True
         self._paths: list[str] = []
+        self._asked = 0  # so many were to be compared
         self._first = ""
         self._left: list[str] = []  # folders whose evaluations are still to be looked at
         self._new = False
@@ -60,8 +63,9 @@ class ComparePresenter(QObject):
         return self._context.store.folders()
 
     def show_runs(self, paths: Sequence[str]) -> None:
-        """Compare these runs; those that are no more are passed over."""
-        self._paths = list(dict.fromkeys(map(str, paths)))
+        """Compare these runs, the first of very many; those that are no more are passed over."""
+        found = list(dict.fromkeys(map(str, paths)))
+        self._paths, self._asked = found[:MOST], len(found)
         self.hidden.clear()
         self._first = ""
         self._arrange()
@@ -102,8 +106,10 @@ class ComparePresenter(QObject):
 
     @property
     def problems(self) -> list[str]:
-        """What of these runs could not be read, a sentence each."""
-        return [p for record in self.records for p in self.evaluated.problems(record.path)]
+        """What is not shown, and what of these runs could not be read: a sentence each."""
+        found = [p for record in self.records for p in self.evaluated.problems(record.path)]
+        more = self._asked > len(self._paths)
+        return [TOO_MANY.format(self._asked, len(self._paths)), *found] if more else found
 
     # -- what happens to them -----------------------------------------------------------------
 

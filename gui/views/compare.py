@@ -27,7 +27,7 @@ from ..actions import Action
 from ..models import comparison
 from ..models.comparison import Arm
 from ..models.run_words import count
-from ..presenters.compare import ComparePresenter
+from ..presenters.compare import MOST, ComparePresenter
 from ..presenters.context import Context
 from . import figure, saving
 from .compare_charts import hue
@@ -202,9 +202,8 @@ class CompareScreen(Screen):
         if not self.isVisible():
             return
         found = self.presenter.folders()
-        shown = next(
-            (n for n, paths in found.items() if set(paths) == set(self.presenter.paths)), None
-        )
+        compared = set(self.presenter.paths)
+        shown = next((n for n, paths in found.items() if set(paths[:MOST]) == compared), None)
         self.folders.blockSignals(True)
         self.folders.clear()
         for name, paths in found.items():

@@ -267,6 +267,15 @@ def test_nothing_chosen_says_what_to_do(make, runs):
     assert len(screen.presenter.records) == 3
 
 
+def test_of_very_many_runs_the_first_are_shown_and_it_says_so(make, runs, monkeypatch):
+    monkeypatch.setattr("gui.presenters.compare.MOST", 2)
+    screen = make(runs)
+    assert len(screen.presenter.records) == 2
+    assert screen.notice.text().startswith("3 runs are too many to see: the first 2 are shown.")
+    screen.presenter.show_runs(screen.presenter.paths[:1])
+    assert screen.notice.isHidden()
+
+
 @pytest.mark.parametrize("suffix", compare.TABLES)
 def test_tables_are_saved(make, runs, tmp_path, suffix):
     screen = make(runs)
