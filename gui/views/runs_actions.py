@@ -33,6 +33,7 @@ KEYS = {
     "runs.redo": ("Ctrl+Shift+Z",),
     "runs.search": ("Ctrl+F",),
 }
+CHARTED = 100  # runs in one chart
 ANYWHERE = ("runs.undo", "runs.redo", "runs.search")  # their keys need no table
 
 
@@ -176,8 +177,11 @@ class RunActions(QObject):
         return record is not None and record.config is not None
 
     def overlay(self) -> None:
-        """Show the selected runs in one chart."""
-        self._presenter.overlay(self._table.selected())
+        """Show the selected runs in one chart, the first of very many."""
+        chosen = self._table.selected()
+        self._presenter.overlay(chosen[:CHARTED])
+        if len(chosen) > CHARTED:
+            self._say(f"{len(chosen):,} runs are too many to see: the first {CHARTED} are drawn.")
 
     def _compare(self) -> None:
         self._presenter.compare(self._table.selected())

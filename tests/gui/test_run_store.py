@@ -640,3 +640,30 @@ def test_notes_on_a_run_that_is_gone(runs):
 def test_the_summary_is_the_trainers(runs):
     make_run(runs / "a")
     assert one(runs).summary == SUMMARY
+
+
+def test_a_long_list_of_folders_is_looked_through_in_portions(runs, monkeypatch):
+    monkeypatch.setattr(run_store, "AT_ONCE", 1)
+    for name in "abcde":
+        make_run(runs / name)
+    store, scans = RunStore(runs), 0
+    while store.scan(budget=0.0).unfinished:
+        scans += 1
+        assert scans < 100
+    assert scans >= 5 and len(store.records) == 5
+    shutil.rmtree(runs / "c")
+    removed = []
+    while (changes := store.scan(budget=0.0)).unfinished or not removed:
+        removed += changes.removed  # known when all folders were looked into, not before
+    assert removed == [str(runs / "c")]
+
+
+def test_it_rests_where_looking_takes_long(runs, monkeypatch):
+    monkeypatch.setattr(run_store, "LONG", 0.0)
+    monkeypatch.setattr(run_store, "REST", 1e6)
+    make_run(runs / "a")
+    store = RunStore(runs)
+    assert store.scan(budget=10.0).added
+    make_run(runs / "b")
+    assert not store.scan(budget=10.0) and len(store.records) == 1
+    assert store.scan().added == (str(runs / "b"),)  # asked for all of it

@@ -205,3 +205,18 @@ def test_groups_are_read_aloud(screen):
     assert not screen.model.flags(screen.model.index_of(path(screen, "study"))) & (
         Qt.ItemFlag.ItemIsEditable
     )
+
+
+def test_many_are_put_together_beside_the_table(screen, monkeypatch):
+    monkeypatch.setattr("gui.views.runs_detail.EACH", 1)
+    screen.table.select([path(screen, "study")])
+    said = screen.detail.text.toPlainText().replace("\u00a0", " ")
+    assert "Mean and range" in said and "40.0 %" in said and "study/a" not in said
+
+
+def test_of_very_many_the_first_are_drawn_and_it_says_so(screen, monkeypatch):
+    monkeypatch.setattr("gui.views.runs_actions.CHARTED", 1)
+    screen.table.select([path(screen, "study")])
+    next(a for a in screen.actions_table() if a.name == "runs.charts").run()
+    assert ("chart_runs", [path(screen, "study/a")]) in screen.context.sent
+    assert screen.context.said[-1] == "2 runs are too many to see: the first 1 are drawn."
