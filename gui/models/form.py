@@ -253,7 +253,8 @@ class Form:
 
     def errors(self) -> list[str]:
         """Everything that keeps the run from starting, a sentence each."""
-        rows = [f"{row.setting.path}: {row.error}" for row in self.visible() if row.error]
+        wrong = (row for row in self.rows.values() if row.error)  # those that are shown alone
+        rows = [f"{row.setting.path}: {row.error}" for row in wrong]
         return rows + self.problems
 
     def warnings(self) -> list[str]:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from .. import theme
 from ..theme import Colours
-from .plot_parts import Band, EpochAxis, Mark, Pen, PercentAxis
+from .plot_parts import Band, EpochAxis, Mark, Pen, PercentAxis, Points
 
 RIGHT = "label_agreement"  # the series that is drawn on a chart's right scale
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
@@ -69,6 +69,8 @@ class Chart(pg.PlotWidget):
         self._last: dict[tuple[str, ...], Any] = {}
         self._drawn: set[tuple[str, ...]] = set()
         self._marks: list[Any] = []
+        self.points = Points()
+        self.addItem(self.points)
         self.crosshair = pg.InfiniteLine(angle=90)
         self.crosshair.setZValue(50)
         self.crosshair.hide()
@@ -117,6 +119,7 @@ class Chart(pg.PlotWidget):
     def begin(self) -> None:
         """A new picture begins."""
         self._drawn.clear()
+        self.points.begin()
 
     def draw(
         self, key: tuple[str, ...], x: np.ndarray, y: np.ndarray, pen: Pen, smooth: bool = True
@@ -167,28 +170,25 @@ class Chart(pg.PlotWidget):
 
     def point(self, run: str, x: float, y: float, hue: str, text: str) -> None:
         """A dot on a curve, with a text above unless it is empty."""
-        key, label = ("point", run), ("label", run)
-        if key not in self.items_by_key:
-            dot = self.items_by_key[key] = pg.ScatterPlotItem(size=9, useCache=False)
-            words = self.items_by_key[label] = pg.TextItem(anchor=(0.5, 1.25))
-            dot.setZValue(20)
-            words.setZValue(21)
-            self.addItem(dot)
-            self.addItem(words, ignoreBounds=True)
-        dot, words = self.items_by_key[key], self.items_by_key[label]
-        surface = QColor(self._colours.surface)
-        dot.setData([x], [y], brush=pg.mkBrush(hue), pen=pg.mkPen(surface, width=1.5))
-        dot.show()
-        self._drawn.add(key)
+        self.points.add(x, y, hue)
         if text:
-            surface.setAlphaF(0.75)
-            words.fill = pg.mkBrush(surface)
-            words.setFont(self._small())
-            words.setText(text, color=hue)
-            words.setPos(x, y)
-            words.setAnchor(QPointF(*self._label_anchor(x)))
-            words.show()
-            self._drawn.add(label)
+            self._label(("label", run), x, y, hue, text)
+
+    def _label(self, key: tuple[str, ...], x: float, y: float, hue: str, text: str) -> None:
+        words = self.items_by_key.get(key)
+        if words is None:
+            words = self.items_by_key[key] = pg.TextItem(anchor=(0.5, 1.25))
+            words.setZValue(21)
+            self.addItem(words, ignoreBounds=True)
+        surface = QColor(self._colours.surface)
+        surface.setAlphaF(0.75)
+        words.fill = pg.mkBrush(surface)
+        words.setFont(self._small())
+        words.setText(text, color=hue)
+        words.setPos(x, y)
+        words.setAnchor(QPointF(*self._label_anchor(x)))
+        words.show()
+        self._drawn.add(key)
 
     def _label_anchor(self, x: float) -> tuple[float, float]:
         """Beside the point at the edges, above it elsewhere."""
@@ -198,6 +198,7 @@ class Chart(pg.PlotWidget):
 
     def end(self, runs: Iterable[str]) -> None:
         """Hide what was not drawn, and remove what belongs to no run."""
+        self.points.end(self._colours.surface)
         known = set(runs)
         for key, item in list(self.items_by_key.items()):
             if key[1] not in known:
