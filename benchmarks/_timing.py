@@ -99,26 +99,6 @@ def alternate(works: Mapping[str, Work], rounds: int = 5, warmup: int = 4) -> di
     return times
 
 
-def own_clock() -> float:
-    """Seconds on the clock, less those in which this thread was ready and other programs had the
-    processor: between two readings lies what the thread worked, or waited for of its own accord.
-
-    Where the system does not tell (it is Linux that does), the clock alone.
-    """
-    waited, now, after = _waited(), time.monotonic(), _waited()
-    while waited != after:  # put aside while it read the clock
-        waited, now, after = after, time.monotonic(), _waited()
-    return now - waited
-
-
-def _waited() -> float:
-    """Seconds that this thread was ready to run and did not."""
-    try:
-        return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
-    except (OSError, IndexError):
-        return 0.0
-
-
 def warn_if_busy() -> None:
     """Say so where other programs compute: threads that wait for each other then lose most."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 import subprocess
@@ -9,6 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+
+from ._stalls import Moment, Stall
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -48,16 +51,19 @@ def spin(seconds: float, until: Callable[[], object] = lambda: False) -> bool:
 
 
 def longest_gap(seconds: float) -> float:
-    """The longest time that a 10 ms timer was kept waiting, in milliseconds."""
+    """The longest time that a 10 ms timer was kept waiting, in milliseconds.
+
+    What the window worked or waited for itself: not while other programs had the processor.
+    """
     from PySide6.QtCore import QTimer
 
-    ticks: list[float] = []
+    ticks: list[Moment] = []
     timer = QTimer(interval=10)
-    timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
+    timer.timeout.connect(lambda: ticks.append(Moment.now()))
     timer.start()
     spin(seconds)
     timer.stop()
-    return 1000 * max(b - a for a, b in zip(ticks[:-1], ticks[1:], strict=True))
+    return 1000 * max(Stall.between(*pair).own for pair in itertools.pairwise(ticks))
 
 
 def settings(epochs: int) -> Any:

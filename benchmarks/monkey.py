@@ -14,7 +14,6 @@ of all of its threads. Making, deleting and spoiling runs is the monkey's work, 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import pathlib
@@ -29,7 +28,7 @@ from typing import Any
 
 import psutil
 
-from ._timing import own_clock
+from ._stalls import Moment, Stall
 
 FREEZE = 0.25  # seconds
 OWN_WORK = ("new_run", "deleted_run", "spoilt_file")  # of the monkey, on the disk
@@ -53,37 +52,6 @@ def main() -> int:
         monkey = Monkey(pathlib.Path(folder), options.seed, options.verbose)
         monkey.play(60 * options.minutes)
         return monkey.end()
-
-
-@dataclasses.dataclass(frozen=True)
-class Moment:
-    """Three clocks, in seconds: the wall's, the window's own, the processor's."""
-
-    wall: float
-    own: float
-    cpu: float
-
-    @classmethod
-    def now(cls) -> Moment:
-        """Read them."""
-        return cls(time.monotonic(), own_clock(), time.process_time())
-
-
-@dataclasses.dataclass(frozen=True)
-class Stall(Moment):
-    """How long no events were handled, by these clocks, and what was done last."""
-
-    doing: str
-
-    @classmethod
-    def between(cls, one: Moment, other: Moment, doing: str) -> Stall:
-        """From one moment to a later one."""
-        return cls(other.wall - one.wall, other.own - one.own, other.cpu - one.cpu, doing)
-
-    def text(self) -> str:
-        """For the list."""
-        times = f"{self.own:.2f} s (clock {self.wall:.2f}, processor {self.cpu:.2f})"
-        return f"{times}: {self.doing}"
 
 
 class Monkey:
@@ -129,7 +97,9 @@ class Monkey:
         self._closing.start()
 
     def _caught(self, *error: Any) -> None:
+        """Told at once: a crash may follow."""
         self.raised.append(f"after {self.doing}:\n{''.join(traceback.format_exception(*error))}")
+        print(self.raised[-1], flush=True)
 
     def _disarm(self, folder: pathlib.Path) -> None:
         """What would wait for a person, or start another program, answers by itself."""
@@ -199,7 +169,7 @@ class Monkey:
             try:
                 act()
             except Exception:
-                self.raised.append(f"while {self.doing}:\n{traceback.format_exc()}")
+                self._caught(*sys.exc_info())
             if name in OWN_WORK:
                 self._seen = Moment.now()
             self._look()
@@ -368,8 +338,6 @@ class Monkey:
             "processes left": len(left),
         }  # fmt: skip
         print(json.dumps(facts))
-        for text in dict.fromkeys(self.raised):
-            print(text)
         for process in left:
             process.kill()
         sys.stdout.flush()
