@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QImage, QPaintDevice, QPainter, QPen
 from PySide6.QtSvg import QSvgGenerator
 
 from .. import theme
@@ -58,16 +59,27 @@ def _write(
         target.setSize(size)
         target.setViewBox(QRectF(0, 0, size.width(), size.height()))
         target.setTitle("Attack lab")
-        _paint(QPainter(target), bench, slots, size, factor, charts)
+        with _painting(target) as painter:
+            _paint(painter, bench, slots, size, factor, charts)
         written = path.is_file() and path.stat().st_size > 0
     else:
         image = QImage(size * SCALE, QImage.Format.Format_RGB32)
-        painter = QPainter(image)
-        painter.scale(SCALE, SCALE)
-        _paint(painter, bench, slots, size, factor, charts)
+        with _painting(image) as painter:
+            painter.scale(SCALE, SCALE)
+            _paint(painter, bench, slots, size, factor, charts)
         written = image.save(str(path))
     if not written:
         raise OSError(f"{path} cannot be written. Choose another folder, or free some space.")
+
+
+@contextlib.contextmanager
+def _painting(target: QPaintDevice) -> Iterator[QPainter]:
+    """A painter that ends whatever happens: Qt crashes where its target goes before it."""
+    painter = QPainter(target)
+    try:
+        yield painter
+    finally:
+        painter.end()
 
 
 def _paint(
@@ -88,7 +100,6 @@ def _paint(
             _paint_row(painter, bench, slot, model, result, top, factor)
             top += SIDE + FOOT
     _paint_charts(painter, charts, top)
-    painter.end()
 
 
 def _paint_charts(painter: QPainter, charts: Mapping[str, Chart], top: float) -> None:
@@ -107,7 +118,8 @@ def describe(bench: Bench) -> str:
     norm = {"linf": "L∞", "l2": "L2"}.get(str(values["norm"]), str(values["norm"]))
     parts = [bench.attack_name.upper(), f"{norm}, epsilon {pictures.levels(values['eps'])}"]
     if "steps" in values:
-        parts.append(f"{values['steps']} steps of {pictures.levels(values['step_size'])}")
+        size = f" of {pictures.levels(values['step_size'])}" if "step_size" in values else ""
+        parts.append(f"{values['steps']} steps{size}")
     if values.get("restarts", 1) > 1:
         parts.append(f"{values['restarts']} restarts")
     if bench.target is not None:

@@ -16,8 +16,11 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox
 
 from gui import theme
 from gui.models import pictures
+from gui.models.attack_settings import attack_names
+from gui.models.lab import Bench
 from gui.models.lab_parts import Source
 from gui.presenters.context import Context, Programs
+from gui.views import lab_figure
 from gui.views.image_view import ImageView, to_qimage
 from gui.views.images import CompareView
 from gui.views.lab import LabScreen
@@ -327,6 +330,24 @@ def test_a_warning_of_the_lab_is_shown(screen, wait_until, spin):
 
 
 # -- taking it along ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", attack_names())
+def test_the_figure_says_what_was_done_whatever_the_attack(name):
+    bench = Bench()
+    bench.choose_attack(name)
+    steps = f"{bench.values['steps']} steps" if "steps" in bench.values else name.upper()
+    assert steps in lab_figure.describe(bench)
+
+
+@pytest.mark.parametrize("name", ["one.png", "one.svg"])
+def test_a_figure_that_fails_does_not_crash(screen, tmp_path, monkeypatch, name):
+    def fail(bench):
+        raise ValueError("no words")
+
+    monkeypatch.setattr(lab_figure, "describe", fail)
+    with pytest.raises(ValueError, match="no words"):
+        screen.files.write_figure(tmp_path / name)
 
 
 def test_the_figure_as_png_and_svg(screen, wait_until, tmp_path):
