@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -70,10 +71,11 @@ def _epsilon(record: RunRecord) -> float | None:
     return words.number(record.values.get("attack.eps"))
 
 
-def _share(figure: Callable[[RunRecord], float | None]) -> dict[str, Any]:
+def _share(figure: str) -> dict[str, Any]:
+    value = operator.attrgetter(f"figures.{figure}")
     return {
-        "text": lambda record: words.percent(figure(record)),
-        "key": figure,
+        "text": lambda record: words.percent(value(record)),
+        "key": value,
         "of_group": groups.figures(figure, words.percent),
         "number": True,
     }
@@ -81,7 +83,10 @@ def _share(figure: Callable[[RunRecord], float | None]) -> dict[str, Any]:
 
 def _test(which: str, figure: str) -> dict[str, Any]:
     return {
-        **_share(lambda record: record.test(which, figure)),
+        "text": lambda record: words.percent(record.test(which, figure)),
+        "key": lambda record: record.test(which, figure),
+        "of_group": groups.tested(which, figure),
+        "number": True,
         "shown": False,
         "width": 10,
     }
@@ -119,7 +124,7 @@ COLUMNS: tuple[Column, ...] = (
         words.best_text,
         lambda record: record.best_robust,
         "Best robust validation accuracy, and the epoch it was reached in.",
-        groups.figures(lambda record: record.best_robust, words.percent),
+        groups.figures("best_robust", words.percent),
         number=True,
         width=12,
     ),
@@ -129,7 +134,7 @@ COLUMNS: tuple[Column, ...] = (
         help="Robust validation accuracy at the last evaluation "
         "(of the test set where there is no validation split).",
         width=7,
-        **_share(lambda record: record.final_robust),
+        **_share("final_robust"),
     ),
     Column(
         "drop",
@@ -138,7 +143,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: record.drop,
         "Best minus final robust accuracy in percentage points: what robust overfitting took. "
         f"Marked from {words.LARGE_DROP:.0f} pp.",
-        groups.figures(lambda record: record.drop, words.points),
+        groups.figures("drop", words.points),
         number=True,
         width=10,
     ),
@@ -148,7 +153,7 @@ COLUMNS: tuple[Column, ...] = (
         help="Clean validation accuracy at the best robust epoch "
         "(of the test set where there is no validation split).",
         width=7,
-        **_share(lambda record: record.clean),
+        **_share("clean"),
     ),
     Column(
         "curve",
@@ -178,7 +183,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: record.gap,
         "Robust accuracy on training images minus that on validation images, "
         "at the last evaluation, in percentage points.",
-        groups.figures(lambda record: record.gap, words.points),
+        groups.figures("gap", words.points),
         number=True,
         width=8,
     ),

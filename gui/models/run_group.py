@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from . import run_words as words
-from .run_record import RunRecord
+from .run_record import Figures, RunRecord
 
 NAMED = 3  # so many different values are named, more are counted
 
@@ -21,34 +22,35 @@ class Cell(NamedTuple):
 
 
 class Group:
-    """Runs of one folder.
+    """Runs of one folder, as they are now; made anew when they change.
 
     Attributes:
         folder: its path; identity of the group.
         name: what it is called.
-        number: a small one that no other group has.
+        number: a small one that no other folder has.
         records: the runs that are shown, in their order.
         total: how many there are, those that are not shown included.
     """
 
-    def __init__(self, folder: str, name: str, number: int):
+    def __init__(self, folder: str, name: str, number: int, records: list[RunRecord], total: int):
         self.folder, self.name, self.number = folder, name, number
-        self.records: list[RunRecord] = []
-        self.total = 0
+        self.records, self.total = records, total
         self._cells: dict[str, Cell] = {}
+        self._figures: list[Figures] = []
 
     @property
     def key(self) -> str:
         """As that of a run: its path."""
         return self.folder
 
-    def take(self, records: list[RunRecord], total: int) -> None:
-        """Hold these runs; their figures may be others than before."""
-        self.records, self.total = records, total
-        self._cells.clear()
+    def figures(self) -> list[Figures]:
+        """Those of the runs, looked up once for all columns."""
+        if not self._figures:
+            self._figures = [record.figures for record in self.records]
+        return self._figures
 
     def cell(self, column: str, say: Callable[[Group], Cell]) -> Cell:
-        """What ``say`` makes of it, worked out once for each state of the runs."""
+        """What ``say`` makes of it, worked out once."""
         if column not in self._cells:
             self._cells[column] = say(self)
         return self._cells[column]
@@ -92,30 +94,44 @@ def _glyph(state: str) -> str:
     return words.STATUS[state].glyph if state in words.STATUS else "·"
 
 
-def figures(figure: Callable[[RunRecord], float | None], say: Callable[[float], str]) -> Say:
-    """Mean and range of a figure: ``"41.2 % (38.0 to 44.1)"``."""
+def figures(name: str, say: Callable[[float], str]) -> Say:
+    """Mean and range of one of the :class:`Figures`."""
+    figure = operator.attrgetter(name)
+    return lambda group: _mean(map(figure, group.figures()), say)
 
-    def cell(group: Group) -> Cell:
-        found = [value for record in group.records if (value := figure(record)) is not None]
-        if not found:
-            return Cell("–")
-        mean = statistics.fmean(found)
-        low, high = (say(end).rpartition(" ")[0] for end in (min(found), max(found)))
-        return Cell(say(mean) if low == high else f"{say(mean)} ({low} to {high})", mean)
 
-    return cell
+def tested(which: str, figure: str) -> Say:
+    """Mean and range of a figure on the test set."""
+    return lambda group: _mean((r.test(which, figure) for r in group.records), words.percent)
+
+
+def _mean(found: Iterable[float | None], say: Callable[[float], str]) -> Cell:
+    """``"41.2 % (38.0 to 44.1)"``."""
+    known = [value for value in found if value is not None]
+    if not known:
+        return Cell("–")
+    mean = statistics.fmean(known)
+    low, high = (say(end).rpartition(" ")[0] for end in (min(known), max(known)))
+    return Cell(say(mean) if low == high else f"{say(mean)} ({low} to {high})", mean)
 
 
 def values(text: Callable[[RunRecord], str], key: Callable[[RunRecord], Any], *paths: str) -> Say:
     """What a text from these settings is in the runs; sorted by where all have the same."""
 
     def cell(group: Group) -> Cell:
-        unlike = {str([record.values.get(p) for p in paths]): record for record in group.records}
-        found = list(dict.fromkeys(filter(None, map(text, unlike.values()))))
+        found = list(dict.fromkeys(filter(None, map(text, _unlike(group.records, paths)))))
         said = ", ".join(found) if len(found) <= NAMED else f"{len(found)} values"
         return Cell(said, key(group.records[0]) if len(found) == 1 else None)
 
     return cell
+
+
+def _unlike(records: list[RunRecord], paths: Sequence[str]) -> Iterable[RunRecord]:
+    """One run for each of the values that these settings have together."""
+    try:
+        return {tuple([r.values.get(path) for path in paths]): r for r in records}.values()
+    except TypeError:  # a hand-edited file may hold what has no hash
+        return records
 
 
 def newest(group: Group) -> Cell:

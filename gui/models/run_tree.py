@@ -35,8 +35,9 @@ class RunTree:
         self._records, self._root, self._name_of = records, root, name_of
         self._query, self._states, self._keys = Query(), frozenset[str](), frozenset[str]()
         self._column, self._descending = COLUMNS[0], False
-        self._groups: dict[str, Group] = {}
-        self._numbered: list[Group] = []
+        self._numbers: dict[str, int] = {}  # of the groups' folders
+        self._groups: dict[int, Group] = {}
+        self._planned: list[Row] = []
         self.rows: list[Row] = []
         self.places: dict[str, tuple[Group | None, int]] = {}
         self.shown = 0
@@ -69,22 +70,34 @@ class RunTree:
 
     # -- what there is ------------------------------------------------------------------------
 
-    def arrange(self) -> bool:
-        """Take in what the runs have become; returns whether rows came, went or moved."""
-        before = [(row.key, _keys(row)) for row in self.rows]
-        folders = self._by_folder()
+    def plan(self) -> bool:
+        """Work out what the rows are to be; returns whether any came, went or moved."""
         rows: list[Row] = []
-        for folder, records in folders.items():
+        for folder, records in self._by_folder().items():
             shown = [record for record in records if self._wanted(record)]
             if self._keys or folder == self._root or len(records) == 1:
                 rows += shown
             elif shown:
-                group = self._group(folder)
-                group.take(self._sorted(shown), len(records))
-                rows.append(group)
-        self.rows = self._sorted(rows)
-        self._number()
-        return before != [(row.key, _keys(row)) for row in self.rows]
+                rows.append(self._group(folder, shown, len(records)))
+        self._planned = self._sorted(rows)
+        return _keys(self.rows) != _keys(self._planned)
+
+    def adopt(self) -> None:
+        """Have the rows that were planned."""
+        self.rows = self._planned
+        self._groups = {group.number: group for group in self.groups()}
+        self.places, self.shown = {}, 0
+        for place, row in enumerate(self.rows):
+            self.places[row.key] = (None, place)
+            if isinstance(row, Group):
+                self.places |= {r.key: (row, inside) for inside, r in enumerate(row.records)}
+            self.shown += len(members(row))
+
+    def arrange(self) -> bool:
+        """Plan and adopt at once."""
+        moved = self.plan()
+        self.adopt()
+        return moved
 
     def _by_folder(self) -> dict[str, list[RunRecord]]:
         found: dict[str, list[RunRecord]] = {}
@@ -99,21 +112,9 @@ class RunTree:
             return False
         return self._query.matches(record)
 
-    def _group(self, folder: str) -> Group:
-        if folder not in self._groups:
-            group = Group(folder, self._name_of(folder), len(self._numbered) + 1)
-            self._groups[folder] = group
-            self._numbered.append(group)
-        return self._groups[folder]
-
-    def _number(self) -> None:
-        self.places = {}
-        self.shown = 0
-        for place, row in enumerate(self.rows):
-            self.places[row.key] = (None, place)
-            if isinstance(row, Group):
-                self.places |= {r.key: (row, inside) for inside, r in enumerate(row.records)}
-            self.shown += len(row.records) if isinstance(row, Group) else 1
+    def _group(self, folder: str, shown: list[RunRecord], total: int) -> Group:
+        number = self._numbers.setdefault(folder, len(self._numbers) + 1)
+        return Group(folder, self._name_of(folder), number, self._sorted(shown), total)
 
     def _sorted(self, rows: Iterable[_Some]) -> list[_Some]:
         """By number, not by text; rows without a figure come last in either order."""
@@ -124,7 +125,7 @@ class RunTree:
 
     def group(self, number: int) -> Group:
         """A group by its number."""
-        return self._numbered[number - 1]
+        return self._groups[number]
 
     def groups(self) -> list[Group]:
         """Those at the top."""
@@ -152,5 +153,6 @@ def _key(row: Row, column: Column) -> Any:
     return cell(row, column).key if isinstance(row, Group) else column.key(row)
 
 
-def _keys(row: Row) -> list[str]:
-    return [record.key for record in row.records] if isinstance(row, Group) else []
+def _keys(rows: Iterable[Row]) -> list[tuple[str, list[str]]]:
+    """The rows, with what is inside of groups."""
+    return [(r.key, [one.key for one in r.records] if isinstance(r, Group) else []) for r in rows]

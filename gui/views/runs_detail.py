@@ -236,8 +236,7 @@ def _each(records: Sequence[RunRecord]) -> str:
 
 def _together(records: Sequence[RunRecord]) -> str:
     """Mean and range of many."""
-    group = Group("", "", 0)
-    group.take(list(records), len(records))
+    group = Group("", "", 0, list(records), len(records))
     cells = [(c.title, c.of_group(group).text) for c in COLUMNS if c.name in TOGETHER]
     return _table(("", "Mean and range"), cells, right=(1,))
 

@@ -30,6 +30,9 @@ from ..models.run_tree import Row, RunTree, cell
 
 Index = QModelIndex | QPersistentModelIndex
 TOP = QModelIndex()
+OF_GROUP = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+OF_RUN = OF_GROUP | Qt.ItemFlag.ItemNeverHasChildren
+OF_NAME = OF_RUN | Qt.ItemFlag.ItemIsEditable
 
 
 class RunsModel(QAbstractItemModel):
@@ -37,9 +40,13 @@ class RunsModel(QAbstractItemModel):
 
     Signals:
         renamed: a run and the name that the user gave it in its cell.
+        arranging: rows are about to come, go or move.
+        arranged: they did.
     """
 
     renamed = Signal(object, str)
+    arranging = Signal()
+    arranged = Signal()
 
     def __init__(self, tree: RunTree, parent: QObject | None = None):
         super().__init__(parent)
@@ -67,22 +74,22 @@ class RunsModel(QAbstractItemModel):
             self._arrange()
 
     def _arrange(self) -> bool:
-        """Arrange the rows anew; returns whether any came, went or moved.
-
-        What a view remembers, the selection for example, goes where its run went.
-        """
+        """Arrange the rows anew; returns whether any came, went or moved."""
+        moved = self.tree.plan()
+        if not moved:
+            self.tree.adopt()
+            return False
+        self.arranging.emit()
         self.layoutAboutToBeChanged.emit()
         remembered = self.persistentIndexList()
-        rows = [self.row(index) for index in remembered]
-        moved = self.tree.arrange()
-        if moved:
-            now = [
-                self.index_of(row.key, index.column())
-                for index, row in zip(remembered, rows, strict=True)
-            ]
-            self.changePersistentIndexList(remembered, now)
+        keys = [self.row(index).key for index in remembered]
+        self.tree.adopt()
+        pairs = zip(remembered, keys, strict=True)
+        now = [self.index_of(key, index.column()) for index, key in pairs]
+        self.changePersistentIndexList(remembered, now)
         self.layoutChanged.emit()
-        return moved
+        self.arranged.emit()
+        return True
 
     def _tell(self, keys: Iterable[str]) -> None:
         """Cells of these runs, and of their groups, say something else."""
@@ -196,14 +203,12 @@ class RunsModel(QAbstractItemModel):
         return cell(row, column).text
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """Names of runs can be edited in their cell."""
-        flags = super().flags(index)
-        if not index.isValid() or isinstance(self.row(index), Group):
-            return flags
-        flags |= Qt.ItemFlag.ItemNeverHasChildren
-        if self.columns[index.column()].name == "name":
-            flags |= Qt.ItemFlag.ItemIsEditable
-        return flags
+        """Names of runs can be edited in their cell. (Asked for every row of a long table.)"""
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
+        if not index.internalId() and isinstance(self.tree.rows[index.row()], Group):
+            return OF_GROUP
+        return OF_NAME if self.columns[index.column()].name == "name" else OF_RUN
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         """Hand a new name on; an empty one gives the folder's name back."""

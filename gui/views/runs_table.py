@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
-from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    QItemSelectionRange,
+    QModelIndex,
+    QSignalBlocker,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QWidget
 
@@ -30,6 +40,7 @@ class RunsTable(RunsColumns):
         self.unfolded: set[str] = set()  # groups, as the user left them
         self._folding = False  # by us, not by the user
         self._selected: list[Row] | None = None  # known until it changes
+        self._kept: list[str] = []  # selected, while rows move
         self.setAccessibleName("Runs")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -42,7 +53,8 @@ class RunsTable(RunsColumns):
         self.expanded.connect(lambda index: self._folded(index, False))
         self.collapsed.connect(lambda index: self._folded(index, True))
         self.doubleClicked.connect(self._enter)
-        model.layoutChanged.connect(self._forget_selected)
+        model.arranging.connect(self._take_selection)
+        model.arranged.connect(self._give_selection)
 
     # -- groups -------------------------------------------------------------------------------
 
@@ -110,8 +122,23 @@ class RunsTable(RunsColumns):
             found |= {(group.row(), row) if group.isValid() else (row, -1) for row in rows}
         return found
 
-    def _forget_selected(self) -> None:
+    def _take_selection(self) -> None:
+        """Qt would follow every cell of it: 20 s, where ten thousand rows are selected."""
+        self._kept = [row.key for row in self.selected_rows()]
+        with QSignalBlocker(self.selectionModel()):
+            self._select(())
+
+    def _give_selection(self) -> None:
+        with QSignalBlocker(self.selectionModel()):
+            self._select(self._kept)
         self._selected = None
+
+    def _select(self, keys: Iterable[str]) -> None:
+        found = (index for key in keys if (index := self._model.index_of(key)).isValid())
+        chosen, last = QItemSelection(), len(self._model.columns) - 1
+        for first, end in _stretches(found):
+            chosen.append(QItemSelectionRange(first, end.siblingAtColumn(last)))
+        self.selectionModel().select(chosen, QItemSelectionModel.SelectionFlag.ClearAndSelect)
 
     def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
         """Others are selected."""
@@ -142,16 +169,13 @@ class RunsTable(RunsColumns):
         rows = self.selected_rows()
         return rows[0] if rows and isinstance(rows[0], RunRecord) else None
 
-    def select(self, keys: Iterable[str]) -> None:
+    def select(self, keys: Sequence[str]) -> None:
         """Select runs and groups by their paths; the last one is the current one."""
+        self._select(keys)
         found = [index for key in keys if (index := self._model.index_of(key)).isValid()]
-        chosen, last = QItemSelection(), len(self._model.columns) - 1
-        for index in found:
-            chosen.select(index, index.siblingAtColumn(last))
-        flags = QItemSelectionModel.SelectionFlag
-        self.selectionModel().select(chosen, flags.ClearAndSelect)
         if found:
-            self.selectionModel().setCurrentIndex(found[-1], flags.NoUpdate)
+            stays = QItemSelectionModel.SelectionFlag.NoUpdate
+            self.selectionModel().setCurrentIndex(found[-1], stays)
 
     def show_settings(self, paths: Sequence[str], muted: Iterable[str] = ()) -> None:
         """Selected rows stay so: Qt takes one with a new column for half selected."""
@@ -187,3 +211,13 @@ class RunsTable(RunsColumns):
         if isinstance(unfolded, list):
             self.unfolded = set(map(str, unfolded))
             self.fold_again()
+
+
+def _stretches(indexes: Iterable[QModelIndex]) -> Iterator[tuple[QModelIndex, QModelIndex]]:
+    """First and last of those that stand one below the other."""
+    ordered = sorted(indexes, key=lambda index: (index.internalId(), index.row()))
+    for _, part in groupby(
+        enumerate(ordered), lambda at: (at[1].internalId(), at[1].row() - at[0])
+    ):
+        stretch = [index for _, index in part]
+        yield stretch[0], stretch[-1]

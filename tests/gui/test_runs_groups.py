@@ -143,6 +143,20 @@ def test_sorting_keeps_selection_and_folds(screen):
     assert current(screen) == "study/a"
 
 
+def test_notes_are_typed_on_while_rows_move(screen):
+    screen.table.select([path(screen, "alone")])
+    screen.activateWindow()
+    notes = screen.detail.notes
+    notes.setFocus()
+    QTest.keyClicks(notes, "good")
+    told = []
+    screen.table.selectionModel().selectionChanged.connect(lambda *_: told.append(1))
+    screen.table.sort_by("name", Qt.SortOrder.DescendingOrder)
+    QTest.keyClicks(notes, " run")
+    assert notes.toPlainText() == "good run" and notes.hasFocus() and not told
+    assert [record.name for record in screen.table.selected()] == ["alone"]
+
+
 def test_the_session_remembers_what_was_unfolded_and_selected(screen, make):
     screen.table.select([path(screen, "study")])
     state = json.loads(json.dumps(screen.state()))
