@@ -143,7 +143,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: record.drop,
         "Best minus final robust accuracy in percentage points: what robust overfitting took. "
         f"Marked from {words.LARGE_DROP:.0f} pp.",
-        groups.figures("drop", words.points),
+        groups.drop,
         number=True,
         width=10,
     ),

@@ -100,19 +100,25 @@ def figures(name: str, say: Callable[[float], str]) -> Say:
     return lambda group: _mean(map(figure, group.figures()), say)
 
 
+def drop(group: Group) -> Cell:
+    """Mean and range of the drop, with a mark on a large mean."""
+    said = figures("drop", words.points)(group)
+    return Cell(f"▼ {said.text}" if words.is_large(said.key) else said.text, said.key)
+
+
 def tested(which: str, figure: str) -> Say:
     """Mean and range of a figure on the test set."""
     return lambda group: _mean((r.test(which, figure) for r in group.records), words.percent)
 
 
 def _mean(found: Iterable[float | None], say: Callable[[float], str]) -> Cell:
-    """``"41.2 % (38.0 to 44.1)"``."""
+    """``"41.2 % (38.0–44.1)"``."""
     known = [value for value in found if value is not None]
     if not known:
         return Cell("–")
     mean = statistics.fmean(known)
     low, high = (say(end).rpartition(" ")[0] for end in (min(known), max(known)))
-    return Cell(say(mean) if low == high else f"{say(mean)} ({low} to {high})", mean)
+    return Cell(say(mean) if low == high else f"{say(mean)} ({low}–{high})", mean)
 
 
 def values(text: Callable[[RunRecord], str], key: Callable[[RunRecord], Any], *paths: str) -> Say:

@@ -67,9 +67,9 @@ def test_the_runs_folder_itself_is_no_group():
 def test_a_group_says_mean_and_range(tree):
     group = tree.rows[2]
     assert text(group, "name") == "study · 3 runs"
-    assert text(group, "best") == "45.0 % (40.0 to 50.0)"
-    assert text(group, "final") == "40.0 % (30.0 to 50.0)"
-    assert text(group, "drop") == "5.0 pp (0.0 to 10.0)"
+    assert text(group, "best") == "45.0 % (40.0–50.0)"
+    assert text(group, "final") == "40.0 % (30.0–50.0)"
+    assert text(group, "drop") == "▼ 5.0 pp (0.0–10.0)"
     assert text(group, "status") == "✓ 1  ✕ 1  ○ 1"
     assert states_in_words(group.records) == "1 done, 1 crashed, 1 new"
     assert text(group, "clean") == "–"
@@ -126,7 +126,7 @@ def test_runs_come_and_go(tree):
     assert not tree.arrange()  # nothing moved
     records["/runs/study/d"] = record("study/d", 0.9)
     assert tree.arrange() and tree.group(group.number) is tree.rows[2]
-    assert text(tree.rows[2], "best") == "60.0 % (40.0 to 90.0)"
+    assert text(tree.rows[2], "best") == "60.0 % (40.0–90.0)"
     for name in "abc":
         del records[f"/runs/study/{name}"]
     assert tree.arrange()

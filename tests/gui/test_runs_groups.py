@@ -199,7 +199,7 @@ def test_a_group_follows_its_runs(screen):
     RunFolder(screen.context.runs_dir / "study" / "a").append(epoch(5, 0.6))
     scan(screen)
     assert told == ["study/a", "study"]
-    assert index.data() == "50.0 % (40.0 to 60.0)"
+    assert index.data() == "50.0 % (40.0–60.0)"
 
 
 def test_all_groups_are_folded_and_unfolded_at_once(screen):
