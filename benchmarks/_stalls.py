@@ -3,56 +3,82 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from pathlib import Path
+
+TASKS = Path("/proc/self/task")  # Linux says of each thread how long it ran and how long it queued
 
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """Three clocks, in seconds: the wall's, the window's own, the processor's."""
+    """Readings in seconds.
 
-    wall: float
-    own: float
-    cpu: float
+    Attributes:
+        clock: on the wall.
+        processor: used by all threads.
+        worked: by this thread; the clock where the system does not tell.
+        queued: by this thread, ready while other programs had the processors.
+        helpers: by the other threads (Qt paints large areas with them, and waits for them).
+    """
+
+    clock: float
+    processor: float
+    worked: float
+    queued: float
+    helpers: float
 
     @classmethod
     def now(cls) -> Moment:
-        """Read them."""
-        return cls(time.monotonic(), own_clock(), time.process_time())
+        """Read them all."""
+        mine = str(threading.get_native_id())
+        before, clock, after = _times(mine), time.monotonic(), _times(mine)
+        while before[1] != after[1]:  # put aside while it read the clock
+            before, clock, after = after, time.monotonic(), _times(mine)
+        others = [_times(task.name)[1] for task in _tasks() if task.name != mine]
+        worked = after[0] if _tasks() else clock
+        return cls(clock, time.process_time(), worked, after[1], sum(others))
 
 
 @dataclasses.dataclass(frozen=True)
-class Stall(Moment):
-    """How long no events were handled, by these clocks, and what was done last."""
+class Stall:
+    """How long no events were handled.
 
+    Attributes:
+        clock: on the wall.
+        processor: time that all threads used.
+        own: what the window worked in between, or waited for of its own accord: not while it, or a
+            helper that it waited for, was ready and other programs had the processors.
+        doing: what was done last.
+    """
+
+    clock: float
+    processor: float
+    own: float
     doing: str = ""
 
     @classmethod
     def between(cls, one: Moment, other: Moment, doing: str = "") -> Stall:
         """From one moment to a later one."""
-        return cls(other.wall - one.wall, other.own - one.own, other.cpu - one.cpu, doing)
+        clock, worked = other.clock - one.clock, other.worked - one.worked
+        slept = clock - worked - (other.queued - one.queued)
+        waited = max(0.0, slept - (other.helpers - one.helpers))
+        return cls(clock, other.processor - one.processor, worked + waited, doing)
 
     def text(self) -> str:
-        """For the list."""
-        times = f"{self.own:.2f} s (clock {self.wall:.2f}, processor {self.cpu:.2f})"
+        """For a list of stalls."""
+        times = f"{self.own:.2f} s (clock {self.clock:.2f}, processor {self.processor:.2f})"
         return f"{times}: {self.doing}"
 
 
-def own_clock() -> float:
-    """Seconds on the clock, less those in which this thread was ready and other programs had the
-    processor: between two readings lies what the thread worked, or waited for of its own accord.
-
-    Where the system does not tell (it is Linux that does), the clock alone.
-    """
-    waited, now, after = _waited(), time.monotonic(), _waited()
-    while waited != after:  # put aside while it read the clock
-        waited, now, after = after, time.monotonic(), _waited()
-    return now - waited
+def _tasks() -> list[Path]:
+    return [*TASKS.iterdir()] if TASKS.is_dir() else []
 
 
-def _waited() -> float:
-    """Seconds that this thread was ready to run and did not."""
+def _times(task: str) -> tuple[float, float]:
+    """Seconds that a thread ran, and that it was ready to run and did not."""
     try:
-        return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
-    except (OSError, IndexError):
-        return 0.0
+        ran, queued, _ = (TASKS / task / "schedstat").read_text("ascii").split()
+    except (OSError, ValueError):
+        return 0.0, 0.0
+    return int(ran) / 1e9, int(queued) / 1e9

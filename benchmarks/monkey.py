@@ -5,10 +5,11 @@ the seed fixes, on the real window with fake workers, offscreen. Exit code 1 if 
 raised, the window stood still for longer than 250 ms, or a process was left behind.
 
 It stands still from one chance to handle events to the next. What counts is what the window worked
-in between, or waited for of its own accord (a disk, a lock, another process); time in which it was
-ready and other programs had the processor is the machine's (Linux says how long that was; where the
-system does not, all counts). Each stall is listed with the time on the clock and the processor time
-of all of its threads. Making, deleting and spoiling runs is the monkey's work, and not counted.
+in between, or waited for of its own accord (a disk, a lock, another process); time in which it, or
+a thread of its own that it waited for, was ready and other programs had the processor is the
+machine's (Linux says how long that was; where the system does not, all counts). Each stall is
+listed with the time on the clock and the processor time of all of its threads. Making, deleting and
+spoiling runs is the monkey's work, and not counted.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from PySide6.QtCore import QEvent, QObject, QSettings, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from shiboken6 import isValid
 
 CHOICES = ("system", "light", "dark")
@@ -209,7 +209,8 @@ def _polish(widgets: Iterable[QWidget]) -> None:
 
 def _from_above(app: QApplication, hidden: set[QWidget]) -> Iterator[tuple[QWidget, bool]]:
     """All widgets, parents before their children, and whether they stand in a hidden part."""
-    level = [(widget, False) for widget in app.allWidgets() if widget.parentWidget() is None]
+    tops = [widget for widget in app.allWidgets() if widget.parentWidget() is None]
+    level = [(top, isinstance(top, QMenu)) for top in tops]  # pyqtgraph's menus, never shown
     while level:
         level = [(widget, waits or widget in hidden) for widget, waits in level]
         yield from level
