@@ -259,8 +259,11 @@ class ChartsPanel(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_timer"):
-            self._change_colours(theme.colours())
+        ready = event.type() == QEvent.Type.PaletteChange and hasattr(self, "_timer")
+        if ready and self.looks.colours is not theme.colours():  # it comes more than once
+            self.looks.colours = theme.colours()
+            self._dress()
+            self._repaint_now()
 
     def _change_colours(self, colours: theme.Colours, pen_scale: float = 1.0) -> None:
         self.looks.colours = colours
