@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 TASKS = Path("/proc/self/task")  # Linux says of each thread how long it ran and how long it queued
@@ -19,14 +20,14 @@ class Moment:
         processor: used by all threads.
         worked: by this thread; the clock where the system does not tell.
         queued: by this thread, ready while other programs had the processors.
-        helpers: by the other threads (Qt paints large areas with them, and waits for them).
+        helpers: the same of each other thread; Qt paints large areas with some and waits for them.
     """
 
     clock: float
     processor: float
     worked: float
     queued: float
-    helpers: float
+    helpers: Mapping[str, float]
 
     @classmethod
     def now(cls) -> Moment:
@@ -35,9 +36,9 @@ class Moment:
         before, clock, after = _times(mine), time.monotonic(), _times(mine)
         while before[1] != after[1]:  # put aside while it read the clock
             before, clock, after = after, time.monotonic(), _times(mine)
-        others = [_times(task.name)[1] for task in _tasks() if task.name != mine]
+        others = {task.name: _times(task.name)[1] for task in _tasks() if task.name != mine}
         worked = after[0] if _tasks() else clock
-        return cls(clock, time.process_time(), worked, after[1], sum(others))
+        return cls(clock, time.process_time(), worked, after[1], others)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Stall:
         """From one moment to a later one."""
         clock, worked = other.clock - one.clock, other.worked - one.worked
         slept = clock - worked - (other.queued - one.queued)
-        waited = max(0.0, slept - (other.helpers - one.helpers))
+        delays = (delay - one.helpers.get(task, 0.0) for task, delay in other.helpers.items())
+        waited = max(0.0, slept - sum(max(0.0, delay) for delay in delays))
         return cls(clock, other.processor - one.processor, worked + waited, doing)
 
     def text(self) -> str:
