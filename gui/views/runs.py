@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt
@@ -32,6 +33,7 @@ from .runs_table import RunsTable
 from .screen import Screen
 
 ALL, EMPTY, NOTHING = range(3)  # pages in the place of the table
+REST = 8  # times as long as taking in took, while runs are read
 
 
 class RunsScreen(Screen):
@@ -56,6 +58,8 @@ class RunsScreen(Screen):
         )
         self._restored: list[str] = []  # runs to select once they are loaded
         self._reading = True  # for the first time
+        self._found: list[Changes] = []  # that the table does not show yet
+        self._next = 0.0  # when it may take them in
         self._lay_out()
         self._connect()
         self._filter()
@@ -147,21 +151,33 @@ class RunsScreen(Screen):
     # -- what changes -------------------------------------------------------------------------
 
     def _apply(self, changes: Changes) -> None:
-        self.model.apply(changes)
-        if changes.added or changes.removed:
+        """Take in what a scan found; while many runs are read, no more often than it pays."""
+        self._found.append(changes)
+        if not self.presenter.loading or time.monotonic() >= self._next:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        begun, found, self._found = time.monotonic(), self._found, []
+        added = any(changes.added for changes in found)
+        changed = tuple(key for changes in found for key in changes.changed)
+        self.model.apply(Changes(changed=changed))
+        if added or any(changes.removed for changes in found):
             self.filters.offer(self.context.store.folders())
             self.table.fold_again()
-        if self._restored and changes.added:
+        if self._restored and added:
             self._select_restored()
         self._columns_changed()
-        if changes.added and not self.presenter.loading:
+        if added and not self.presenter.loading:
             self.table.fit()
         self._refresh()
+        self._next = time.monotonic() + REST * (time.monotonic() - begun)
 
     def _scanned(self) -> None:
         problem = self.context.store.problem
         self.banner.setText(problem)
         self.banner.setVisible(bool(problem))
+        if self._found and not self.presenter.loading:
+            self._take_in()
         if self._reading and not self.presenter.loading:
             self._reading = False
             self._refresh()

@@ -234,3 +234,14 @@ def test_of_very_many_the_first_are_drawn_and_it_says_so(screen, monkeypatch):
     next(a for a in screen.actions_table() if a.name == "runs.charts").run()
     assert ("chart_runs", [path(screen, "study/a")]) in screen.context.sent
     assert screen.context.said[-1] == "2 runs are too many to see: the first 1 are drawn."
+
+
+def test_while_many_are_read_they_are_taken_in_now_and_then(screen):
+    screen._next, screen.presenter.loading = float("inf"), True
+    make_run(screen.context.runs_dir / "new")
+    screen.context.store.scan()
+    screen.presenter._announce()
+    assert screen.tree.shown == 3
+    screen.presenter.loading = False
+    screen.presenter.scanned.emit()
+    assert screen.tree.shown == 4 and "new" in seen(screen)
