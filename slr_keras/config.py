@@ -242,7 +242,7 @@ class AnalysisSettings(Settings):
         "others next to nothing beside an attack on the images that are looked at",
     )
     samples: int = setting(
-        500,
+        400,
         label="Images looked at",
         help="training and as many validation images that are looked at",
         at_least=10,

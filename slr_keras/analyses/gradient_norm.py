@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 from slr_keras.analyses._base import Analysis, Probe, median, quartiles
@@ -64,32 +65,53 @@ def last_input(net: Any, x: Array, size: int = 250) -> Array | None:
     """What comes into the last layer, (n, D); None where that is no dense layer with a bias."""
     import numpy as np
 
-    from slr_keras import networks
-    from slr_keras.backend import keras, ops
+    from slr_keras.backend import ops
+
+    before = _before_last(net, x.shape[1:])
+    if before is None:
+        return None
+    parts = [before(ops.convert_to_tensor(x[i : i + size])) for i in range(0, len(x), size)]
+    return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+
+
+@functools.lru_cache(maxsize=1)
+def _before_last(net: Any, shape: tuple[int, ...]) -> Any:
+    """The network up to its last layer, compiled; None where that is no dense layer with a bias."""
+    from slr_keras import backend, networks
+    from slr_keras.backend import keras
 
     layer: Any = net.layers[-1] if networks.is_graph(net) and net.layers else None
     if type(layer) is not keras.layers.Dense or not layer.use_bias:
         return None
     before = keras.Model(net.inputs[0], layer.input)
-    parts = [before(x[i : i + size], training=False) for i in range(0, len(x), size)]
-    return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+    return backend.compiled(lambda x: before(x, training=False), ((None, *shape), "float32"))
 
 
 def image_norms(net: Any, x: Array, y: Array, size: int = 250) -> Array:
     """``||d CE(f(x), y) / dx||_2`` of each image, (n,)."""
     import numpy as np
 
-    from slr_keras import backend, losses
     from slr_keras.backend import ops
 
-    found = []
+    found, gradients = [], _image_gradients(net, x.shape[1:])
     for i in range(0, len(x), size):
-        label = ops.convert_to_tensor(np.asarray(y[i : i + size], "int32"))
-
-        def loss(images: Array, label: Array = label) -> Array:
-            return losses.cross_entropy(net(images, training=False), label)
-
-        gradient = backend.input_gradient(loss, ops.convert_to_tensor(x[i : i + size]))
+        images, label = x[i : i + size], np.asarray(y[i : i + size], "int32")
+        gradient = gradients(ops.convert_to_tensor(images), ops.convert_to_tensor(label))
         flat = ops.convert_to_numpy(gradient).reshape(len(label), -1).astype("float64")
         found.append(np.linalg.norm(flat, axis=1))
     return np.concatenate(found)
+
+
+@functools.lru_cache(maxsize=1)
+def _image_gradients(net: Any, shape: tuple[int, ...]) -> Any:
+    """``d CE(f(x), y) / dx`` for images and labels, compiled for the network of a run."""
+    from slr_keras import backend, losses
+    from slr_keras.inference import InferenceNetwork
+
+    folded = InferenceNetwork(net)
+
+    def gradients(images: Array, label: Array) -> Array:
+        logits = folded.snapshot()
+        return backend.input_gradient(lambda x: losses.cross_entropy(logits(x), label), images)
+
+    return backend.compiled(gradients, ((None, *shape), "float32"), ((None,), "int32"))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
+import math
 from typing import Any
 
 from slr_keras.analyses._base import Analysis, Probe
@@ -46,22 +49,41 @@ def slopes(net: Any, start: list[Array], x: Array, y: Array, size: int = BATCH) 
     """
     import numpy as np
 
-    from slr_keras import backend, losses
     from slr_keras.backend import ops
 
-    now = [weight.value for weight in net.trainable_variables]
-    away = [w - ops.convert_to_tensor(w0) for w, w0 in zip(now, start, strict=True)]
-    rest = [weight.value for weight in net.non_trainable_variables]
+    now = [ops.convert_to_numpy(weight) for weight in net.trainable_variables]
+    away = np.concatenate([np.ravel(w - w0) for w, w0 in zip(now, start, strict=True)])
+    slope, direction = _slope(net, x.shape[1:]), ops.convert_to_tensor(away.astype("float32"))
     found = []
     for first in range(0, len(x), size):
         images = ops.convert_to_tensor(x[first : first + size])
         label = ops.convert_to_tensor(np.asarray(y[first : first + size], "int32"))
+        found.append(float(ops.convert_to_numpy(slope(images, label, direction))))
+    return np.array(found)
 
-        def loss(s: Array, images: Array = images, label: Array = label) -> Array:
-            moved = [w + s * d for w, d in zip(now, away, strict=True)]
+
+@functools.lru_cache(maxsize=1)
+def _slope(net: Any, shape: tuple[int, ...]) -> Any:
+    """The slope for images, labels and a direction (all weights in one), compiled for a network."""
+    from slr_keras import backend, losses
+    from slr_keras.backend import ops
+
+    shapes = [tuple(weight.shape) for weight in net.trainable_variables]
+    sizes = [math.prod(shape) for shape in shapes]
+    cuts = list(itertools.accumulate(sizes))[:-1]
+
+    def slope(images: Array, label: Array, direction: Array) -> Array:
+        parts = ops.split(direction, cuts)
+        away = [ops.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+        now = [weight.value for weight in net.trainable_variables]
+        rest = [weight.value for weight in net.non_trainable_variables]
+
+        def loss(s: Array) -> Array:
+            moved = [w + ops.cast(s * d, w.dtype) for w, d in zip(now, away, strict=True)]
             logits, _ = net.stateless_call(moved, rest, images, training=False)
             return ops.mean(losses.cross_entropy(logits, label))
 
-        slope = backend.input_gradient(loss, ops.convert_to_tensor(np.float32(0)))
-        found.append(float(ops.convert_to_numpy(slope)))
-    return np.array(found)
+        return backend.input_gradient(loss, ops.zeros((), "float32"))
+
+    kinds = ((None, *shape), "float32"), ((None,), "int32"), ((sum(sizes),), "float32")
+    return backend.compiled(slope, *kinds)

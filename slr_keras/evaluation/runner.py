@@ -100,14 +100,24 @@ class Evaluator:
             out = self._step(*map(ops.convert_to_tensor, (image, second, real)))
             yield tuple(ops.convert_to_numpy(value) for value in out)
 
-    def run(self, x: Any, y: Any, on_batch: Callable[[int], None] | None = None) -> Evaluation:
+    def run(
+        self,
+        x: Any,
+        y: Any,
+        on_batch: Callable[[int], None] | None = None,
+        keep: Callable[[int, np.ndarray], None] | None = None,
+    ) -> Evaluation:
         """Evaluate images (N, H, W, C), uint8 or float in [0, 1], with labels (N,).
 
         Args:
             on_batch: called with the number of images done after every batch.
+            keep: called with the place of the first image of every batch and its adversarial ones.
         """
-        clean, robust = [], []
-        for hit, hit_attacked, _ in self.batches(x, y):
+        clean: list[np.ndarray] = []
+        robust: list[np.ndarray] = []
+        for hit, hit_attacked, attacked in self.batches(x, y):
+            if keep:
+                keep(sum(map(len, clean)), attacked)
             clean.append(hit)
             robust.append(hit_attacked)
             if on_batch:

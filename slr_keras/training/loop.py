@@ -476,16 +476,19 @@ class Run:
             return nothing, nothing
         self.phase("evaluating", epoch)
         settings, d = self.config.eval, self.data
-        train = self._accuracy(d.x_train, d.y_train, settings.train_samples)
+        train = self._accuracy("train", d.x_train, d.y_train, settings.train_samples)
         if not len(d.x_val):
             return train, nothing
-        return train, self._accuracy(d.x_val, d.y_val, settings.val_samples)
+        return train, self._accuracy("val", d.x_val, d.y_val, settings.val_samples)
 
-    def _accuracy(self, x: Any, y: Any, samples: int) -> tuple[float, float | None]:
+    def _accuracy(self, split: str, x: Any, y: Any, samples: int) -> tuple[float, float | None]:
         """Clean and robust accuracy on a fixed subset."""
         chosen = self.chosen(x, samples)
         result = self.evaluator.run(
-            x[chosen], y[chosen], lambda done: self.progress("evaluating", done, len(chosen))
+            x[chosen],
+            y[chosen],
+            lambda done: self.progress("evaluating", done, len(chosen)),
+            lambda first, attacked: self.observer.see(split, chosen[first:], attacked),
         )
         return result.accuracy, result.robust_accuracy
 

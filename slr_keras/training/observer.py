@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from slr_keras import config
+from slr_keras import backend, config
 from slr_keras.analyses._base import Images, Probe
 from slr_keras.attacks.pgd import PGD
 from slr_keras.backend import ops
@@ -17,6 +17,8 @@ from slr_keras.evaluation.runner import Evaluator
 from slr_keras.protocol.events import AnalysisMeasured
 from slr_keras.run_folder import RunFolder, write_atomically
 from slr_keras.settings import registry
+
+Seen = tuple[np.ndarray, np.ndarray]  # numbers of samples, and their adversarial images
 
 
 class _Run(Protocol):
@@ -40,13 +42,18 @@ class Observer:
     def __init__(self, run: _Run):
         self.run = run
         self._evaluator: Evaluator | None = None
+        self._forward: Any = None
+        self._seen: dict[str, list[Seen]] = {}
         self.analyses = [registry.get("analyses", name)() for name in run.config.analysis.names]
 
     def observe(self, epoch: int, emit: Callable[[AnalysisMeasured], None]) -> None:
         """Measure all; scalars are told, arrays written to ``analysis/<name>/<epoch>.npz``."""
         if not self.analyses:
             return
-        probe = self._probe()
+        try:
+            probe = self._probe()
+        finally:
+            self._seen.clear()
         if any(analysis.keeps_images for analysis in self.analyses):
             self._keep_images(probe)
         for analysis in self.analyses:
@@ -54,6 +61,14 @@ class Observer:
             if arrays:
                 self._write(analysis.name, epoch, arrays)
             emit(AnalysisMeasured(epoch, analysis.name, scalars))
+
+    def see(self, split: str, index: np.ndarray, attacked: np.ndarray) -> None:
+        """Adversarial images that the evaluation of this epoch has found of ``"train"`` or
+        ``"val"``, of the samples ``index`` (the first are meant): they are not attacked again."""
+        if self.analyses:
+            index = index[: len(attacked)]
+            wanted = np.isin(index, self._chosen(len(getattr(self.run.data, f"x_{split}"))))
+            self._seen.setdefault(split, []).append((index[wanted], attacked[wanted]))
 
     def _write(self, name: str, epoch: int, arrays: dict[str, Any]) -> None:
         folder = self.run.folder["analysis"] / name
@@ -80,12 +95,12 @@ class Observer:
         chosen = self._chosen(len(data.x_train))
         soft = None if bank is None else _rows(bank, chosen, data.y_train[chosen])
         true = data.true_labels[chosen]
-        train = _images(evaluator, data.x_train, data.y_train, chosen, true, soft)
+        train = self._images(evaluator, "train", chosen, true, soft)
         if not len(data.x_val):
             val = train
         else:
             held = self._chosen(len(data.x_val))
-            val = _images(evaluator, data.x_val, data.y_val, held, data.y_val[held])
+            val = self._images(evaluator, "val", held, data.y_val[held])
         return Probe(net, train, val, len(data.x_train), self._start(net))
 
     def _start(self, net: Any) -> list[np.ndarray]:
@@ -105,7 +120,32 @@ class Observer:
             attack = self.run.evaluation_attack(self.run.config.eval.steps)
             size = self.run.config.eval.batch_size
             self._evaluator = Evaluator(net, attack, batch_size=size)
+            shape = (None, *self.run.data.input_shape)
+            self._forward = backend.compiled(
+                lambda x: ops.cast(net(x, training=False), "float32"), (shape, "float32")
+            )
         return self._evaluator
+
+    def _images(
+        self,
+        evaluator: Evaluator,
+        split: str,
+        index: np.ndarray,
+        true: np.ndarray,
+        soft: np.ndarray | None = None,
+    ) -> Images:
+        """Images, attacked, and what the network says of both."""
+        x, y = (getattr(self.run.data, f"{name}_{split}") for name in "xy")
+        images, label = as_float(x[index]), np.asarray(y)[index]
+        attacked = _attacked(evaluator, images, label, index, self._seen.get(split, []))
+        logits, attacked_logits = (self._logits(part) for part in (images, attacked))
+        return Images(images, attacked, label, true, logits, attacked_logits, soft, index)
+
+    def _logits(self, images: np.ndarray) -> np.ndarray:
+        size = self.run.config.eval.batch_size
+        parts = [images[i : i + size] for i in range(0, len(images), size)]
+        found = [self._forward(ops.convert_to_tensor(part)) for part in parts]
+        return np.concatenate([ops.convert_to_numpy(z).astype("float64") for z in found])
 
     def _chosen(self, count: int) -> np.ndarray:
         """The same in every epoch, in ascending order."""
@@ -119,23 +159,15 @@ def _rows(bank: Any, index: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return ops.convert_to_numpy(rows)
 
 
-def _images(
-    evaluator: Evaluator,
-    x: Any,
-    y: np.ndarray,
-    index: np.ndarray,
-    true: np.ndarray,
-    soft: np.ndarray | None = None,
-) -> Images:
-    """Images, attacked, and what the network says of both."""
-    images, label = as_float(x[index]), np.asarray(y)[index]
-    attacked = np.concatenate([found for _, _, found in evaluator.batches(images, label)])
-    logits, attacked_logits = (_logits(evaluator, part) for part in (images, attacked))
-    return Images(images, attacked, label, true, logits, attacked_logits, soft, index)
-
-
-def _logits(evaluator: Evaluator, images: np.ndarray) -> np.ndarray:
-    size = evaluator.batch_size
-    parts = [images[i : i + size] for i in range(0, len(images), size)]
-    found = [evaluator.network(ops.convert_to_tensor(part), training=False) for part in parts]
-    return np.concatenate([ops.convert_to_numpy(z).astype("float64") for z in found])
+def _attacked(
+    evaluator: Evaluator, images: np.ndarray, label: np.ndarray, index: np.ndarray, seen: list[Seen]
+) -> np.ndarray:
+    """Adversarial images: those that were seen, and the others by an attack."""
+    found, left = np.empty_like(images), np.ones(len(images), bool)
+    for samples, rows in seen:
+        at = np.searchsorted(index, samples)
+        found[at], left[at] = rows, False
+    if left.any():
+        parts = [part for *_, part in evaluator.batches(images[left], label[left])]
+        found[left] = np.concatenate(parts)
+    return found
