@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
-from .. import theme
+from .. import restyle
 from ..actions import Action
 from ..presenters.context import Context
 
@@ -22,7 +22,7 @@ class Screen(QWidget):
         self.context = context
         self.setObjectName(self.name)
         self.setAccessibleName(self.title)
-        theme.may_wait(self)
+        restyle.may_wait(self)
 
     def actions_table(self) -> list[Action]:
         """The screen's part of the table of actions."""

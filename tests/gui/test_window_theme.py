@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from gui import theme
+from gui import restyle, theme
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +128,7 @@ def test_a_hidden_part_looks_when_it_is_shown(qapp, settings):
     labels = [deep_label(part) for part in parts]
     for part in parts:
         window.addWidget(part)
-        theme.may_wait(part)
+        restyle.may_wait(part)
     window.show()
     window.setCurrentIndex(1)
     window.setCurrentIndex(0)  # both were seen
@@ -144,7 +144,7 @@ def test_a_hidden_part_looks_when_it_is_shown(qapp, settings):
 
 def test_parts_that_are_gone_are_passed_over(qapp, settings):
     part = QWidget()
-    theme.may_wait(part)
+    restyle.may_wait(part)
     shiboken6.delete(part)
     theme.choose("dark", settings)
     theme.choose("light", settings)
