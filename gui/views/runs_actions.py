@@ -33,7 +33,7 @@ KEYS = {
     "runs.redo": ("Ctrl+Shift+Z",),
     "runs.search": ("Ctrl+F",),
 }
-CHARTED = 100  # runs in one chart
+CHARTED = 25  # runs in one chart
 ANYWHERE = ("runs.undo", "runs.redo", "runs.search")  # their keys need no table
 
 
