@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ class Moment:
         worked: by this thread; the clock where the system does not tell.
         queued: by this thread, ready while other programs had the processors.
         helpers: the same of each other thread; Qt paints large areas with some and waits for them.
+        stolen: by the host of a virtual machine, from each processor.
     """
 
     clock: float
@@ -28,6 +30,7 @@ class Moment:
     worked: float
     queued: float
     helpers: Mapping[str, float]
+    stolen: tuple[float, ...]
 
     @classmethod
     def now(cls) -> Moment:
@@ -38,7 +41,7 @@ class Moment:
             before, clock, after = after, time.monotonic(), _times(mine)
         others = {task.name: _times(task.name)[1] for task in _tasks() if task.name != mine}
         worked = after[0] if _tasks() else clock
-        return cls(clock, time.process_time(), worked, after[1], others)
+        return cls(clock, time.process_time(), worked, after[1], others, _stolen())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Stall:
         clock: on the wall.
         processor: time that all threads used.
         own: what the window worked in between, or waited for of its own accord: not while it, or a
-            helper that it waited for, was ready and other programs had the processors.
+            helper that it waited for, was ready and other programs or machines had the processors.
         doing: what was done last.
     """
 
@@ -64,7 +67,8 @@ class Stall:
         clock, worked = other.clock - one.clock, other.worked - one.worked
         slept = clock - worked - (other.queued - one.queued)
         delays = (delay - one.helpers.get(task, 0.0) for task, delay in other.helpers.items())
-        waited = max(0.0, slept - sum(max(0.0, delay) for delay in delays))
+        stolen = max((b - a for a, b in zip(one.stolen, other.stolen, strict=True)), default=0.0)
+        waited = max(0.0, slept - stolen - sum(max(0.0, delay) for delay in delays))
         return cls(clock, other.processor - one.processor, worked + waited, doing)
 
     def text(self) -> str:
@@ -75,6 +79,15 @@ class Stall:
 
 def _tasks() -> list[Path]:
     return [*TASKS.iterdir()] if TASKS.is_dir() else []
+
+
+def _stolen() -> tuple[float, ...]:
+    try:
+        lines = Path("/proc/stat").read_text("ascii").splitlines()
+    except OSError:
+        return ()
+    fields = [line.split() for line in lines if line.startswith("cpu") and line[3] != " "]
+    return tuple(int(field[8]) / os.sysconf("SC_CLK_TCK") for field in fields)
 
 
 def _times(task: str) -> tuple[float, float]:
