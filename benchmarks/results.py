@@ -2,6 +2,7 @@
 
 python -m benchmarks.results            # write them
 python -m benchmarks.results --check    # exit code 1 if one of them says something else
+python -m benchmarks.results --pages    # draw figures and report pages of docs/results anew, too
 
 Between ``<!-- results: NAME -->`` and ``<!-- end -->`` stands the table of docs/results/NAME.
 """
@@ -12,6 +13,7 @@ import pathlib
 import re
 import sys
 
+from slr_keras.studies import pages as study_pages
 from slr_keras.studies import results, tables
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -20,6 +22,9 @@ PLACE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL
 
 def main(arguments: list[str]) -> int:
     """Write, or compare."""
+    if "--pages" in arguments:
+        for folder in sorted((ROOT / "docs" / "results").iterdir()):
+            study_pages.write(folder, results.load(folder))
     other = 0
     for page in pages():
         text = page.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ import numpy as np
 from slr_keras import __version__, texts
 from slr_keras.errors import UserError
 from slr_keras.evaluation.bits import images_of
+from slr_keras.protocol import events
 from slr_keras.studies.plan import Study, StudyRun
 from slr_keras.studies.work import RESULTS, Place
 
@@ -81,6 +83,7 @@ def reference(results: Results, arm: str) -> str:
 
 def _of_run(place: Place, run: StudyRun) -> dict[str, Any]:
     folder = place.run_dir(run)
+    lines = _lines(folder / "events.jsonl")
     summary = texts.from_json((folder / "summary.json").read_bytes())
     return {
         "run": run.name,
@@ -91,8 +94,8 @@ def _of_run(place: Place, run: StudyRun) -> dict[str, Any]:
         "attack_precision": run.config.attack_precision,
         "training_seconds": summary["training_seconds"],
         "noisy_labels": summary.get("noisy_labels", 0),
-        "train_robust_accuracy": _last_on_training_images(folder),
-        "analyses": _analyses(folder),
+        "train_robust_accuracy": _last_on_training_images(lines),
+        "analyses": _analyses(lines),
         "models": {which: _of_model(place, run, which) for which in place.study.which},
     }
 
@@ -118,12 +121,27 @@ def of_evaluation(found: Mapping[str, Any], attacks: Iterable[str]) -> dict[str,
     }
 
 
-def _analyses(folder: pathlib.Path) -> dict[str, dict[str, list[Any]]]:
-    """``{analysis: {"epoch": [...], column: [...]}}`` of what the run has recorded."""
-    from slr_keras.run_folder import RunFolder
+def _lines(path: pathlib.Path) -> list[str]:
+    """Of a run's events: decoding all of them would be most of a table's time."""
+    if not path.exists():
+        return []
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
 
+
+def _events(lines: Iterable[str], kind: type[Any]) -> Iterator[Any]:
+    """Events of a kind; a line cut off by a crash is passed over."""
+    for line in lines:
+        if f'"{kind.name}"' in line:
+            with contextlib.suppress(ValueError):
+                event = events.decode(line)
+                if isinstance(event, kind):
+                    yield event
+
+
+def _analyses(lines: list[str]) -> dict[str, dict[str, list[Any]]]:
+    """``{analysis: {"epoch": [...], column: [...]}}`` of what the run has recorded."""
     found: dict[str, dict[str, list[Any]]] = {}
-    for told in RunFolder(folder).analyses():
+    for told in _events(lines, events.AnalysisMeasured):
         mine = found.setdefault(told.analysis, {"epoch": []})
         mine["epoch"].append(told.epoch)
         for column, value in told.values.items():
@@ -131,11 +149,9 @@ def _analyses(folder: pathlib.Path) -> dict[str, dict[str, list[Any]]]:
     return found
 
 
-def _last_on_training_images(folder: pathlib.Path) -> float | None:
-    from slr_keras.run_folder import RunFolder
-
-    seen = [e.train_robust_accuracy for e in RunFolder(folder).epochs()]
-    return next((value for value in reversed(seen) if value is not None), None)
+def _last_on_training_images(lines: list[str]) -> float | None:
+    seen = (e.train_robust_accuracy for e in _events(reversed(lines), events.EpochEnded))
+    return next((value for value in seen if value is not None), None)
 
 
 def _commit() -> str:

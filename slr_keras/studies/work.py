@@ -19,6 +19,7 @@ from slr_keras import config as configs
 from slr_keras import texts
 from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder, write_atomically
+from slr_keras.settings import schema
 from slr_keras.studies.plan import Study, StudyRun, flat
 
 LEFT_IN_TIME = 75  # exit code of a run that met its time limit: it is queued again
@@ -144,13 +145,18 @@ def _changes(file: pathlib.Path, config: configs.RunConfig) -> list[str]:
         found = dict(flat(configs.read_toml(file)))
     except UserError:
         return []  # the trainer says what is wrong with it
-    wanted = flat(texts.from_toml(configs.dumps(config)))
+    wanted = ((key, _in_toml(value)) for key, value in flat(schema.to_dict(config)))
     return [
         f"{key} is {found[key]}, the study says {value}"
         for key, value in wanted
         if value not in ("auto", found.get(key, value))
         and FREE.isdisjoint((key, key.partition(".")[0]))
     ]
+
+
+def _in_toml(value: Any) -> Any:
+    """A value as it comes back from a file."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def environment(threads: int) -> dict[str, str]:
