@@ -6,7 +6,7 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from gui import restyle, theme
 
@@ -140,6 +140,20 @@ def test_a_hidden_part_looks_when_it_is_shown(qapp, settings):
     window.setCurrentIndex(0)
     window.setCurrentIndex(1)
     assert looks.count == 0
+
+
+def test_a_closed_list_has_the_colours_when_it_is_opened(qapp, settings):
+    theme.choose("light", settings)
+    combo = QComboBox()
+    combo.addItems(["a", "b"])
+    combo.show()
+    for chosen, colours in (("dark", theme.DARK), ("light", theme.LIGHT)):
+        combo.showPopup()
+        combo.hidePopup()
+        theme.choose(chosen, settings)
+        combo.showPopup()
+        assert combo.view().grab().toImage().pixelColor(2, 40).name() == colours.surface
+        combo.hidePopup()
 
 
 def test_parts_that_are_gone_are_passed_over(qapp, settings):
