@@ -20,6 +20,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -33,7 +34,6 @@ from ._stalls import Moment, Stall
 
 FREEZE = 0.25  # seconds
 OWN_WORK = ("new_run", "deleted_run", "spoilt_file")  # of the monkey, on the disk
-NEVER = ("file.quit", "file.other_runs", "file.open_runs")  # they leave, or start other programs
 KEYS = ("Tab", "Backtab", "Return", "Escape", "Up", "Down", "Left", "Right", "Space", "Delete")
 START = "start"
 TYPED = "at slr 8/255 0.1 -3 999999999 <b> "
@@ -89,13 +89,12 @@ class Monkey:
         self.window = self.session.window
         self.window.show()
         self.window.complete()
-        self._seen = Moment.now()
-        self._beat = QTimer(interval=10)  # menus and dialogs have a loop of their own
-        self._beat.timeout.connect(self._look)
-        self._beat.start()
-        self._closing = QTimer(interval=50)
-        self._closing.timeout.connect(self._close_popups)
-        self._closing.start()
+        self._begin()
+        signal.signal(signal.SIGCONT, self._begin)  # it was stopped from outside
+        self._timers = QTimer(interval=10), QTimer(interval=50)  # menus have a loop of their own
+        for timer, slot in zip(self._timers, (self._look, self._close_popups), strict=True):
+            timer.timeout.connect(slot)
+            timer.start()
 
     def _caught(self, *error: Any) -> None:
         """Told at once: a crash may follow."""
@@ -104,6 +103,7 @@ class Monkey:
 
     def _disarm(self, folder: pathlib.Path) -> None:
         """What would wait for a person, or start another program, answers by itself."""
+        from PySide6.QtCore import QProcess
         from PySide6.QtGui import QDesktopServices
         from PySide6.QtWidgets import QFileDialog, QMessageBox
 
@@ -113,7 +113,7 @@ class Monkey:
         QFileDialog.getExistingDirectory = lambda *_, **__: self.rng.choice(["", str(folder)])
         for name in ("warning", "information", "critical", "question", "about"):
             setattr(QMessageBox, name, lambda *_, **__: None)
-        QDesktopServices.openUrl = lambda *_: True
+        QDesktopServices.openUrl = QProcess.startDetached = lambda *_: True
         os.environ["XDG_DATA_HOME"] = str(folder / "home")
 
     # -- its world ----------------------------------------------------------------------------
@@ -166,15 +166,19 @@ class Monkey:
             name = act.__name__.strip("_")
             self.done[name] = self.done.get(name, 0) + 1
             self.doing = name
-            self._seen = Moment.now()
+            self._begin()
             try:
                 act()
             except Exception:
                 self._caught(*sys.exc_info())
             if name in OWN_WORK:
-                self._seen = Moment.now()
+                self._begin()
             self._look()
             self._spin(self.rng.choice([0.0, 0.0, 0.02, 0.1]), self.doing)
+
+    def _begin(self, *_: object) -> None:
+        """What was before does not count."""
+        self._seen = Moment.now()
 
     def _look(self) -> None:
         """Events are handled now; was that long ago?"""
@@ -189,7 +193,7 @@ class Monkey:
 
         self.doing, end = doing, time.monotonic() + seconds
         while True:
-            self._seen = Moment.now()
+            self._begin()
             QCoreApplication.processEvents()
             self._look()
             if time.monotonic() >= end:
@@ -225,9 +229,8 @@ class Monkey:
         if isinstance(widget, QAbstractButton):
             self._say(f"click button {widget.text()!r} {widget.accessibleName()}")
             place = target.rect().center()
-        button = Qt.MouseButton.LeftButton
-        if self.rng.random() < 0.1:
-            button = Qt.MouseButton.RightButton
+        right = self.rng.random() < 0.1
+        button = Qt.MouseButton.RightButton if right else Qt.MouseButton.LeftButton
         act = QTest.mouseDClick if self.rng.random() < 0.1 else QTest.mouseClick
         act(target, button, Qt.KeyboardModifier.NoModifier, place)
 
@@ -276,7 +279,7 @@ class Monkey:
         self.window.show_screen(name)
 
     def _action(self) -> None:
-        table = [a for a in self.window.actions_table if a.name not in NEVER and a.enabled()]
+        table = [a for a in self.window.actions_table if a.name != "file.quit" and a.enabled()]
         action = self.rng.choice(table)
         self._say(f"action {action.name}")
         action.run()
@@ -324,24 +327,21 @@ class Monkey:
 
     def end(self) -> int:
         """Close the window, and say what came of it."""
-        self._closing.stop()
+        self._timers[1].stop()
         self.window.leave()
         context = self.session.context
         for worker in (context.trainer.worker, context.lab.worker):
             worker.close(5000)
         self._spin(1.0, START)
-        left = [p for p in psutil.Process().children(recursive=True) if p.is_running()]
-        _, left = psutil.wait_procs(left, timeout=5)
-        worst = max((stall.own for stall in self.frozen), default=0.0)
+        _, left = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
+        longest = max((round(stall.own, 2) for stall in self.frozen), default=0)
         facts = {
-            "acts": sum(self.done.values()), "exceptions": len(self.raised),
-            "stalls over 250 ms": len(self.frozen), "longest stall in s": round(worst, 2),
-            "processes left": len(left),
+            "acts": sum(self.done.values()), "exceptions": len(self.raised), "left": len(left),
+            "stalls over 250 ms": len(self.frozen), "longest stall in s": longest,
         }  # fmt: skip
-        print(json.dumps(facts))
+        print(json.dumps(facts), flush=True)
         for process in left:
             process.kill()
-        sys.stdout.flush()
         os._exit(1 if self.raised or self.frozen or left else 0)
 
 
