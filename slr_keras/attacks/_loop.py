@@ -8,6 +8,7 @@ from typing import Any
 from slr_keras import backend
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks._objective import Objective
+from slr_keras.attacks._parts import in_parts
 
 Tensor = Any
 State = dict[str, Tensor]
@@ -48,6 +49,9 @@ class Loop(Attack):
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """All steps from ``start``, all arguments (B, H, W, C)."""
+        return in_parts(self._search, objective, x, start)
+
+    def _search(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         state = self.first(objective, x, start)
         state = backend.loop(0, self.length, lambda i, s: self.then(objective, x, i, s), state)
         return self.last(x, state)

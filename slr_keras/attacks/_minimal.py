@@ -56,7 +56,7 @@ class Walk(Loop):
 
     def aim(self, objective: Objective) -> Objective:
         """What is raised: the margin ``max_{k != y} z_k - z_y``, above 0 where it fools."""
-        return dataclasses.replace(objective, loss=losses.margin, rival=None)
+        return objective.raising(losses.margin)
 
     def begin(self, x: Tensor) -> State:
         """What the walk carries from step to step beside the image: tensors by name."""

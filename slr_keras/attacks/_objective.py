@@ -20,10 +20,11 @@ class Objective:
         logits: function from images (B, H, W, C) to logits (B, K), in inference mode.
         labels: (B,) class numbers; the classes to reach when ``targeted``.
         targeted: lower the loss of ``labels`` instead of raising it.
-        loss: function of logits (B, K), labels (B,) and, where there is one, the rival, that is
-            raised; shape (B,).
+        loss: function of logits (B, K), labels (B,) and, where there are any, the rival and what
+            stands ``beside``, that is raised; shape (B,).
         rival: (B,) the wrong class that the loss compares with, for attacks that take the wrong
             classes in turn. The aim stays to leave ``labels``, for whatever class.
+        beside: tensors (B, ...), what else the loss reads of each image.
     """
 
     logits: Callable[[Tensor], Tensor]
@@ -31,6 +32,7 @@ class Objective:
     targeted: bool = False
     loss: Callable[..., Tensor] = losses.cross_entropy
     rival: Tensor | None = None
+    beside: tuple[Tensor, ...] = ()
 
     def __call__(self, x: Tensor) -> Tensor:
         """The objective of each image, shape (B,)."""
@@ -40,8 +42,29 @@ class Objective:
         """The objective of each image and the logits (B, K) it was computed from."""
         z = self.logits(x)
         rival = () if self.rival is None else (self.rival,)
-        loss = self.loss(z, self.labels, *rival)
+        loss = self.loss(z, self.labels, *rival, *self.beside)
         return (-loss if self.targeted else loss), z
+
+    def raising(self, loss: Callable[..., Tensor]) -> Objective:
+        """The same with another loss of logits and labels alone."""
+        return dataclasses.replace(self, loss=loss, rival=None, beside=())
+
+    @property
+    def parts(self) -> bool:
+        """Whether :meth:`of` may give it a part of the batch: a loss that is a closure may hold
+        tensors of the whole one."""
+        return getattr(self.loss, "__closure__", None) is None
+
+    @property
+    def rows(self) -> Any:
+        """What it holds of each image, for :meth:`of`."""
+        return self.labels, () if self.rival is None else (self.rival,), self.beside
+
+    def of(self, rows: Any) -> Objective:
+        """The objective of the images that ``rows``, a part of :attr:`rows`, belong to."""
+        labels, rival, beside = rows
+        rival = rival[0] if rival else None
+        return dataclasses.replace(self, labels=labels, rival=rival, beside=beside)
 
     def fooled(self, x: Tensor) -> Tensor:
         """1.0 for each image on which the attack has reached its aim, shape (B,)."""

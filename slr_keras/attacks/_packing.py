@@ -16,7 +16,8 @@ import numpy as np
 
 from slr_keras import backend, networks
 from slr_keras.attacks._numbers import tensors
-from slr_keras.attacks._objective import wrong_class
+from slr_keras.attacks._objective import Objective, wrong_class
+from slr_keras.attacks._parts import in_parts
 from slr_keras.backend import keras, ops
 from slr_keras.inference import InferenceNetwork
 
@@ -128,8 +129,11 @@ class Packed:
     ) -> Any:
         attack, rest = self.attack.given(numbers), dict(state)
         rival = rest.pop("rival", None)
-        aim = attack.aim(self._logits(), y, rival)
-        new = attack.advance(aim, x, rest, first, last, plan)
+
+        def search(aim: Objective, x: Tensor, state: Any) -> Any:
+            return attack.advance(aim, x, state, first, last, plan)
+
+        new = in_parts(search, attack.aim(self._logits(), y, rival), x, rest)
         return new | ({} if rival is None else {"rival": rival})
 
     # -- on the host --------------------------------------------------------------------------

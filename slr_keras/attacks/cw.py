@@ -95,7 +95,7 @@ class CW(Loop):
         return where(near, state["best"], x)
 
     def _aim(self, objective: Objective) -> Objective:
-        return dataclasses.replace(objective, loss=losses.margin, rival=None)
+        return objective.raising(losses.margin)
 
     def _step(self, aim: Objective, x: Tensor, candidate: Tensor) -> Tensor:
         def margin(v: Tensor) -> tuple[Tensor, Tensor]:

@@ -45,7 +45,7 @@ class DDN(Walk):
 
     def aim(self, objective: Objective) -> Objective:
         """The cross-entropy."""
-        return dataclasses.replace(objective, loss=losses.cross_entropy, rival=None)
+        return objective.raising(losses.cross_entropy)
 
     def begin(self, x: Tensor) -> State:
         """The radius, (B,)."""

@@ -8,6 +8,7 @@ from typing import Any
 from slr_keras import backend
 from slr_keras.attacks._base import Attack
 from slr_keras.attacks._objective import Objective
+from slr_keras.attacks._parts import in_parts
 from slr_keras.backend import ops, random
 from slr_keras.settings.schema import PIXELS, setting
 
@@ -45,7 +46,11 @@ class PGD(Attack):
 
     def perturb(self, objective: Objective, x: Tensor, start: Tensor) -> Tensor:
         """The pure loop: ``steps`` steps from ``start``, all arguments (B, H, W, C)."""
-        return backend.repeat(self.steps, lambda x_adv: self.step(objective, x, x_adv), start)
+
+        def search(objective: Objective, x: Tensor, start: Tensor) -> Tensor:
+            return backend.repeat(self.steps, lambda x_adv: self.step(objective, x, x_adv), start)
+
+        return in_parts(search, objective, x, start)
 
     def step(self, objective: Objective, x: Tensor, candidate: Tensor) -> Tensor:
         """One step from ``candidate``, projected."""

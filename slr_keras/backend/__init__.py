@@ -64,6 +64,13 @@ def name() -> str:
     return str(keras.backend.backend())
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def unused_gpu() -> str:
     """Why this machine's NVIDIA GPU computes nothing and what to do; empty if there is none."""
     reason = __getattr__("gpu_problem")() if has_nvidia_gpu() else ""

@@ -60,6 +60,11 @@ def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return body(x) if times == 1 else loop(0, times, lambda _, value: body(value), x)
 
 
+def in_parts(function: Callable[..., Any], *rows: Any) -> Any:
+    """``function(*rows)``: XLA shares an operation between the cores itself."""
+    return function(*rows)
+
+
 def record(
     times: Any, most: int, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,9 @@ import atexit
 import contextlib
 import ctypes
 import functools
+import itertools
+import operator
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,9 +16,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from slr_keras.backend import cores
+
 Tensor = Any
 JIT_COMPILE = False  # XLA is several times slower on CPU; on GPU ask for it
 ANY_ROWS = True  # what :func:`compiled` makes takes any number of rows
+LEAST = 8  # images in a part of a batch
 _ZERO = tf.UnconnectedGradients.ZERO  # where rounding or a threshold cuts the path: not None
 
 
@@ -94,6 +100,38 @@ def record(
         lambda number, *_: number < times, step, (0, x, *empty), parallel_iterations=1
     )
     return results.stack(), seen.stack()
+
+
+def in_parts(function: Callable[..., Any], *rows: Any) -> Any:
+    """``function(*rows)``, the batch in as many parts as there are cores, all at the same time.
+
+    Rows are tensors, nested or not, whose first axis is the batch, and so are the results. An
+    operation on few or small images leaves cores idle, and all wait for the slowest; parts do
+    not wait for each other. (Traced once; a small batch is not parted.)
+    """
+    count = cores_to_share()
+    if count == 1 or tf.executing_eagerly():
+        return function(*rows)
+    made = tf.function(function, autograph=False).get_concrete_function(
+        *tf.nest.map_structure(_any_rows, rows)
+    )
+    total = tf.shape(tf.nest.flatten(rows)[0])[0]
+
+    def parted() -> Any:
+        bounds = [total * part // count for part in range(count + 1)]
+        slices = [slice(*ends) for ends in itertools.pairwise(bounds)]
+        found = [made(*tf.nest.map_structure(operator.itemgetter(part), rows)) for part in slices]
+        return tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *found)
+
+    return tf.cond(total < LEAST * count, lambda: made(*rows), parted)
+
+
+def cores_to_share() -> int:
+    """Parts of a batch that are computed at once; 1 where a GPU or several devices compute."""
+    if len(devices()) > 1 or tf.config.list_logical_devices("GPU"):
+        return 1
+    asked = tf.config.threading.get_inter_op_parallelism_threads()
+    return asked or int(os.environ.get("TF_NUM_INTEROP_THREADS", 0)) or cores()
 
 
 def watched(

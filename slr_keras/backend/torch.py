@@ -56,6 +56,11 @@ def repeat(times: int, body: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return x
 
 
+def in_parts(function: Callable[..., Any], *rows: Any) -> Any:
+    """``function(*rows)``: one operation after the other."""
+    return function(*rows)
+
+
 def record(
     times: Any, most: int, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
 ) -> tuple[Tensor, Tensor]:

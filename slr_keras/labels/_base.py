@@ -69,7 +69,7 @@ class Labels(Variant):
     def objective(self, plain: Objective, soft: Tensor, epoch: Tensor) -> Objective:
         """What the attack raises: the method's objective, and :meth:`pull` where there is one."""
 
-        def loss(z: Tensor, y: Tensor) -> Tensor:
-            return plain.loss(z, y) + self.pull(z, soft, epoch)
+        def loss(z: Tensor, y: Tensor, *beside: Tensor) -> Tensor:
+            return plain.loss(z, y, *beside) + self.pull(z, soft, epoch)
 
         return dataclasses.replace(plain, loss=loss)

@@ -40,7 +40,7 @@ class TRADES(Method):
     def objective(self, logits: Logits, x: Tensor, y: Tensor) -> Objective:
         """``KL(f(x) || f(x'))`` as a function of x'."""
         z = ops.stop_gradient(logits(x))
-        return Objective(logits, y, loss=lambda z_adv, _: losses.divergence(z, z_adv))
+        return Objective(logits, y, loss=_divergence, beside=(z,))
 
     def fitted(self, z: Outputs) -> Tensor:
         """Those of the clean images."""
@@ -50,3 +50,7 @@ class TRADES(Method):
         """``CE(z, t) + beta KL(softmax(z) || softmax(z'))``, (B,)."""
         natural = losses.soft_cross_entropy(z.clean, target)
         return natural + self.beta * losses.divergence(z.clean, z.trained)
+
+
+def _divergence(z_adv: Tensor, _: Tensor, z: Tensor) -> Tensor:
+    return losses.divergence(z, z_adv)
