@@ -52,9 +52,14 @@ def _load(module: str) -> Any:
         raise UserError(f"{error}. Set KERAS_BACKEND to one of {', '.join(SUPPORTED)}") from None
 
 
-def warm_up() -> None:
-    """Import the framework now and touch its devices, both of which take seconds."""
+def warm_up(training: bool = False) -> None:
+    """Import the framework now and touch its devices, both of which take seconds.
+
+    Args:
+        training: what is to come updates weights too, not only attacks.
+    """
     _load("keras")
+    __getattr__("share_cores")(training)
     __getattr__("keep_compiled")()
     __getattr__("describe_device")()
 

@@ -65,6 +65,10 @@ def in_parts(function: Callable[..., Any], *rows: Any) -> Any:
     return function(*rows)
 
 
+def share_cores(training: bool) -> None:
+    """Nothing to do: an operation has all cores."""
+
+
 def record(
     times: Any, most: int, body: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -222,12 +222,12 @@ def _first_line(text: str) -> str:
     return text.strip().splitlines()[0].lstrip("# ").rstrip()
 
 
-def import_framework() -> None:
+def import_framework(training: bool = False) -> None:
     """Import Keras and its backend without the native libraries' chatter on stderr."""
     from slr_keras import backend
 
     with _hushed():
-        backend.warm_up()
+        backend.warm_up(training)
 
 
 @contextlib.contextmanager
