@@ -129,9 +129,10 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def use_threads(threads: int) -> None:
-    """Give TensorFlow as many threads (a PyTorch side sets its own)."""
+    """Give TensorFlow as many threads, as the commands do: an operation has one, parts of a batch
+    share them (a PyTorch side sets its own)."""
     warn_if_busy()
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
