@@ -12,10 +12,12 @@ from PySide6.QtWidgets import QFrame, QWidget
 
 from .. import theme
 from ..models import pictures
+from ..models.curves import thin
 from ..models.lab_parts import SLOTS, Model, Result, SweepResult
 from ..models.lab_words import MAX_PROBABILITIES, shown_classes
 
 ROW_HEIGHT = 13  # pixels that a class needs in order to be read
+POINTS = 1000  # of a path on screen
 STYLES = {"a": Qt.PenStyle.SolidLine, "b": Qt.PenStyle.DashLine}
 
 
@@ -170,6 +172,7 @@ class TrajectoryChart(Chart):
         self._line = pg.InfiniteLine(0, angle=90, movable=True)
         self._zero = pg.InfiniteLine(0, angle=0)
         self._faded = False
+        self._shown: dict[str, Result | None] = {}
         for slot in SLOTS:
             for what in ("loss", "margin"):
                 self._curves[slot, what] = pg.PlotDataItem(antialias=True)
@@ -195,17 +198,12 @@ class TrajectoryChart(Chart):
 
     def show_results(self, results: Mapping[str, Result], dimmed: bool) -> None:
         """Draw the paths of the slots that have a result."""
-        last = 0
         for slot in SLOTS:
             result = results.get(slot)
-            losses = _numbers(result.done.losses) if result else []
-            margins = _numbers(result.done.margins) if result else []
-            last = max(last, len(losses) - 1)
-            self._curves[slot, "loss"].setData(np.arange(len(losses)), losses)
-            self._curves[slot, "margin"].setData(np.arange(len(margins)), margins)
-            at = result.done.fooled_at if result else None
-            steps = [at] if at is not None and at < len(margins) else []
-            self._fooled[slot].setData(steps, [margins[step] for step in steps])
+            if self._shown.get(slot, self) is not result:
+                self._shown[slot] = result
+                self._show_result(slot, result)
+        last = max((result.steps for result in results.values()), default=0)
         self._line.setBounds((0, last))
         self._line.setVisible(last > 0)
         self.setXRange(0, max(last, 1), padding=0.03)
@@ -213,13 +211,23 @@ class TrajectoryChart(Chart):
             self._faded = dimmed
             self.dress()
 
+    def _show_result(self, slot: str, result: Result | None) -> None:
+        """At most some thousand points of it: an attack may have a hundred thousand steps."""
+        losses = _numbers(result.done.losses if result else ())
+        margins = _numbers(result.done.margins if result else ())
+        for what, values in (("loss", losses), ("margin", margins)):
+            self._curves[slot, what].setData(*thin(np.arange(len(values)), values, POINTS))
+        at = result.done.fooled_at if result else None
+        steps = [at] if at is not None and at < len(margins) else []
+        self._fooled[slot].setData(steps, margins[steps])
+
     def set_step(self, step: int) -> None:
         """Move the line."""
         self._line.setValue(step)
 
 
-def _numbers(values: Sequence[float | None]) -> list[float]:
-    return [float("nan") if value is None else float(value) for value in values]
+def _numbers(values: Sequence[float | None]) -> np.ndarray:
+    return np.array(values, float)  # None becomes NaN
 
 
 class SweepChart(Chart):
@@ -237,6 +245,7 @@ class SweepChart(Chart):
         self._marks: dict[str, pg.InfiniteLine] = {}
         self._now = pg.InfiniteLine(0, angle=90)
         self._faded = False
+        self._shown: dict[str, Result | None] = {}
         for slot in SLOTS:
             self._marks[slot] = pg.InfiniteLine(0, angle=90)
             self._marks[slot].hide()

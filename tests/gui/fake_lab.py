@@ -32,6 +32,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from slr_keras.protocol import commands, events, lab_events
 from slr_keras.protocol.lab_events import pack  # noqa: E402
 
+FRAME_BYTES = 4 * 2**20  # as slr_keras.lab.trajectories has it
+
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """(N, 8, 8, 1) images and (N,) labels of scikit-learn's digits, without importing it."""
@@ -112,7 +114,7 @@ def attack(model: Linear, x: np.ndarray, settings: dict, label: int, seed: int) 
         "budget": eps,
         "losses": tuple(losses),
         "margins": tuple(model.margin(f, label) for f in frames),
-        "frames": np.stack(frames),
+        "frames": np.stack(frames) if len(frames) * x.nbytes < FRAME_BYTES else None,
     }
 
 
@@ -297,7 +299,8 @@ class FakeLab:
                     map(float, rival.probabilities(found["adversarial"]))
                 ),
             }
-        packed = {key: pack(found.pop(key)) for key in ("adversarial", "frames")}
+        arrays = {key: found.pop(key) for key in ("adversarial", "frames")}
+        packed = {key: pack(array) for key, array in arrays.items() if array is not None}
         warnings = (
             ("The loss did not rise: the attack may be failing.",)
             if found["losses"][-1] <= found["losses"][0] and not found["targeted"]

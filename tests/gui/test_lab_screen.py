@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import sys
@@ -194,6 +195,20 @@ def test_a_long_attack_is_seen_while_it_runs(make_screen, wait_until, spin):
     screen.cancel.click()
     spin(0.05)
     assert not screen.busy.isVisible() and row.adversarial.image is None
+
+
+def test_a_path_of_very_many_steps_is_drawn_in_few_points(screen):
+    done = screen.lab.bench.slots["a"].result.done
+    many = tuple(np.sin(np.arange(20_001) / 3000).tolist())
+    done = dataclasses.replace(done, losses=many, margins=many, fooled_at=19_999)
+    slot = screen.lab.bench.slots["a"]
+    slot.result = dataclasses.replace(slot.result, done=done)
+    screen.refresh()
+    chart = screen.charts.trajectory
+    x, y = chart._curves["a", "loss"].getData()
+    assert len(x) <= 1002 and (x[0], x[-1]) == (0, 20_000) and y.max() == pytest.approx(max(many))
+    assert chart._fooled["a"].getData()[0].tolist() == [19_999]
+    assert screen.charts.scrubber.maximum() == 20_000
 
 
 def test_the_scrubber_shows_the_frame_of_its_step(screen):
