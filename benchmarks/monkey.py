@@ -81,6 +81,8 @@ class Monkey:
         settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
         programs = Programs([*FAKE_TRAINER, "--batch-seconds", "0.02"], FAKE_LAB, tasks)
         self.session = app_module.Session(self.app, settings, self.runs, programs)
+        context = self.session.context
+        self.workers = context.trainer.worker, context.lab.worker
         self.done: dict[str, int] = {}
         self.frozen: list[Stall] = []
         self.raised: list[str] = []
@@ -98,8 +100,10 @@ class Monkey:
 
     def _caught(self, *error: Any) -> None:
         """Told at once: a crash may follow."""
-        self.raised.append(f"after {self.doing}:\n{''.join(traceback.format_exception(*error))}")
-        print(self.raised[-1], flush=True)
+        text = "".join(traceback.format_exception(*error))
+        if text not in self.raised:
+            print(f"after {self.doing}:\n{text}", flush=True)
+        self.raised.append(text)
 
     def _disarm(self, folder: pathlib.Path) -> None:
         """What would wait for a person, or start another program, answers by itself."""
@@ -107,9 +111,10 @@ class Monkey:
         from PySide6.QtGui import QDesktopServices
         from PySide6.QtWidgets import QFileDialog, QMessageBox
 
-        out = str(folder / "out")
         for name in ("getSaveFileName", "getOpenFileName"):
-            setattr(QFileDialog, name, lambda *_, **__: (self.rng.choice(["", out]), ""))
+            setattr(
+                QFileDialog, name, lambda *_, **__: (self.rng.choice(["", f"{folder}/out"]), "")
+            )
         QFileDialog.getExistingDirectory = lambda *_, **__: self.rng.choice(["", str(folder)])
         for name in ("warning", "information", "critical", "question", "about"):
             setattr(QMessageBox, name, lambda *_, **__: None)
@@ -145,8 +150,7 @@ class Monkey:
         path.write_bytes(path.read_bytes()[: self.rng.randint(0, 200)])
 
     def _killed(self) -> None:
-        context = self.session.context
-        worker = self.rng.choice([context.trainer.worker, context.lab.worker])
+        worker = self.rng.choice(self.workers)
         if worker.running:
             worker.kill()
 
@@ -329,8 +333,7 @@ class Monkey:
         """Close the window, and say what came of it."""
         self._timers[1].stop()
         self.window.leave()
-        context = self.session.context
-        for worker in (context.trainer.worker, context.lab.worker):
+        for worker in self.workers:
             worker.close(5000)
         self._spin(1.0, START)
         _, left = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)

@@ -24,6 +24,7 @@ from .no_wheel import guard
 
 REPAINT_MS = 100
 IDLE = "Choose settings on the left and press Start. The run's progress and curves appear here."
+LARGEST = 2**31 - 1  # that Qt can show
 
 
 class RunHeader(QFrame):
@@ -167,7 +168,7 @@ class RunHeader(QFrame):
         self.drop.setEnabled(state != "stopping")
         self.kill.setVisible(stuck or state == "stopping")
         progress = self._trainer.progress
-        first, last = progress.after(0), progress.epochs - 1
+        first, last = progress.after(0), min(progress.epochs - 1, LARGEST)
         some = can_pause and 1 <= first <= last
         self.set_after.setEnabled(some)
         self.after.setEnabled(some)
@@ -205,8 +206,8 @@ class RunHeader(QFrame):
 
 
 def _fill(bar: QProgressBar, value: int, maximum: int) -> None:
-    bar.setRange(0, max(maximum, 1))
-    bar.setValue(value)
+    bar.setRange(0, min(max(maximum, 1), LARGEST))
+    bar.setValue(min(value, LARGEST))
     bar.setTextVisible(bool(maximum))
 
 

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -33,6 +34,7 @@ from .runs_table import RunsTable
 from .screen import Screen
 
 ALL, EMPTY, NOTHING = range(3)  # pages in the place of the table
+ROOMY = 1150  # pixels: room for the pane beside the table, even if it shows nothing
 REST = 8  # times as long as taking in took, while runs are read
 
 
@@ -200,7 +202,8 @@ class RunsScreen(Screen):
 
     def _choose_page(self) -> None:
         empty = not self.context.store.records and not self.presenter.loading
-        self.side.setHidden(empty and not self.context.trainer.queue)
+        idle = empty or (self.width() < ROOMY and not self.table.selected())
+        self.side.setHidden(idle and not self.context.trainer.queue)
         if empty:
             self.pages.setCurrentIndex(EMPTY)
         elif self.context.store.records and not self.tree.rows:
@@ -211,6 +214,11 @@ class RunsScreen(Screen):
             self.pages.setCurrentIndex(NOTHING)
         else:
             self.pages.setCurrentIndex(ALL)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where there is little room, a pane that shows no run gives way to the figures."""
+        super().resizeEvent(event)
+        self._choose_page()
 
     def _filter(self) -> None:
         self.model.ask(*self.filters.asked())

@@ -860,3 +860,11 @@ def test_a_single_folder_needs_no_choice(make, runs):
     for name in ("a", "b"):
         make_run(runs / name)
     assert not make(runs).filters.folders.isVisible()
+
+
+def test_a_pane_without_a_run_gives_way_where_there_is_little_room(three, wait_until):
+    for width, hidden in ((1400, False), (1000, True)):
+        three.resize(width, 700)
+        wait_until(lambda hidden=hidden: three.side.isHidden() is hidden)
+    select(three, "a")
+    wait_until(lambda: not three.side.isHidden())

@@ -189,6 +189,15 @@ def test_the_whole_flow_by_keyboard(make, until, wait_until, spin):
     assert RunFolder(screen.trainer.last.job.path).status() == "stopped"
 
 
+def test_more_epochs_than_qt_can_count(make, until):
+    screen = slow(make)
+    short(screen, 10**11)
+    screen.begin()
+    until(screen, "running")
+    assert screen.header.after.maximum() == screen.header.epochs.maximum() == 2**31 - 1
+    assert screen.header.status.text() == "Epoch 1 of 100000000000"
+
+
 def test_pause_after_an_epoch_by_mouse(make, until, wait_until):
     screen = slow(make)
     short(screen, 9)
