@@ -112,9 +112,7 @@ class Monkey:
         from PySide6.QtWidgets import QFileDialog, QMessageBox
 
         for name in ("getSaveFileName", "getOpenFileName"):
-            setattr(
-                QFileDialog, name, lambda *_, **__: (self.rng.choice(["", f"{folder}/out"]), "")
-            )
+            setattr(QFileDialog, name, lambda *_, **__: (self.rng.choice(["", "out"]), ""))
         QFileDialog.getExistingDirectory = lambda *_, **__: self.rng.choice(["", str(folder)])
         for name in ("warning", "information", "critical", "question", "about"):
             setattr(QMessageBox, name, lambda *_, **__: None)
