@@ -67,7 +67,7 @@ class Monkey:
     def __init__(self, folder: pathlib.Path, seed: int, verbose: bool):  # noqa: D107
         from PySide6.QtCore import QSettings, QTimer
 
-        from gui import app as app_module
+        from gui.app import Session, application
         from gui.presenters.context import Programs
         from tests.gui.fake_programs import FAKE_LAB, FAKE_TASK, FAKE_TRAINER
 
@@ -75,12 +75,11 @@ class Monkey:
         self.runs, self.made = folder / "runs", 0
         for _ in range(6):
             self._new_run()
-        self.app = app_module.application()
         self._disarm(folder)
         tasks = dict.fromkeys(("evaluate", "export", "report"), FAKE_TASK)
         settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
         programs = Programs([*FAKE_TRAINER, "--batch-seconds", "0.02"], FAKE_LAB, tasks)
-        self.session = app_module.Session(self.app, settings, self.runs, programs)
+        self.session = Session(application(), settings, self.runs, programs)
         context = self.session.context
         self.workers = context.trainer.worker, context.lab.worker
         self.done: dict[str, int] = {}

@@ -16,7 +16,7 @@ from slr_keras.analyses.label_quality import precision_at_k
 FOLDER = pathlib.Path("analysis", "label_history")
 IMAGES = pathlib.Path("analysis", "images.npz")
 NONE = (
-    "This run has recorded no label history. Record one with --analysis.record label_history, in "
+    "No label history was recorded here. Record one with --analysis.record label_history, in "
     "the form under All settings, Analysis."
 )
 _BROKEN = (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile)

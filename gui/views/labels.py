@@ -95,6 +95,7 @@ class LabelsScreen(Screen):
         layout.addLayout(self._head())
         layout.addWidget(self.about)
         layout.addWidget(self.splitter, 1)
+        layout.addStretch()  # takes the room of what is hidden
 
     def _head(self) -> QHBoxLayout:
         title = QLabel(self.title)
