@@ -17,7 +17,8 @@ from ..models.lab_parts import SLOTS, Model, Result, SweepResult
 from ..models.lab_words import MAX_PROBABILITIES, shown_classes
 
 ROW_HEIGHT = 13  # pixels that a class needs in order to be read
-POINTS = 1000  # of a path on screen
+POINTS, FINE = 1000, 100  # of a path on screen; of one that is drawn wide
+WIDTHS = {"margin": 2, "loss": 1.5}
 STYLES = {"a": Qt.PenStyle.SolidLine, "b": Qt.PenStyle.DashLine}
 
 
@@ -188,13 +189,19 @@ class TrajectoryChart(Chart):
         self._line.setPen(pg.mkPen(colours.accent, width=2))
         self._line.setHoverPen(pg.mkPen(colours.text, width=2))
         self._zero.setPen(pg.mkPen(colours.border, width=1))
-        for (slot, what), curve in self._curves.items():
-            colour = pg.mkColor(colours.robust if what == "margin" else colours.muted)
-            colour.setAlpha(90 if self._faded else 255)
-            curve.setPen(pg.mkPen(colour, width=2 if what == "margin" else 1.5, style=STYLES[slot]))
+        for slot, what in self._curves:
+            self._dress_curve(slot, what)
         for scatter in self._fooled.values():
             scatter.setBrush(pg.mkBrush(colours.bad))
             scatter.setPen(pg.mkPen(colours.surface, width=1))
+
+    def _dress_curve(self, slot: str, what: str) -> None:
+        """Wide for a few steps: a wide path of many that swings costs a tenth of a second."""
+        colours, curve = theme.colours(), self._curves[slot, what]
+        colour = pg.mkColor(colours.robust if what == "margin" else colours.muted)
+        colour.setAlpha(90 if self._faded else 255)
+        few = curve.xData is None or len(curve.xData) <= FINE
+        curve.setPen(pg.mkPen(colour, width=WIDTHS[what] if few else 1, style=STYLES[slot]))
 
     def show_results(self, results: Mapping[str, Result], dimmed: bool) -> None:
         """Draw the paths of the slots that have a result."""
@@ -217,6 +224,7 @@ class TrajectoryChart(Chart):
         margins = _numbers(result.done.margins if result else ())
         for what, values in (("loss", losses), ("margin", margins)):
             self._curves[slot, what].setData(*thin(np.arange(len(values)), values, POINTS))
+            self._dress_curve(slot, what)
         at = result.done.fooled_at if result else None
         steps = [at] if at is not None and at < len(margins) else []
         self._fooled[slot].setData(steps, margins[steps])

@@ -207,6 +207,7 @@ def test_a_path_of_very_many_steps_is_drawn_in_few_points(screen):
     chart = screen.charts.trajectory
     x, y = chart._curves["a", "loss"].getData()
     assert len(x) <= 1002 and (x[0], x[-1]) == (0, 20_000) and y.max() == pytest.approx(max(many))
+    assert chart._curves["a", "margin"].opts["pen"].width() == 1
     assert chart._fooled["a"].getData()[0].tolist() == [19_999]
     assert screen.charts.scrubber.maximum() == 20_000
 
