@@ -330,8 +330,8 @@ class Monkey:
         """Close the window, and say what came of it."""
         self._timers[1].stop()
         self.window.leave()
-        for worker in self.workers:
-            worker.close(5000)
+        self.session.context.lab.close()
+        self.session.context.trainer.worker.close(5000)
         self._spin(1.0, START)
         _, left = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
         longest = max((round(stall.own, 2) for stall in self.frozen), default=0)
