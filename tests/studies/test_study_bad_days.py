@@ -1,6 +1,7 @@
 """What goes wrong around a study: one line, nothing lost, the rest goes on."""
 
 import errno
+import importlib.machinery
 import os
 import sys
 import types
@@ -142,7 +143,7 @@ def test_a_cluster_that_refuses(place, monkeypatch, fails_at, submitted):
 
     fake = types.ModuleType("submitit")
     fake.AutoExecutor = Executor
-    fake.__spec__ = types.SimpleNamespace()
+    fake.__spec__ = importlib.machinery.ModuleSpec("submitit", None)
     monkeypatch.setitem(sys.modules, "submitit", fake)
     with pytest.raises(
         UserError, match=f"slurm refuses, with {submitted} jobs submitted: .*invalid|Unk"
