@@ -151,7 +151,7 @@ def _evaluate(options: argparse.Namespace, channel: Channel | None) -> int:
     progress = evaluation_progress(options.progress, channel)
     tell = progress if channel else lambda _: None
     tell(events.PhaseStarted("importing"))
-    cli.import_framework()
+    cli.import_framework("attacks")
     from slr_keras import data
     from slr_keras.evaluation import suite
 

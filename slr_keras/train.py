@@ -190,7 +190,7 @@ def _execute(
         _note(folder, events.PhaseStarted("importing"), crew)
         report(events.PhaseStarted("importing"))
         try:
-            cli.import_framework(training=True)
+            cli.import_framework("training")
             from slr_keras.training import loop
 
             summary: dict[str, Any] = loop.train(config, folder, report, resume, control, crew)

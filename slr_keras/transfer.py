@@ -166,7 +166,7 @@ def _transfer(options: argparse.Namespace, channel: Channel | None) -> int:
     progress = evaluation_progress(options.progress, channel)
     tell = progress if channel else lambda _: None
     tell(events.PhaseStarted("importing"))
-    cli.import_framework()
+    cli.import_framework("attacks")
     from slr_keras import evaluation
 
     nets = {name: target.network() for name, target in found.items()}

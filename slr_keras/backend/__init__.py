@@ -52,14 +52,16 @@ def _load(module: str) -> Any:
         raise UserError(f"{error}. Set KERAS_BACKEND to one of {', '.join(SUPPORTED)}") from None
 
 
-def warm_up(training: bool = False) -> None:
+def warm_up(work: str = "") -> None:
     """Import the framework now and touch its devices, both of which take seconds.
 
     Args:
-        training: what is to come updates weights too, not only attacks.
+        work: what the process does, ``"attacks"`` on batches or ``"training"``, which decides who
+            has the cores; else the framework decides.
     """
     _load("keras")
-    __getattr__("share_cores")(training)
+    if work:
+        __getattr__("share_cores")(training=work == "training")
     __getattr__("keep_compiled")()
     __getattr__("describe_device")()
 

@@ -21,7 +21,7 @@ from slr_keras.backend import cores
 Tensor = Any
 JIT_COMPILE = False  # XLA is several times slower on CPU; on GPU ask for it
 ANY_ROWS = True  # what :func:`compiled` makes takes any number of rows
-LEAST = 8  # images in a part of a batch
+LEAST = 2  # images in a part of a batch
 TRAINING_CORES = 2  # that may wait for one, in the seventh of a step that is not attack
 _ZERO = tf.UnconnectedGradients.ZERO  # where rounding or a threshold cuts the path: not None
 
@@ -131,8 +131,8 @@ def share_cores(training: bool) -> None:
     """Each operation on one thread, so that parts of a batch have the cores: for whole programs.
 
     Two parts on two threads take a small network's attack through in two thirds of the time that
-    two threads an operation need. Nothing changes where threads were chosen before, nor where many
-    cores would wait for the passes that update the weights, which cannot be parted.
+    two threads in each operation need. Nothing changes where threads were chosen before, nor where
+    many cores would wait for the passes that update the weights, which cannot be parted.
     """
     chosen = any(os.environ.get(f"TF_NUM_{kind}_THREADS") for kind in ("INTRAOP", "INTEROP"))
     few = cores() == 1 or (training and cores() > TRAINING_CORES)

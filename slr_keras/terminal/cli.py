@@ -222,12 +222,15 @@ def _first_line(text: str) -> str:
     return text.strip().splitlines()[0].lstrip("# ").rstrip()
 
 
-def import_framework(training: bool = False) -> None:
-    """Import Keras and its backend without the native libraries' chatter on stderr."""
+def import_framework(work: str = "") -> None:
+    """Import Keras and its backend without the native libraries' chatter on stderr.
+
+    ``work`` is :func:`slr_keras.backend.warm_up`'s.
+    """
     from slr_keras import backend
 
     with _hushed():
-        backend.warm_up(training)
+        backend.warm_up(work)
 
 
 @contextlib.contextmanager
