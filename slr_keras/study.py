@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
-import os
 import pathlib
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from slr_keras import installing
+from slr_keras import backend, installing
 from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder
 from slr_keras.studies import plan
@@ -115,11 +114,11 @@ def _sizes(options: argparse.Namespace, place: Place) -> tuple[int, int]:
     """Runs at once and cores of each."""
     import psutil
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = backend.cores()
     room = int(psutil.virtual_memory().available / 2**30 / MEMORY)
     unfinished = sum(bool(place.missing(run)) for run in place.study.runs)
-    workers = options.workers or max(1, min(cores or 1, room, unfinished))
-    threads = options.threads or max(1, (cores or 1) // workers)
+    workers = options.workers or max(1, min(cores, room, unfinished))
+    threads = options.threads or max(1, cores // workers)
     for flag, number in (("workers", workers), ("threads", threads)):
         if number < 1:
             raise UserError(f"--{flag}: expected 1 or more, received {number}")
