@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -51,9 +52,10 @@ class Objective:
 
     @property
     def parts(self) -> bool:
-        """Whether :meth:`of` may give it a part of the batch: a loss that is a closure may hold
-        tensors of the whole one."""
-        return getattr(self.loss, "__closure__", None) is None
+        """Whether :meth:`of` may give it a part of the batch: what is no plain function, a closure
+        or an object, may hold tensors of the whole one."""
+        plain = isinstance(self.loss, types.FunctionType)
+        return plain and self.loss.__closure__ is None and not self.loss.__defaults__
 
     @property
     def rows(self) -> Any:

@@ -1,5 +1,7 @@
 """The pixels are the same in however many parts a batch is attacked."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -76,19 +78,25 @@ def traced(objective, x, monkeypatch):
     return np.asarray(made(x)), rows
 
 
-@pytest.mark.parametrize("closure", [False, True], ids=["tensors beside", "a closure"])
+HOLDING = {
+    "a closure": lambda z: lambda z_adv, _: losses.divergence(z, z_adv),
+    "an object": lambda z: functools.partial(lambda z, z_adv, _: losses.divergence(z, z_adv), z),
+    "a default": lambda z: lambda z_adv, _, z=z: losses.divergence(z, z_adv),
+}
+
+
+@pytest.mark.parametrize("holds", ["tensors beside", *HOLDING])
 def test_what_a_loss_holds_of_the_batch_is_parted_or_the_batch_is_not(
-    net, data, closure, monkeypatch
+    net, data, holds, monkeypatch
 ):
     x, y = map(keras.ops.convert_to_tensor, data)
     own = TRADES().objective(net, x, y)
-    if closure:
-        z = own.beside[0]
-        own = Objective(net, y, loss=lambda z_adv, _: losses.divergence(z, z_adv))
+    if holds in HOLDING:
+        own = Objective(net, y, loss=HOLDING[holds](own.beside[0]))
     in_parts(monkeypatch, 1)
     expected, whole = traced(own, x, monkeypatch)
     in_parts(monkeypatch, 3)
     found, rows = traced(own, x, monkeypatch)
     np.testing.assert_array_equal(found, expected)
     assert set(whole) == {IMAGES}
-    assert set(rows) == ({IMAGES} if closure else {None})
+    assert set(rows) == ({IMAGES} if holds in HOLDING else {None})
