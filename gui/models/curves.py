@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from slr_keras.analysis import interval, onset
 from slr_keras.protocol.events import BatchEnded, EpochEnded
+
+from .epochs import Epochs
 
 MEASURED = (
     "val_robust_accuracy",
@@ -23,8 +24,6 @@ MEASURED = (
     "learning_rate",
 )
 GAP = "robust_gap"
-_VALUES = operator.attrgetter(*MEASURED)
-_COLUMN = {key: column for column, key in enumerate((*MEASURED, GAP))}
 _MOST_IMAGES = 20_000
 _MOST_KEPT = 100
 
@@ -44,56 +43,41 @@ class RunCurves:
     ):
         self.start_epoch = start_epoch
         self.wanted = samples
-        self._epochs = np.zeros(64, int)
-        self._rows = np.full((64, len(_COLUMN)), np.nan)
-        self._count = 0
+        self._ended = Epochs()
         self._images = 0
         self._memory: dict[Any, Any] = {}
-        self.extend(list(epochs))
+        self.extend(epochs)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._ended)
 
     def append(self, event: EpochEnded) -> None:
-        """Add an epoch. One that was there already (a resumed run repeats it) replaces it and
-        all that came after."""
+        """Add an epoch; one that was there already replaces it and all that came after."""
         self.extend([event])
 
-    def extend(self, events: Sequence[EpochEnded]) -> None:
-        """Add epochs, many at once or one by one where they go back."""
-        numbers = np.array([event.epoch for event in events], int)
-        if np.any(np.diff(numbers) <= 0):
-            for event in events:
-                self.extend([event])
-        elif len(events):
+    def extend(self, epochs: Iterable[EpochEnded]) -> None:
+        """Add epochs."""
+        gained = epochs if isinstance(epochs, Epochs) else Epochs(epochs)
+        if gained:
             self._memory.clear()
-            place = int(np.searchsorted(self.epochs, numbers[0]))
-            self._images = self._images if place == self._count else 0
-            self._count = place + len(events)
-            self._make_room()
-            self._epochs[place : self._count] = numbers
-            values = np.array([_VALUES(event) for event in events], float)  # None becomes NaN
-            gap = values[:, _COLUMN["train_robust_accuracy"]] - values[:, _COLUMN[MEASURED[0]]]
-            self._rows[place : self._count] = np.column_stack([values, gap])
-
-    def _make_room(self) -> None:
-        while self._count > len(self._epochs):
-            self._epochs = np.concatenate([self._epochs, np.zeros_like(self._epochs)])
-            self._rows = np.concatenate([self._rows, np.full_like(self._rows, np.nan)])
+            self._images = self._images if gained[0].epoch > self.last_epoch else 0
+            self._ended.extend(gained)
 
     @property
     def epochs(self) -> np.ndarray:
         """The epoch numbers."""
-        return self._epochs[: self._count]
+        return self._ended.column("epoch")
 
     @property
     def last_epoch(self) -> int:
         """0 before the first."""
-        return int(self.epochs[-1]) if self._count else 0
+        return int(self.epochs[-1]) if len(self) else 0
 
     def series(self, key: str) -> np.ndarray:
         """One value per epoch, NaN where it was not measured."""
-        return self._rows[: self._count, _COLUMN[key]]
+        if key == GAP:
+            return self.series("train_robust_accuracy") - self.series("val_robust_accuracy")
+        return self._ended.column(key)
 
     def points(
         self,
@@ -114,23 +98,23 @@ class RunCurves:
             smooth: mean over so many points, this and earlier ones.
             scale: factor of the values.
         """
-        x, y = self._measured(key, smooth, scale)
+        x, y = self._measured(key, smooth)
         part = _part(x, between)
-        if not most and part == slice(0, len(x)):
-            return x, y
         memory = ("points", key, most, part.start, part.stop, smooth, scale)
         if memory not in self._memory:
             if len(self._memory) > _MOST_KEPT:  # zooming makes new ones all the time
                 self._memory.clear()
-            self._memory[memory] = thin(x[part], y[part], most or len(x))
+            x, y = thin(x[part], y[part], most or len(x))
+            self._memory[memory] = x, y if scale == 1 else scale * y
         return self._memory[memory]  # type: ignore[no-any-return]
 
-    def _measured(self, key: str, smooth: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
-        memory = ("measured", key, smooth, scale)
+    def _measured(self, key: str, smooth: int) -> tuple[np.ndarray, np.ndarray]:
+        memory = ("measured", key, smooth)
         if memory not in self._memory:
-            y = self.series(key)
+            x, y = self.epochs, self.series(key)
             measured = np.isfinite(y)
-            x, y = self.epochs[measured].astype(float), scale * y[measured]
+            if not measured.all():
+                x, y = x[measured], y[measured]
             self._memory[memory] = x, _mean_of_last(y, smooth) if smooth > 1 else y
         return self._memory[memory]  # type: ignore[no-any-return]
 
@@ -145,15 +129,14 @@ class RunCurves:
     def at(self, epoch: int) -> dict[str, float | None]:
         """All values of one epoch; None where not measured."""
         row = int(np.searchsorted(self.epochs, epoch))
-        if row >= self._count or self.epochs[row] != epoch:
-            return dict.fromkeys(_COLUMN)
-        values = self._rows[row]
-        return {key: _or_none(values[column]) for key, column in _COLUMN.items()}
+        if row >= len(self) or self.epochs[row] != epoch:
+            return dict.fromkeys((*MEASURED, GAP))
+        return {key: _or_none(self.series(key)[row]) for key in (*MEASURED, GAP)}
 
     @property
     def evaluated(self) -> np.ndarray:
         """Epochs with an evaluation; all of them where there was none."""
-        rated = np.isfinite(self._rows[: self._count, :4]).any(axis=1)
+        rated = np.isfinite([self.series(key) for key in MEASURED[:4]]).any(axis=0)
         return self.epochs[rated] if rated.any() else self.epochs
 
     def nearest(self, epoch: float) -> int | None:
@@ -177,7 +160,7 @@ class RunCurves:
     def samples(self) -> int:
         """Validation images per evaluation, as far as the accuracies tell; 0 when unknown."""
         if ("samples", self.wanted) not in self._memory:
-            rated = self._rows[: self._count, [_COLUMN["val_accuracy"], _COLUMN[MEASURED[0]]]]
+            rated = np.append(self.series("val_accuracy"), self.series("val_robust_accuracy"))
             shares = rated[np.isfinite(rated)]
             self._images = images_behind(shares, self.wanted, self._images)
             self._memory["samples", self.wanted] = True

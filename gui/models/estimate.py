@@ -9,8 +9,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+import numpy as np
+
 from slr_keras.config import RunConfig
-from slr_keras.protocol.events import EpochEnded
+
+from .epochs import Epochs
 
 UNKNOWN = "Time per epoch: unknown until the first epoch is done."
 _FORWARD = 1 / 3  # a forward pass, in units of a forward and a backward pass
@@ -20,7 +23,7 @@ class Earlier(Protocol):
     """What is needed of an earlier run (a ``RunRecord``)."""
 
     config: RunConfig | None
-    epochs: list[EpochEnded]
+    epochs: Epochs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,10 +83,11 @@ def _from(config: RunConfig, run: Earlier) -> float | None:
     if old is None or not _alike(config, old):
         return None
     spent = _training_seconds(run.epochs)
-    speeds = [epoch.images_per_second for epoch in run.epochs if epoch.images_per_second]
-    if spent is None or not speeds:
+    speeds = run.epochs.column("images_per_second")
+    speeds = speeds[speeds > 0]
+    if spent is None or not len(speeds):
         return None
-    images = statistics.median(speeds) * spent
+    images = float(np.median(speeds)) * spent
     if not images:
         return None
     per_pass = spent / (images * passes(old))
@@ -106,13 +110,12 @@ def _alike(a: RunConfig, b: RunConfig) -> bool:
     )
 
 
-def _training_seconds(epochs: list[EpochEnded]) -> float | None:
+def _training_seconds(epochs: Epochs) -> float | None:
     """Of one epoch; ``EpochEnded.seconds`` adds up over the run. The first holds the compiling."""
-    pairs = zip(epochs, epochs[1:], strict=False)
-    spent = [b.seconds - a.seconds for a, b in pairs if b.epoch == a.epoch + 1]
-    spent = [seconds for seconds in spent if seconds > 0]
-    if spent:
-        return statistics.median(spent)
+    spent = np.diff(epochs.column("seconds"))[np.diff(epochs.column("epoch")) == 1]
+    spent = spent[spent > 0]
+    if len(spent):
+        return float(np.median(spent))
     return epochs[0].seconds if len(epochs) == 1 and epochs[0].epoch == 1 else None
 
 

@@ -11,6 +11,8 @@ import re
 from slr_keras import texts
 from slr_keras.protocol import events, wire
 
+from .epochs import Epochs
+
 CHUNK = 1 << 20  # bytes read at a time, so that a window can breathe in between
 _MARK = 64  # bytes before the place reached; when they change, somebody rewrote the file
 _NAME = re.compile(rb'"event"\s*:\s*"(\w+)"')
@@ -33,7 +35,7 @@ class RunLog:
     """What an events.jsonl says, read from where the last look ended.
 
     Attributes:
-        epochs: finished epochs in order; an epoch that was run again replaces its first version.
+        epochs: finished epochs in order.
         warnings: what the run warned of, each sentence once.
         catastrophe: where catastrophic overfitting was told; None if it was not.
         diagnoses: what was told to go wrong, in order.
@@ -46,11 +48,11 @@ class RunLog:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = pathlib.Path(path)
-        self.epochs: list[events.EpochEnded] = []
+        self.epochs = Epochs()
         self._forget()
 
     def _forget(self) -> None:
-        self.epochs.clear()  # in place: others hold this list
+        self.epochs.clear()  # in place: others hold them
         self.warnings: list[str] = []
         self.catastrophe: events.CatastrophicOverfitting | None = None
         self.diagnoses: list[events.Diagnosed] = []
@@ -140,10 +142,8 @@ class RunLog:
         sound = _sound(event)
         if sound is None:
             self.bad_lines += 1
-            return
-        while self.epochs and self.epochs[-1].epoch >= sound.epoch:
-            self.epochs.pop()
-        self.epochs.append(sound)
+        else:
+            self.epochs.append(sound)
 
 
 def _complete(line: bytes) -> bool:
@@ -166,12 +166,14 @@ def _time(line: bytes) -> float | None:
 
 
 def _sound(event: events.EpochEnded) -> events.EpochEnded | None:
-    """The epoch with NaN as None; None for one whose figures are no numbers."""
-    odd = False
-    for value in vars(event).values():
-        if type(value) not in (int, float, type(None)):
-            return None
-        odd = odd or (value is not None and not abs(value) < math.inf)
+    """The epoch with NaN as None; None for one whose figures are no numbers, or too large."""
+    values = vars(event).values()
+    if any(type(value) not in (int, float, type(None)) for value in values):
+        return None
     if type(event.epoch) is not int or type(event.epochs) is not int or event.epoch < 1:
+        return None
+    try:
+        odd = not all(math.isfinite(value) for value in values if value is not None)
+    except OverflowError:
         return None
     return dataclasses.replace(event, **wire.finite(vars(event))) if odd else event

@@ -6,8 +6,12 @@ import dataclasses
 import pathlib
 from typing import Any
 
+import numpy as np
+
 from slr_keras.config import RunConfig
-from slr_keras.protocol.events import CatastrophicOverfitting, Diagnosed, EpochEnded
+from slr_keras.protocol.events import CatastrophicOverfitting, Diagnosed
+
+from .epochs import Epochs
 
 CURVE_POINTS = 200
 
@@ -29,7 +33,7 @@ class Figures:
     curve: tuple[tuple[int, float], ...] = ()
 
 
-_Known = tuple[int, EpochEnded | None, dict[str, Any] | None, Figures]
+_Known = tuple[int, dict[str, Any] | None, Figures]
 
 
 @dataclasses.dataclass
@@ -59,7 +63,7 @@ class RunRecord:
     status: str = "new"
     config: RunConfig | None = None
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
-    epochs: list[EpochEnded] = dataclasses.field(default_factory=list)
+    epochs: Epochs = dataclasses.field(default_factory=Epochs)
     summary: dict[str, Any] | None = None
     started: float | None = None
     notes: str = ""
@@ -79,12 +83,11 @@ class RunRecord:
     @property
     def figures(self) -> Figures:
         """All derived figures, computed once for each state of the epochs."""
-        ended = len(self.epochs)
-        last, known = self.epochs[-1] if ended else None, self._cache
-        if known and known[0] == ended and known[1] is last and known[2] is self.summary:
-            return known[3]
+        known = self._cache
+        if known and known[0] == self.epochs.changes and known[1] is self.summary:
+            return known[2]
         figures = _figures(self)
-        self._cache = ended, last, self.summary, figures
+        self._cache = self.epochs.changes, self.summary, figures
         return figures
 
     @property
@@ -137,38 +140,33 @@ class RunRecord:
 
 
 def _figures(record: RunRecord) -> Figures:
-    curve = [
-        (epoch.epoch, epoch.val_robust_accuracy)
-        for epoch in record.epochs
-        if epoch.val_robust_accuracy is not None
-    ]
-    if not curve:
+    robust = record.epochs.column("val_robust_accuracy")
+    rated = np.flatnonzero(np.isfinite(robust))
+    if not len(rated):
         return Figures(
             final_robust=record.test("final", "robust_accuracy"),
             clean=record.test("final", "accuracy"),
             final_clean=record.test("final", "accuracy"),
         )
-    best_epoch, best = max(curve, key=lambda point: point[1])
-    at_best, last = _epoch(record, best_epoch), _epoch(record, curve[-1][0])
-    train = last.train_robust_accuracy
+    best = int(rated[np.argmax(robust[rated])])
+    at_best, last = record.epochs[best], record.epochs[int(rated[-1])]
+    train, final = last.train_robust_accuracy, float(robust[rated[-1]])
     return Figures(
-        best_epoch=best_epoch,
-        best_robust=best,
-        final_robust=curve[-1][1],
-        drop=100 * (best - curve[-1][1]),
-        gap=None if train is None else 100 * (train - curve[-1][1]),
+        best_epoch=at_best.epoch,
+        best_robust=at_best.val_robust_accuracy,
+        final_robust=final,
+        drop=100 * (float(robust[best]) - final),
+        gap=None if train is None else 100 * (train - final),
         clean=at_best.val_accuracy,
         final_clean=last.val_accuracy,
-        curve=_thinned(curve, best_epoch),
+        curve=_thinned(record.epochs.column("epoch"), robust, rated, best),
     )
 
 
-def _epoch(record: RunRecord, number: int) -> EpochEnded:
-    return next(epoch for epoch in reversed(record.epochs) if epoch.epoch == number)
-
-
-def _thinned(curve: list[tuple[int, float]], keep: int) -> tuple[tuple[int, float], ...]:
+def _thinned(
+    epochs: np.ndarray, robust: np.ndarray, rated: np.ndarray, best: int
+) -> tuple[tuple[int, float], ...]:
     """At most some hundred points for a small picture; the ends and the best one stay."""
-    step = max(1, len(curve) // CURVE_POINTS)
-    last = len(curve) - 1
-    return tuple(p for i, p in enumerate(curve) if i % step == 0 or i == last or p[0] == keep)
+    step = max(1, len(rated) // CURVE_POINTS)
+    kept = np.union1d(rated[::step], [best, rated[-1]])
+    return tuple(zip(epochs[kept].astype(int).tolist(), robust[kept].tolist(), strict=True))

@@ -47,8 +47,7 @@ class ShownRun:
         )
         epochs = self.record.epochs
         gained = epochs[self._taken :] if len(epochs) >= self._taken else epochs
-        known = self.curves.last_epoch
-        self.curves.extend([event for event in gained if event.epoch > known])
+        self.curves.extend(gained.after(self.curves.last_epoch))
         self._taken = len(epochs)
 
 

@@ -139,7 +139,5 @@ class Drawing:
 def _recorded_best(run: ShownRun) -> tuple[int, float] | None:
     """The epoch that a run has kept as its best: the trainer prefers one that is not at chance."""
     epoch = (run.record.summary or {}).get("best_epoch")
-    x, y = run.curves.points("val_robust_accuracy")
-    return next(
-        ((epoch, float(value)) for at, value in zip(x, y, strict=True) if at == epoch), None
-    )
+    value = run.curves.at(epoch)["val_robust_accuracy"] if type(epoch) is int else None
+    return None if value is None else (epoch, value)

@@ -15,6 +15,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox
 
 from gui import theme
+from gui.models.epochs import Epochs
 from gui.views.chart_grid import HARD
 from gui.views.chart_looks import SERIES
 from gui.views.charts import EMPTY, ChartsPanel
@@ -36,7 +37,7 @@ class Record:
     name: str = ""
     config: Any = None
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
-    epochs: list[EpochEnded] = dataclasses.field(default_factory=list)
+    epochs: Epochs = dataclasses.field(default_factory=Epochs)
     problem: str = ""
     summary: dict[str, Any] | None = None
     catastrophe: CatastrophicOverfitting | None = None
@@ -52,7 +53,7 @@ def epoch(number, fall=0.0, entropy=1.0, rated=True):
 
 def record(name, epochs=50, fall=0.0, entropy=1.0, **values):
     settings = {"eval.val_samples": 500, "method.name": name, "seed": 0} | values
-    ended = [epoch(n, fall, entropy) for n in range(1, epochs + 1)]
+    ended = Epochs(epoch(n, fall, entropy) for n in range(1, epochs + 1))
     return Record(pathlib.Path("/runs") / name, name, values=settings, epochs=ended)
 
 
@@ -325,7 +326,7 @@ def test_crosshair_is_the_same_in_all_charts(panel):
 
 def test_crosshair_stops_at_evaluated_epochs(panel):
     sparse = record("at", epochs=0)
-    sparse.epochs = [epoch(n, rated=n % 5 == 0) for n in range(1, 21)]
+    sparse.epochs = Epochs(epoch(n, rated=n % 5 == 0) for n in range(1, 21))
     panel.set_runs([sparse])
     QTest.keyClick(panel.grid.accuracy, Qt.Key.Key_Left)
     assert "Epoch 20<" in panel.grid.readout.text()
@@ -490,7 +491,7 @@ def test_actions_wait_for_runs(panel):
 
 def test_one_epoch_and_odd_values_do_no_harm(panel):
     lonely = record("at", epochs=0)
-    lonely.epochs = [dataclasses.replace(epoch(1), loss=None, label_entropy=None)]
+    lonely.epochs = Epochs([dataclasses.replace(epoch(1), loss=None, label_entropy=None)])
     panel.set_runs([lonely])
     assert "1 done" in panel._headline.text()
     panel.grid.accuracy.hovered.emit(1)

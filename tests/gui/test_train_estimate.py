@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from gui.models.epochs import Epochs
 from gui.models.estimate import Eta, duration, estimate, passes
 from gui.models.progress import Progress
 from slr_keras import config
@@ -13,7 +14,7 @@ from slr_keras.protocol import events
 @dataclasses.dataclass
 class Earlier:
     config: config.RunConfig | None
-    epochs: list
+    epochs: Epochs
 
 
 def settings(**values):
@@ -28,7 +29,7 @@ def epoch(number, seconds, speed=1000.0):
 
 def earlier(run=None, first=9.0, each=2.0, count=5):
     """The first epoch holds the compiling."""
-    ends = [epoch(n + 1, first + n * each) for n in range(count)]
+    ends = Epochs(epoch(n + 1, first + n * each) for n in range(count))
     return Earlier(run or settings(), ends)
 
 
@@ -54,9 +55,8 @@ def test_nothing_is_known_without_a_run_like_it():
         settings(precision="mixed_bfloat16"),
     ]
     assert estimate(run, [earlier(other) for other in others]) is None
-    assert (
-        estimate(run, [Earlier(None, []), Earlier(run, []), Earlier(None, [epoch(1, 2.0)])]) is None
-    )
+    none, one = Epochs(), Epochs([epoch(1, 2.0)])
+    assert estimate(run, [Earlier(None, none), Earlier(run, none), Earlier(None, one)]) is None
 
 
 def test_an_equal_run_predicts_training_and_evaluation():
