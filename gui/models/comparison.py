@@ -154,8 +154,8 @@ class Overlay:
 def place(record: RunRecord, epochs: np.ndarray, axis: str) -> np.ndarray:
     """Where epochs of a run stand on an axis of :data:`AXES`."""
     if axis == "minutes":
-        known = [event.epoch for event in record.epochs]
-        return np.interp(epochs, known, [event.seconds / 60 for event in record.epochs])
+        ended = record.epochs
+        return np.interp(epochs, ended.column("epoch"), ended.column("seconds") / 60)
     if axis == "gradients" and record.config is not None:
         return epochs * float(record.config.gradients)
     return epochs.astype(float)
