@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import random
@@ -241,24 +242,33 @@ def window_killed(folder: pathlib.Path, _: float) -> None:
 
 def soak(folder: pathlib.Path, seconds: float) -> None:
     """Memory of the window under messages that do not end."""
-    import psutil
-
     session = opened(folder, "--batches", "200", "--batch-seconds", "0.01", "--flood", "2")
     session.window.show_screen("train")
     session.context.trainer.enqueue(settings(1_000_000))
     spin(20, lambda: session.context.trainer.state == "running")
     spin(min(20.0, max(3.0, seconds / 5)))  # caches fill
-    sizes = []
-    for _ in range(3):  # before, in the middle, at the end
-        sizes.append(psutil.Process().memory_info().rss / 2**20)
-        if len(sizes) < 3:
-            spin(seconds / 2)
+    sizes = [_megabytes()]
+    for _half in range(2):
+        spin(seconds / 2)
+        sizes.append(_megabytes())
     alive = session.context.trainer.state == "running"
-    name = f"soak of {seconds:,.0f} s from {sizes[0]:.0f} MB"
-    growth = [later - earlier for earlier, later in zip(sizes, sizes[1:], strict=False)]
-    _row(f"{name}: growth in the first half", growth[0] if alive else 9e9, 10, "MB")
-    _row(f"{name}: in the second half", growth[1] if alive else 9e9, max(1, 3600 / seconds), "MB")
+    epochs = session.context.trainer.progress.finished
+    print(f"{epochs} epochs; MB at each look: {sizes}", file=sys.stderr)
+    for what in sizes[0]:
+        before, middle, after = (size[what] if alive else math.nan for size in sizes)
+        name = f"soak, {seconds:,.0f} s from {before:.0f} MB, {what}"
+        _row(f"{name}: growth in the first half", middle - before, 10, "MB")
+        _row(f"{name}: in the second half", after - middle, max(1, 3600 / seconds), "MB")
     close(session)
+
+
+def _megabytes() -> dict[str, float]:
+    """The memory of this process: all of it, and without the pages of files, which the system
+    drops and reads again as it likes."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    size = dict(line.split(":", 1) for line in status.splitlines())
+    names = {"all": "VmRSS", "but files": "RssAnon"}
+    return {what: int(size[name].split()[0]) / 1024 for what, name in names.items()}
 
 
 PARTS: dict[str, Callable[[pathlib.Path, float], None]] = {
