@@ -27,7 +27,8 @@ from ..actions import Action
 from ..models.places import shown
 from ..presenters.context import Context
 from ..presenters.export import ExportPresenter
-from .parts import combo, fill, with_button
+from .parts import combo, with_button
+from .run_box import RunBox, trained
 from .screen import Screen
 
 WHAT = (
@@ -82,7 +83,7 @@ class ExportScreen(Screen):
         layout.addWidget(self.results, 1)
 
     def _form(self) -> QFormLayout:
-        self.model = combo("Model to export")
+        self.model = RunBox("Model to export")
         self.model.setMinimumContentsLength(24)
         self.model.currentIndexChanged.connect(lambda _: self._show())
         self.which = combo("Epoch whose weights are exported")
@@ -113,7 +114,7 @@ class ExportScreen(Screen):
     @property
     def source(self) -> str:
         """The chosen run folder or file."""
-        return str(self.model.currentData() or "")
+        return self.model.path
 
     def _start(self) -> None:
         self.presenter.start(
@@ -184,17 +185,14 @@ class ExportScreen(Screen):
             self._files.append(path)
         self.context.go_to.emit(self.name)
         self._offer(shown_or_not=True)
-        self.model.setCurrentIndex(self.model.findData(path))
+        self.model.choose(path)
         self.which.setCurrentIndex(max(0, self.which.findData(which)))
         self._show()
 
     def _offer(self, shown_or_not: bool = False) -> None:
         if not (shown_or_not or self.isVisible()):
             return
-        records = self.context.store.records.values()
-        found = [(r.name, r.key) for r in records if (r.path / "final.keras").is_file()]
-        found += [(pathlib.Path(path).name, path) for path in self._files]
-        fill(self.model, found)
+        self.model.offer(trained(self.context.store.records.values(), self._files))
         self._show()
 
     # -- the window's part --------------------------------------------------------------------

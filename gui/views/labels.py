@@ -35,7 +35,7 @@ from ..presenters.labels import LabelsPresenter
 from .compare_charts import ClassChart, CurvesChart, Shown
 from .image_view import to_qimage
 from .label_charts import MapChart, MatrixChart
-from .parts import combo
+from .run_box import RunBox
 from .screen import Screen
 from .text_table import TextTable
 
@@ -100,8 +100,9 @@ class LabelsScreen(Screen):
     def _head(self) -> QHBoxLayout:
         title = QLabel(self.title)
         theme.role(title, "title")
-        self.run = combo("Run whose labels are shown")
-        self.run.activated.connect(lambda row: self.presenter.show(self.run.itemData(row)))
+        self.run = RunBox("Run whose labels are shown")
+        self.run.setMinimumContentsLength(24)
+        self.run.activated.connect(lambda _: self.presenter.show(self.run.path))
         self.mark = QPushButton("Mark")
         self.mark.setToolTip("Mark the chosen sample, or take the mark away (double click)")
         self.mark.clicked.connect(self._mark)
@@ -257,18 +258,13 @@ class LabelsScreen(Screen):
         if not self.isVisible():
             return
         runs = self.presenter.runs()
-        self.run.blockSignals(True)
-        self.run.clear()
-        for record in runs:
-            self.run.addItem(record.name, record.key)
-        self.run.setCurrentIndex(self.run.findData(self.presenter.path))
-        self.run.blockSignals(False)
+        self.run.offer((record.name, record.key) for record in runs)
         self.run.setVisible(bool(runs))
-        if not self.presenter.path and runs:
-            self.run.setCurrentIndex(0)
-            self.presenter.show(runs[0].key)
-        else:
+        if self.presenter.path:
+            self.run.choose(self.presenter.path)
             self.presenter.look()
+        elif runs:
+            self.presenter.show(self.run.path)
 
     def _show_run(self, path: str) -> None:
         self.presenter.show(path)
