@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from slr_keras import __version__, networks, texts
 from slr_keras.errors import UserError
+from slr_keras.evaluation.flags import FLAGS
 from slr_keras.evaluation.plan import Plan
-from slr_keras.evaluation.specs import TRANSFER, VERSIONS, Step, is_change
+from slr_keras.evaluation.specs import Step, is_change
 from slr_keras.protocol import events
-from slr_keras.settings.schema import PIXELS
 from slr_keras.terminal import cli
 from slr_keras.terminal.signals import stopping
 
@@ -49,7 +49,7 @@ def _command(words: Sequence[str], channel: Channel | None = None) -> int:
 
 
 def _check_options(options: argparse.Namespace) -> None:
-    lowest = {"num_samples": 1, "batch_size": 1, "eval_seed": 0, "certify_samples": 1}
+    lowest = {flag.dest: flag.lowest for flag in FLAGS if flag.lowest is not None}
     cli.check_numbers(options, lowest)
     for flag in ("out", "save_adversarial", "robustbench"):
         path = getattr(options, flag)
@@ -68,70 +68,11 @@ def _parser() -> cli.Parser:
     parser = cli.make_parser("evaluate", "Measure clean and robust accuracy.")
     add = parser.add_argument
     add("target", nargs="?", help="run folder, or .keras file with --data.name")
-    add(
-        "--attacks",
-        nargs="+",
-        metavar="NAME",
-        help="clean, fgsm, pgd-20 (20 steps), apgd-ce, apgd-t, fab-t, square-1000 (queries), "
-        "cw-linf, fmn (distances), autoattack, corruptions, fog-3, ... [clean fgsm pgd-20]",
-    )
-    add("--version", choices=VERSIONS, help="of autoattack [standard]")
-    add("--num-samples", type=int, metavar="N", help="images; the first N of the split [all]")
-    add("--which", choices=("best", "final"), help="epoch [best if there is one]")
-    add("--split", choices=("test", "val", "train"), default="test", help="[test]")
-    add("--norm", choices=("linf", "l2", "l1", "l0"), help="norm of the ball [as in the run]")
-    add("--eps", metavar="EPS", help=f"radius, {PIXELS} [as in the run]")
-    add("--step-size", metavar="STEP", help="step size [as in the run, or a quarter of eps]")
-    add("--restarts", type=int, default=1, metavar="N", help="random starts [1]")
-    add(
-        "--curve",
-        metavar="A:B:N",
-        help="accuracy at N radii from A to B, as 0:16/255:9; without --attacks that alone",
-    )
-    add("--curve-attack", metavar="NAME", default="pgd-20", help="attack of the curve [pgd-20]")
-    add(
-        "--transfer-from",
-        metavar="MODEL",
-        help="another run folder or .keras file; adds a row of attacks made on it",
-    )
-    add(
-        "--ensemble",
-        nargs="+",
-        metavar="MODEL",
-        help="run folders or .keras files whose logits are averaged with those of the target",
-    )
-    add("--transfer-attack", metavar="NAME", help=f"attack of that row [{TRANSFER}]")
-    add(
-        "--checks",
-        choices=("basic", "all", "none"),
-        default="basic",
-        help="whether the figures can be believed; all attacks a few images more [basic]",
-    )
-    add(
-        "--corruptions-from",
-        metavar="FOLDER",
-        help="changed images in CIFAR-10-C's format, in the place of those made here",
-    )
-    add(
-        "--corruptions-baseline",
-        metavar="FILE",
-        help="evaluation.json of another model: errors are divided by its own (mCE)",
-    )
-    add(
-        "--certify",
-        nargs="+",
-        metavar="SIGMA",
-        help=f"randomised smoothing with noise of this size, {PIXELS}: certified accuracy",
-    )
-    add("--certify-samples", type=int, metavar="N", help="noisy images for each image [1000]")
-    add("--per-class", action="store_true", help="print accuracy in each class as well")
-    add("--save-adversarial", metavar="FILE.npz", help="keep adversarial images")
-    add("--batch-size", type=int, default=250, metavar="N", help="images at once [250]")
-    add("--eval-seed", type=int, default=0, metavar="SEED", help="of the attack's starts [0]")
+    for flag in FLAGS:
+        add(flag.name, **flag.argument)
     modes = f"{cli.MODES_HELP}; json for a window"
     add("--progress", choices=(*cli.MODES, "json"), default="auto", help=modes)
     add("--out", metavar="FILE", help="result file [evaluation.json in the run folder]")
-    add("--robustbench", metavar="FILE", help="an entry of RobustBench as well (autoattack)")
     add("--list", choices=cli.LISTS, metavar="|".join(cli.LISTS), help="list what there is")
     cli.add_settings(parser, ["data"])
     return parser

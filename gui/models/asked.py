@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slr_keras import config as configs
 from slr_keras.errors import SettingError, UserError
+from slr_keras.evaluation import flags as evaluate_flags
 from slr_keras.evaluation import specs
 from slr_keras.evaluation.smoothing import Smoothing
 from slr_keras.evaluation.specs import AUTOATTACK, CLEAN, CORRUPTIONS, USUAL, VERSIONS, Ball
@@ -16,6 +18,7 @@ from slr_keras.settings import registry
 
 CURVE = "0:16/255:9"
 IMAGES = "adversarial.npz"
+ATTACKS = ("--curve-attack", "--transfer-attack")  # flags that name one
 KINDS = {  # words for a person: names of the command
     "Quick: clean, FGSM, PGD-20": USUAL,
     "AutoAttack": (CLEAN, AUTOATTACK),
@@ -45,6 +48,7 @@ class Evaluation:
         draws: noisy images for each image, 0 for as many as the command takes.
         changed: folder of naturally changed images in the place of those that are made.
         trained: the attack of the training, which says what an empty norm and radius are.
+        more: values of :data:`slr_keras.evaluation.flags.FIELDS`, by flag.
     """
 
     target: str
@@ -62,6 +66,7 @@ class Evaluation:
     draws: int = 0
     changed: str = ""
     trained: Any = None
+    more: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def folder(self) -> pathlib.Path:
@@ -84,7 +89,19 @@ class Evaluation:
             return "The file says nothing of its data: choose a data set."
         if self._stored and not pathlib.Path(self.changed).is_dir():
             return f"There is no folder {self.changed}."
-        return self._ball_problem() or self._noise_problem()
+        return self._more_problem() or self._ball_problem() or self._noise_problem()
+
+    def _more_problem(self) -> str:
+        """Which file or attack of the further flags there is not."""
+        for flag in evaluate_flags.FIELDS:
+            value = self.more.get(flag.name, "")
+            if flag.kind == "FILE" and flag.reads and value and not pathlib.Path(value).is_file():
+                return f"{flag.label}: there is no file {value}."
+            try:
+                shlex.split(value)
+            except ValueError:
+                return f"{flag.label}: a quotation mark is left open."
+        return ""
 
     def _ball_problem(self) -> str:
         """What of the attacks does not fit the ball that they search."""
@@ -93,10 +110,12 @@ class Evaluation:
         if norm != like.norm and not self.eps:
             return f"The model was trained in {like.norm}: give a radius in {norm} as well."
         attacks = [*self.attacks, *([specs.TRANSFER] if self.transfer else [])]
+        attacks += [self.more[name] for name in ATTACKS if name in self.more]
+        step = self.more.get("--step-size")
         try:
-            ball = specs.read_ball(like, norm, self.eps or None, None, 1)
+            ball = specs.read_ball(like, norm, self.eps or None, step, 1)
         except SettingError as error:
-            return f"Radius: {error.message}"
+            return f"{'Radius' if error.path == '--eps' else 'Step size'}: {error.message}"
         return next(filter(None, (_attack_problem(name, ball) for name in attacks)), "")
 
     def _noise_problem(self) -> str:
@@ -122,7 +141,8 @@ class Evaluation:
         if self.which and not self.target.endswith(".keras"):
             flags += ["--which", self.which]
             if self.which != "best":
-                flags += ["--out", str(self.folder / f"evaluation-{self.which}.json")]
+                mean = ".ensemble" if "--ensemble" in self.more else ""  # as the command's own
+                flags += ["--out", str(self.folder / f"evaluation-{self.which}{mean}.json")]
         for flag, value in (
             ("--norm", self.norm),
             ("--eps", self.eps),
@@ -134,6 +154,9 @@ class Evaluation:
         if self.certify:
             flags += ["--certify", *self.certify]
             flags += ["--certify-samples", str(self.draws)] if self.draws else []
+        for flag in evaluate_flags.FIELDS:
+            if value := self.more.get(flag.name):
+                flags += [flag.name, *(shlex.split(value) if flag.many else [value])]
         if self.data:
             flags += ["--data.name", self.data]
         if self.keep_images:

@@ -97,7 +97,7 @@ class EvaluatedRuns:
         date = _date(path)
         if self._known.get(str(path), (None,))[0] == date:
             return False
-        self._known[str(path)] = date, _load(path) if date else None
+        self._known[str(path)] = date, load(path) if date else None
         return True
 
 
@@ -117,7 +117,8 @@ def _date(path: pathlib.Path) -> object:
     return state.st_mtime_ns, state.st_size
 
 
-def _load(path: pathlib.Path) -> Evaluated | None:
+def load(path: pathlib.Path) -> Evaluated | None:
+    """What a file holds; None where there is none."""
     try:
         content = record.read_evaluation(path)
         more = measured.read(content or {"results": []}, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -10,7 +11,7 @@ from slr_keras.protocol import events
 
 from ..models import rows
 from ..models.asked import IMAGES, Evaluation
-from ..models.evaluated import Evaluated, EvaluatedRuns
+from ..models.evaluated import Evaluated, EvaluatedRuns, files_of, load
 from ..models.queue import Job
 from ..models.rows import Live, Row
 from .context import Context
@@ -27,6 +28,7 @@ class EvaluatePresenter(QObject):
     Attributes:
         target, which: the model whose figures are shown.
         live: the evaluation that goes on; None if none does.
+        written: one of this session whose file is not among the model's own, of an ensemble.
     """
 
     changed = Signal()
@@ -37,6 +39,7 @@ class EvaluatePresenter(QObject):
         self.evaluated = EvaluatedRuns()
         self.target, self.which = "", "best"
         self.live: Live | None = None
+        self.written: Evaluated | None = None
         self.report = ""  # a page that was written and is to be opened
         self._timer = QTimer(self, interval=POLL_MS)
         self._timer.timeout.connect(self.look)
@@ -73,7 +76,7 @@ class EvaluatePresenter(QObject):
 
     def show(self, target: str, which: str) -> None:
         """Show the figures of a model."""
-        self.target, self.which = target, which or "best"
+        self.target, self.which, self.written = target, which or "best", None
         self.look()
         self.changed.emit()
 
@@ -85,6 +88,8 @@ class EvaluatePresenter(QObject):
     @property
     def found(self) -> Evaluated | None:
         """The finished evaluation of the model that is shown."""
+        if self.written is not None:
+            return self.written
         found = self.evaluated.of(self.target) if self.target else {}
         return found.get(self.which, found.get(""))
 
@@ -119,6 +124,15 @@ class EvaluatePresenter(QObject):
             self.changed.emit()
         elif isinstance(event, events.TaskEnded) and self._is_report():
             self.report = next(iter(event.paths), "")
+        elif isinstance(event, events.TaskEnded) and self.evaluates:
+            self._keep(pathlib.Path(next(iter(event.paths), "")))
+
+    def _keep(self, path: pathlib.Path) -> None:
+        """Show what was written elsewhere than the screen looks."""
+        current = self.trainer.current
+        ours = current is not None and current.path == self.target
+        if ours and path.suffix == ".json" and path not in files_of(self.target):
+            self.written = load(path)
 
     def _is_report(self) -> bool:
         return self.trainer.current is not None and self.trainer.current.task == "report"

@@ -229,8 +229,7 @@ class EvaluateScreen(Screen):
     def _offer(self) -> None:
         if not self.isVisible():
             return
-        records = self.context.store.records.values()
-        self.form.offer([r for r in records if r.epochs or r.summary])
+        self.form.offer(list(self.context.store.records.values()))
         if self.presenter.target:
             self.form.choose(self.presenter.target, self.presenter.which)
         else:

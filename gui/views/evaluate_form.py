@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -31,8 +30,10 @@ from slr_keras.settings import schema
 from .. import theme
 from ..models.asked import CORRUPTIONS, CURVE, KINDS, Evaluation, norms
 from ..models.run_record import RunRecord
+from .evaluate_fields import EvaluateFields
 from .no_wheel import guard
-from .parts import fill, with_button
+from .parts import with_button
+from .run_box import RunBox, trained
 
 OWN = list(KINDS)[-1]
 NOBODY = "no other model"
@@ -64,6 +65,8 @@ class EvaluateForm(QWidget):
         self.go = QPushButton("Evaluate")
         theme.role(self.go, "primary")
         self.go.clicked.connect(self.start)
+        self.fields = EvaluateFields(self)
+        self.fields.changed.connect(self._show)
         self._build_ball()
         self._build_noise()
         layout = self._column = QVBoxLayout(self)
@@ -109,13 +112,14 @@ class EvaluateForm(QWidget):
         )
         for text, field in more:
             form.addRow(text, field)
+        self.fields.add_to(form)
         self._hidden = [field for _, field in more]
         return form
 
     # -- building -----------------------------------------------------------------------------
 
     def _build_model(self) -> None:
-        self.model = _combo("Model to evaluate")
+        self.model = RunBox("Model to evaluate")
         self.model.activated.connect(lambda _: self._model_chosen())
         self.which = _combo("Epoch whose weights are evaluated")
         self.which.addItem("Best robust epoch", "best")
@@ -191,7 +195,7 @@ class EvaluateForm(QWidget):
             "Accuracy under PGD-20 at these radii, first:last:number; empty: none"
         )
         self.curve.textChanged.connect(lambda _: self._show())
-        self.transfer = _combo("Model whose adversarial images are tried")
+        self.transfer = RunBox("Model whose adversarial images are tried")
         self.keep = QCheckBox("Keep adversarial images, for the gallery")
         self.keep.setChecked(True)
 
@@ -200,10 +204,9 @@ class EvaluateForm(QWidget):
     def offer(self, records: list[RunRecord]) -> None:
         """Offer these runs; what was chosen stays so."""
         self._records = records
-        sources = [(record.name, record.key) for record in records]
-        sources += [(pathlib.Path(path).name, path) for path in self._files]
-        fill(self.model, sources)
-        fill(self.transfer, [(NOBODY, ""), *sources])
+        sources = trained(records, self._files)
+        self.model.offer(sources)
+        self.transfer.offer([(NOBODY, ""), *sources])
         self._show()
 
     def choose(self, path: str, which: str) -> None:
@@ -211,22 +214,23 @@ class EvaluateForm(QWidget):
         if path.endswith(".keras") and path not in self._files:
             self._files.append(path)
             self.offer(self._records)
-        self.model.setCurrentIndex(self.model.findData(path))
+        self.model.choose(path)
         self.which.setCurrentIndex(max(0, self.which.findData(which)))
         self._show()
 
     def asked(self) -> Evaluation:
         """What stands in the form."""
-        target = str(self.model.currentData() or "")
+        target = self.model.path
         is_file = target.endswith(".keras")
+        attacks = [*self._names(), *self.more.text().split()]
         return Evaluation(
             target,
             "" if is_file else str(self.which.currentData()),
-            [*self._names(), *self.more.text().split()],
+            attacks,
             self.version.currentText(),
             self.samples.value(),
             self.curve.text().strip(),
-            str(self.transfer.currentData() or ""),
+            self.transfer.path,
             self.keep.isChecked(),
             self.data.currentText().strip() if is_file else "",
             str(self.norm.currentData()),
@@ -235,7 +239,17 @@ class EvaluateForm(QWidget):
             self.draws.value() if self.draws.value() != Smoothing().samples else 0,
             self.folder.text().strip(),
             self._trained(target),
+            self.fields.given(self._needed(attacks)),
         )
+
+    def _needed(self, attacks: list[str]) -> set[str]:
+        """What is asked for that further fields need."""
+        given = {
+            "--curve": self.curve.text().strip(),
+            "--transfer-from": self.transfer.path,
+            "--certify": self.sigmas.text().strip(),
+        }
+        return {*attacks, *(name for name, value in given.items() if value)}
 
     def _trained(self, target: str) -> Any:
         """The attack that a run was trained with; None where nothing says."""
@@ -262,7 +276,7 @@ class EvaluateForm(QWidget):
 
     def _model_chosen(self) -> None:
         self._show()
-        self.chosen.emit(str(self.model.currentData() or ""), str(self.which.currentData()))
+        self.chosen.emit(self.model.path, str(self.which.currentData()))
 
     def _show(self) -> None:
         asked = self.asked()
@@ -288,6 +302,8 @@ class EvaluateForm(QWidget):
         shown |= dict.fromkeys(self._hidden, self.rest.isChecked())
         for field, wanted in shown.items():
             self._form.setRowVisible(field, wanted)
+        more = self.rest.isChecked()
+        self.fields.show_rows(self._form, self._needed(list(asked.attacks)), more)
         arrow = Qt.ArrowType.DownArrow if self.rest.isChecked() else Qt.ArrowType.RightArrow
         self.rest.setArrowType(arrow)
         given = (
@@ -298,7 +314,7 @@ class EvaluateForm(QWidget):
             asked.certify,
             self.more.text(),
         )
-        count = sum(map(bool, given))
+        count = sum(map(bool, given)) + len(asked.more)
         self.rest.setText(f"More ({count} set)" if count else "More")
         like = asked.trained
         self.radius.setPlaceholderText(TRAINED if like is None else f"{TRAINED}: {_radius(like)}")

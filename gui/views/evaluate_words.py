@@ -55,10 +55,14 @@ def _far(found: Distance | None) -> tuple[str, str]:
 
 def facts(content: dict[str, Any]) -> str:
     """What the figures rest on."""
+    together = content.get("ensemble") or ()
+    mean = f"mean of {len(together)} models, " if together else ""
     epoch = f"epoch {content['epoch']}, " if content.get("epoch") else ""
     images = f"{content.get('samples', 0):,} {content.get('split', 'test')} images"
     when = str(content.get("time", ""))[:16].replace("T", " ")
-    return f"{epoch}{images} of {content.get('data', '')}, {content.get('device', '')}, {when}"
+    return (
+        f"{mean}{epoch}{images} of {content.get('data', '')}, {content.get('device', '')}, {when}"
+    )
 
 
 def checks_html(checks: list[dict[str, Any]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import time
 
@@ -15,13 +17,16 @@ from gui.models import against, changes, comparison, measured, rows
 from gui.models.asked import KINDS, Evaluation
 from gui.models.comparison import arms_of
 from gui.models.evaluated import EvaluatedRuns
+from gui.models.queue import Job
 from gui.models.run_store import RunStore
 from gui.presenters.context import Context, Programs
 from gui.views import natural_page
 from gui.views.evaluate import EvaluateScreen
 from gui.views.radius_page import RadiusPage
 from slr_keras.evaluation import specs
+from slr_keras.evaluation.flags import FIELDS
 from slr_keras.protocol import events
+from slr_keras.studies import tables
 from tests.gui import _evaluations as made
 from tests.gui._runs import make_run
 from tests.gui.fake_programs import FAKE_LAB, FAKE_TRAINER
@@ -374,6 +379,16 @@ def test_median_distances_are_columns(arms):
     assert label == "at" and texts[1] == "5 (4 to 6)"
 
 
+def test_median_distances_are_exported(arms):
+    found, more = comparison.as_results(*arms), comparison.distances(*arms)
+    assert "| 5 (4 to 6) |" in tables.table(found, more)
+    assert "median distance, fmn" in tables.latex(found, more)
+    rows = list(csv.DictReader(io.StringIO(tables.csv_text(found))))
+    far = [(row["median_distance"], row["norm"]) for row in rows if row["attack"] == "fmn"]
+    assert sorted(far) == [(str(4 / 255), "linf"), (str(6 / 255), "linf")]
+    assert {row["median_distance"] for row in rows if row["attack"] == "clean"} == {""}
+
+
 def test_runs_without_distances_have_no_such_columns(arms, tmp_path):
     make_run(tmp_path / "runs" / "plain", attack={"eps": "4/255"})
     store = RunStore(tmp_path / "runs")
@@ -381,3 +396,66 @@ def test_runs_without_distances_have_no_such_columns(arms, tmp_path):
     header, cells = comparison.distances(arms_of(list(store.records.values())), arms[1])
     assert len(header) == 2 and cells["plain"] == ["–", "–"]
     assert comparison.distances([], arms[1]) == ([], {})
+
+
+# -- the command's further flags --------------------------------------------------------------
+
+
+def test_a_field_for_every_flag_that_has_no_control_of_its_own(screen):
+    form = screen.form
+    form.rest.setChecked(True)
+    for flag in FIELDS:
+        control = form.fields._controls[flag.name]
+        assert control.accessibleName() == flag.label and control.toolTip()[1:] == flag.help[1:]
+        assert control.isVisible() == (not flag.needs)
+    kind(screen, ("clean", "corruptions"))
+    assert form.fields._controls["--corruptions-baseline"].isVisible()
+    assert form.asked().more == {}
+
+
+def test_further_flags_reach_the_command(screen, folder):
+    from slr_keras import evaluate
+
+    form = screen.form
+    kind(screen, ("clean", "corruptions"))
+    baseline = str(folder / "evaluation.json")
+    for name, text in {"--ensemble": "a 'b c'", "--corruptions-baseline": baseline}.items():
+        form.fields._controls[name].setText(text)
+    form.fields._controls["--batch-size"].setValue(50)
+    form.fields._controls["--split"].setCurrentText("val")
+    assert form.go.isEnabled() and "4 set" in form.rest.text()
+    options = evaluate._parser().parse(form.asked().arguments())
+    assert options.ensemble == ["a", "b c"] and options.corruptions_baseline == baseline
+    assert options.batch_size == 50 and options.split == "val" and options.restarts == 1
+    kind(screen, specs.USUAL)
+    assert "--corruptions-baseline" not in form.asked().arguments()
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "said"),
+    [
+        ("--step-size", "x", "Step size: expected a number"),
+        ("--ensemble", "'a", "quotation mark"),
+        ("--corruptions-baseline", "/no/such.json", "there is no file"),
+        ("--curve-attack", "pdg-20", "Did you mean"),
+    ],
+)
+def test_further_flags_that_do_not_fit_say_why(flag, text, said):
+    assert said in Evaluation("runs/x", more={flag: text}).problem()
+
+
+def test_the_mean_of_several_models_is_shown_and_does_not_replace_the_model_s_own(
+    screen, folder, monkeypatch
+):
+    content = made.content() | {"ensemble": ["a", "b"]}
+    path = folder / "evaluation.ensemble.json"
+    path.write_text(json.dumps(content))
+    job = Job(str(folder), task="evaluate")
+    monkeypatch.setattr(screen.trainer, "current", job)
+    screen.presenter._take(events.TaskEnded("done", (str(path),)))
+    screen.presenter._ended()
+    assert screen.presenter.found.content["ensemble"] == ["a", "b"]
+    screen.presenter.show(str(folder), "best")
+    assert "ensemble" not in screen.presenter.found.content
+    final = Evaluation("runs/x", "final", more={"--ensemble": "a"}).arguments()
+    assert "runs/x/evaluation-final.ensemble.json" in final
