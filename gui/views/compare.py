@@ -50,10 +50,10 @@ EMPTY = (
     "Select two or more runs under Runs and choose Compare, or choose a study here: a folder "
     "with several runs. Runs that differ in nothing but their seed are shown as one."
 )
-TABLES: dict[str, Callable[[Any], str]] = {
+TABLES: dict[str, Callable[[Any, tables.Columns], str]] = {
     ".md": tables.table,
     ".tex": tables.latex,
-    ".csv": tables.csv_text,
+    ".csv": lambda found, _: tables.csv_text(found),
 }
 
 
@@ -251,7 +251,8 @@ class CompareScreen(Screen):
             raise ValueError(NO_EVALUATION)
         if path.suffix not in TABLES:
             raise ValueError(f"expected {', '.join(TABLES)}, received {path.suffix!r}")
-        write_atomically(path, TABLES[path.suffix](found).encode())
+        more = comparison.distances(self.presenter.visible, self.presenter.evaluated)
+        write_atomically(path, TABLES[path.suffix](found, more).encode())
 
     def save_figure(self, path: pathlib.Path) -> None:
         """The chart in front on white; raises OSError, ValueError."""

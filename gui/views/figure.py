@@ -62,9 +62,8 @@ def _png(figure: Figure, path: pathlib.Path, colours: Colours, font: QFont, size
     image = QImage(size * SHARPNESS, QImage.Format.Format_RGB32)
     image.fill(QColor(colours.surface))
     image.setDevicePixelRatio(SHARPNESS)
-    painter = QPainter(image)
-    _paint(figure, painter, colours, font)
-    painter.end()
+    with QPainter(image) as painter:
+        _paint(figure, painter, colours, font)
     if not image.save(str(path)):
         raise OSError(f"{path} could not be written")
 
@@ -78,10 +77,9 @@ def _svg(figure: Figure, path: pathlib.Path, colours: Colours, font: QFont, size
     generator.setTitle(figure.title)
     generator.setDescription(figure.headline)
     generator.setResolution(96)
-    painter = QPainter(generator)
-    painter.fillRect(QRect(0, 0, size.width(), size.height()), QColor(colours.surface))
-    _paint(figure, painter, colours, font)
-    painter.end()
+    with QPainter(generator) as painter:
+        painter.fillRect(QRect(0, 0, size.width(), size.height()), QColor(colours.surface))
+        _paint(figure, painter, colours, font)
     path.write_bytes(drawing.data().data())
 
 

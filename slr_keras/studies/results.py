@@ -110,11 +110,17 @@ def of_evaluation(found: Mapping[str, Any], attacks: Iterable[str]) -> dict[str,
     kept = ("epoch", "device", "versions", "time", "seconds", "data_digest", "model_digest")
     rows = {row["attack"]: row for row in found["results"]}
     facts = ("accuracy", "interval", "samples", "right")
+    far = ("norm", "median")
+    distances = {
+        name: {"distance": {key: row["distance"].get(key) for key in far}}
+        for name, row in rows.items()
+        if row.get("distance")
+    }
     return {
         **{key: found[key] for key in kept},
         "warnings": [c["says"] for c in found["checks"] if c["verdict"] != "pass"],
         "attacks": {
-            name: {key: rows[name].get(key, "") for key in facts}
+            name: {key: rows[name].get(key, "") for key in facts} | distances.get(name, {})
             for name in attacks
             if name in rows
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from slr_keras.studies.results import (
@@ -20,27 +20,31 @@ from slr_keras.studies.statistics import Difference, Spread, paired
 NONE = "–"
 NAMES = {"clean": "clean", "autoattack": "AutoAttack"}
 DATES = 10  # characters of a time stamp
+Columns = tuple[Sequence[str], Mapping[str, Sequence[str]]]  # names, and each arm's cells
+NO_COLUMNS: Columns = ((), {})
 _LATEX = str.maketrans(
     {c: rf"\{c}" for c in "&%$#_{}"}
     | {"–": "--", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
 )
 
 
-def table(results: Results) -> str:
-    """Markdown: a row for each arm, means over the seeds and their range, and what differs."""
-    lines = [header(results), *rows(results)]
+def table(results: Results, more: Columns = NO_COLUMNS) -> str:
+    """Markdown: a row for each arm, means over the seeds and their range, and what differs.
+
+    Args:
+        more: further columns, at the right.
+    """
+    lines = _lines(results, more)
     lines.insert(1, ["---"] * len(lines[0]))
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return "\n".join([text, "", footing(results)])
 
 
-def latex(results: Results) -> str:
+def latex(results: Results, more: Columns = NO_COLUMNS) -> str:
     """A ``tabular`` with booktabs' rules, what it rests on as a comment above."""
-    head, *body = (
-        " & ".join(cell.translate(_LATEX) for cell in cells) + r" \\"
-        for cells in (header(results), *rows(results))
-    )
-    layout = "l" + "r" * (len(header(results)) - 1)
+    lines = _lines(results, more)
+    head, *body = (" & ".join(cell.translate(_LATEX) for cell in c) + r" \\" for c in lines)
+    layout = "l" + "r" * (len(lines[0]) - 1)
     return "\n".join(
         [
             f"% {footing(results)}",
@@ -53,17 +57,39 @@ def latex(results: Results) -> str:
 
 
 def csv_text(results: Results) -> str:
-    """One accuracy a line, unrounded: arm, seed, run, model, attack, images and 95 % interval."""
+    """One accuracy a line, unrounded: arm, seed, run, model, attack, images and 95 % interval.
+
+    Where an attack looked for the nearest images, also their median distance and its norm.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["arm", "seed", "run", "model", "attack", "accuracy", "low", "high", "images"])
-    for run in results["runs"]:
-        for which, model in run["models"].items():
-            for attack, found in model["attacks"].items():
-                facts = run["arm"], run["seed"], run["run"], which, attack
-                figures = found["accuracy"], *(found["interval"] or ("", "")), found["samples"]
-                writer.writerow([*facts, *figures])
+    measured = [
+        (run, which, attack, found)
+        for run in results["runs"]
+        for which, model in run["models"].items()
+        for attack, found in model["attacks"].items()
+    ]
+    nearest = any(found.get("distance") for *_, found in measured)
+    far = ["median_distance", "norm"] if nearest else []
+    names = ["arm", "seed", "run", "model", "attack", "accuracy", "low", "high", "images"]
+    writer.writerow([*names, *far])
+    for run, which, attack, found in measured:
+        facts = run["arm"], run["seed"], run["run"], which, attack
+        figures = found["accuracy"], *(found["interval"] or ("", "")), found["samples"]
+        distance = found.get("distance") or {}
+        away = [distance.get("median"), distance.get("norm")] if nearest else []
+        writer.writerow([*facts, *figures, *away])
     return text.getvalue()
+
+
+def _lines(results: Results, more: Columns) -> list[list[str]]:
+    """Header and rows."""
+    names, cells = more
+    found = parts(results).items()
+    return [
+        [*header(results), *names],
+        *([*row(part, arm), *cells.get(arm, ())] for arm, part in found),
+    ]
 
 
 def arms(results: Results) -> list[str]:
