@@ -7,11 +7,68 @@ import dataclasses
 import json
 import os
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 Work = Callable[[], object]
+ANSWER = "answer: "
+
+
+def timed(work: Work) -> tuple[float, float]:
+    """Seconds of one step, on the clock and of the processor."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+class Side:
+    """A program in a process of its own, where TensorFlow's threads are as that side has them.
+
+    Args:
+        module: its ``main`` calls :func:`serve` where the arguments say so.
+        arguments: for its command line.
+
+    Raises:
+        ImportError: the side says that something is not installed.
+    """
+
+    def __init__(self, module: str, *arguments: str):
+        command = [sys.executable, "-m", module, *arguments]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._process = subprocess.Popen(command, **pipes)
+        if (missing := self._answer()) is not None:
+            raise ImportError(missing)
+
+    def __call__(self) -> None:
+        self.timed()
+
+    def timed(self) -> tuple[float, float]:
+        """Seconds of one step, measured in that process."""
+        self._process.stdin.write("step\n")
+        self._process.stdin.flush()
+        return tuple(self._answer())
+
+    def _answer(self) -> Any:
+        for line in self._process.stdout:
+            if line.startswith(ANSWER):
+                return json.loads(line.removeprefix(ANSWER))
+        raise SystemExit(f"{' '.join(self._process.args)} ended; run it alone to see why")
+
+
+def serve(make: Callable[[], Work]) -> int:
+    """Be the process of a :class:`Side`: make the work, do a step for every line on stdin."""
+    try:
+        work, missing = make(), None
+    except ImportError as error:
+        work, missing = None, str(error)
+    print(ANSWER + json.dumps(missing), flush=True)
+    for _ in sys.stdin:
+        print(ANSWER + json.dumps(timed(work)), flush=True)
+    return 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +83,9 @@ class Times:
 
     def measure(self, work: Work) -> None:
         """Run one step, which must wait for its own result."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        self.wall.append(time.perf_counter() - wall)
-        self.cpu.append(time.process_time() - cpu)
+        wall, cpu = work.timed() if isinstance(work, Side) else timed(work)
+        self.wall.append(wall)
+        self.cpu.append(cpu)
 
     def joined(self, other: Times) -> Times:
         """The steps of both."""
@@ -128,11 +184,25 @@ def parser(description: str) -> argparse.ArgumentParser:
     return result
 
 
-def use_threads(threads: int) -> None:
+def use_threads(threads: int, of_an_operation: int = 1) -> None:
     """Give TensorFlow as many threads, as the commands do: an operation has one, parts of a batch
-    share them (a PyTorch side sets its own)."""
+    share them. A peer in TensorFlow has no parts: its operations have them all (:class:`Side`).
+    """
     warn_if_busy()
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(of_an_operation)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def sides(
+    module: str, arguments: Sequence[str], ours: str, peers: Sequence[str]
+) -> dict[str, Work]:
+    """A process for our side and for each peer that is installed; others are named."""
+    found: dict[str, Work] = {ours: Side(module, *arguments, "--side", ours)}
+    for name in peers:
+        try:
+            found[name] = Side(module, *arguments, "--side", name)
+        except ImportError as error:
+            print(f"{name} is left out: {error}. pip install -r benchmarks/requirements.txt")
+    return found

@@ -3,12 +3,14 @@
     python -m benchmarks.attacks --model resnet18
     python -m benchmarks.attacks --model small_cnn --batch 128
 
-All attack the same batch with the same radius, step and number of steps from a random start.
+All attack the same batch with the same radius, step and number of steps from a random start, each
+in a process of its own.
 Peers that are not installed are named and left out.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 
 from benchmarks import _subjects, _timing
 
+OURS = "slr_keras"
 EPS, STEP_SIZE, STEPS = 8 / 255, 2 / 255, 10
 # How many times faster than the peer, at least.
 TARGETS = {
@@ -30,11 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _timing.parser(__doc__.splitlines()[0])
     parser.add_argument("--model", choices=sorted(_subjects.SHAPES), default="resnet18")
     parser.add_argument("--batch", type=int, help="images at once (32, small CNN 128)")
+    parser.add_argument("--side", choices=list(SIDES), help=argparse.SUPPRESS)
+    arguments = sys.argv[1:] if arguments is None else arguments
     flags = parser.parse_args(arguments)
-    _timing.use_threads(flags.threads)
-    works = _works(_subjects.network(flags.model), _subjects.data(flags.model, flags.batch))
+    if flags.side:
+        return _timing.serve(lambda: _side(flags))
+    _timing.warn_if_busy()
+    works = _timing.sides("benchmarks.attacks", arguments, OURS, [*SIDES][1:])
     times = _timing.alternate(works, flags.rounds, flags.warmup)
-    ours = times.pop("slr_keras")
+    ours = times.pop(OURS)
     targets = TARGETS[flags.model]
     return _timing.report(
         [
@@ -45,14 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
 
 
-def _works(net: Any, batch: _subjects.Data) -> dict[str, _timing.Work]:
-    works: dict[str, _timing.Work] = {"slr_keras": _ours(net, batch)}
-    for name, make in PEERS.items():
-        try:
-            works[name] = make(net, batch)
-        except ImportError as error:
-            print(f"{name} is left out: {error}. pip install -r benchmarks/requirements.txt")
-    return works
+def _side(flags: argparse.Namespace) -> _timing.Work:
+    _timing.use_threads(flags.threads, 1 if flags.side == OURS else flags.threads)
+    batch = _subjects.data(flags.model, flags.batch)
+    return SIDES[flags.side](_subjects.network(flags.model), batch)
 
 
 def _ours(net: Any, batch: _subjects.Data) -> _timing.Work:
@@ -133,7 +136,8 @@ def _cleverhans(net: Any, batch: _subjects.Data) -> _timing.Work:
     ).numpy()
 
 
-PEERS: dict[str, Callable[[Any, _subjects.Data], _timing.Work]] = {
+SIDES: dict[str, Callable[[Any, _subjects.Data], _timing.Work]] = {
+    OURS: _ours,
     "ART": _art,
     "Foolbox": _foolbox,
     "CleverHans": _cleverhans,

@@ -6,8 +6,10 @@
 
 One run of each attack by each side in turn, on the same images with the same steps and queries;
 ours includes compiling. Images that are fooled leave our batches: give a radius at which most stay
-robust to see the attacks in full. ``--memory``: peak memory of ours for the images and four times
-as many, each in a process of its own.
+robust to see the attacks in full. ART's operations and, beside it, ours have all threads; with
+``--peers torchattacks`` ours have one each and parts of the batch share them, as in the commands.
+``--memory``: peak memory of ours for the images and four times as many, each in a process of its
+own.
 """
 
 from __future__ import annotations
@@ -38,12 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--eps", type=float, help="L-infinity radius (small CNN 8/255, else 1/255)")
     parser.add_argument("--steps", type=int, default=100, help="of APGD and FAB (default 100)")
     parser.add_argument("--queries", type=int, default=5000, help="of Square (default 5000)")
+    parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
     parser.add_argument("--memory", action="store_true", help="peak memory of ours instead")
     parser.add_argument("--ours-alone", action="store_true", help="run ours, print its peak memory")
     flags = parser.parse_args(arguments)
     if flags.memory:
         return _memory(sys.argv[1:] if arguments is None else arguments, flags.images)
-    _timing.use_threads(flags.threads)
+    in_tensorflow = "ART" in flags.peers and not flags.ours_alone
+    _timing.use_threads(flags.threads, flags.threads if in_tensorflow else 1)
     case = _case(flags)
     ours = _ours(case, flags.steps, flags.queries)
     if flags.ours_alone:
@@ -89,9 +93,9 @@ def _ours(case: _common.Case, steps: int, queries: int) -> Works:
 def _peers(case: _common.Case, flags: Any) -> dict[str, Works]:
     """The attacks of each peer that is installed."""
     found: dict[str, Works] = {}
-    for name, make in (("torchattacks", _torchattacks), ("ART", _art)):
+    for name in flags.peers:
         try:
-            found[name] = make(case, flags)
+            found[name] = PEERS[name](case, flags)
         except ImportError as error:
             print(f"{name} is left out: {error}. pip install -r benchmarks/requirements.txt")
     return found
@@ -111,6 +115,9 @@ def _art(case: _common.Case, flags: Any) -> Works:
     return art_attacks.peers(
         case.net, case.x, case.y, flags.steps, flags.queries, norm=case.norm, eps=case.eps
     )
+
+
+PEERS = {"torchattacks": _torchattacks, "ART": _art}
 
 
 def _compare(case: _common.Case, ours: Works, peers: dict[str, Works]) -> list[_timing.Comparison]:

@@ -1,15 +1,18 @@
 """AutoAttack on a trained run, the whole process: ours against the program of its authors.
 
     python -m benchmarks.autoattack_process runs/x --images 300
+    python -m benchmarks.autoattack_process runs/x --second   # what a second evaluation takes
 
 Both sides get the same weights and the same test images, in a process of their own each, start and
-compiling included. RUN is a run folder whose model is ``small_cnn`` (the presets ``cifar10-1k-*``).
+compiling included, or with ``--second`` without the start. RUN is a run folder whose model is
+``small_cnn`` (the presets ``cifar10-1k-*``).
 ``pip install --no-deps pyautoattack``.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -18,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -29,11 +33,16 @@ TARGET = 0.8
 def main(arguments: list[str] | None = None) -> int:
     """Compare, or be the peer; 0 if the target is reached."""
     parser = _timing.parser(__doc__.splitlines()[0])
-    parser.add_argument("run", help="a run folder; for the peer the folder with its inputs")
+    parser.add_argument("run", help="a run folder")
     parser.add_argument("--images", type=int, default=300)
-    parser.add_argument("--peer", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--second", action="store_true", help="time the second in a process")
+    parser.add_argument("--side", choices=list(SIDES), help=argparse.SUPPRESS)
+    parser.add_argument("--inputs", type=pathlib.Path, help=argparse.SUPPRESS)
     flags = parser.parse_args(arguments)
-    return _peer(flags) if flags.peer else _compare(flags)
+    if flags.side is None:
+        return _compare(flags)
+    work = functools.partial(SIDES[flags.side], flags)
+    return _timing.serve(lambda: work) if flags.second else work()
 
 
 def _compare(flags: argparse.Namespace) -> int:
@@ -41,22 +50,31 @@ def _compare(flags: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         inputs = pathlib.Path(folder)
         _prepare(flags, inputs)
-        here, count = ["--images", str(flags.images)], str(flags.images)
-        out = ["--out", str(inputs / "evaluation.json"), "--progress", "quiet"]
-        attacks = ["--attacks", "autoattack", "--num-samples", count, "--checks", "none"]
-        peer = ["benchmarks.autoattack_process", folder, "--peer", *here]
-        times = {
-            "ours": _whole(["slr_keras.evaluate", flags.run, *attacks, *out]),
-            "peer": _whole([*peer, "--threads", str(flags.threads)]),
-        }
+        times = _second(flags, inputs) if flags.second else _first(flags, inputs)
         rows = json.loads((inputs / "evaluation.json").read_text())["results"]
         theirs = json.loads((inputs / "peer.json").read_text())
     ours = {row["attack"]: row["accuracy"] for row in rows}
     print(f"robust accuracy: {ours['autoattack']:.4f} ours, {theirs['accuracy']:.4f} theirs")
-    name = f"AutoAttack, {flags.images} images, whole process / pyautoattack"
+    what = "second evaluation" if flags.second else "whole process"
+    name = f"AutoAttack, {flags.images} images, {what} / pyautoattack"
     return _timing.report(
         [_timing.Comparison(name, times["ours"], times["peer"], TARGET)], flags.json
     )
+
+
+def _first(flags: argparse.Namespace, inputs: pathlib.Path) -> dict[str, _timing.Times]:
+    return {side: _whole(_command(flags, inputs, side)) for side in SIDES}
+
+
+def _second(flags: argparse.Namespace, inputs: pathlib.Path) -> dict[str, _timing.Times]:
+    works = {s: _timing.Side(*_command(flags, inputs, s), "--second") for s in SIDES}
+    return _timing.alternate(works, rounds=1, warmup=1)
+
+
+def _command(flags: argparse.Namespace, inputs: pathlib.Path, side: str) -> list[str]:
+    numbers = ["--images", str(flags.images), "--threads", str(flags.threads)]
+    where = [flags.run, "--side", side, "--inputs", str(inputs)]
+    return ["benchmarks.autoattack_process", *where, *numbers]
 
 
 def _whole(command: list[str]) -> _timing.Times:
@@ -92,6 +110,16 @@ def _prepare(flags: argparse.Namespace, inputs: pathlib.Path) -> None:
     (inputs / "facts.json").write_text(json.dumps(facts))
 
 
+def _ours(flags: argparse.Namespace) -> int:
+    from slr_keras import evaluate
+
+    attacks = ["--attacks", "autoattack", "--num-samples", str(flags.images), "--checks", "none"]
+    found = flags.inputs / "evaluation.json"
+    found.unlink(missing_ok=True)  # it would be gone on with
+    out = ["--out", str(found), "--progress", "quiet"]
+    return evaluate.main([flags.run, *attacks, *out])
+
+
 def _peer(flags: argparse.Namespace) -> int:
     import pyautoattack
     import torch
@@ -99,7 +127,7 @@ def _peer(flags: argparse.Namespace) -> int:
     from benchmarks import torch_reference
 
     torch.set_num_threads(flags.threads)
-    inputs = pathlib.Path(flags.run)
+    inputs = flags.inputs
     facts = json.loads((inputs / "facts.json").read_text())
     arrays = np.load(inputs / "images.npz")
     x, y = torch_reference.to_torch_images(arrays["x"]), torch.from_numpy(arrays["y"]).long()
@@ -114,6 +142,9 @@ def _peer(flags: argparse.Namespace) -> int:
         accuracy = (net(adversarial).argmax(1) == y).float().mean().item()
     (inputs / "peer.json").write_text(json.dumps({"accuracy": accuracy}))
     return 0
+
+
+SIDES: dict[str, Callable[[argparse.Namespace], int]] = {"ours": _ours, "peer": _peer}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ are is compared by ``benchmarks.referees.minimal_norms``.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import sys
 from collections.abc import Callable
@@ -19,25 +20,20 @@ import numpy as np
 from benchmarks import _subjects, _timing
 from benchmarks.referees.minimal_norms import FMN, NORMS
 
+OURS = "slr_keras"
 TARGETS = {"resnet18": 0.6, "small_cnn": 0.5, "demo_cnn": 0.6}  # of the peer's time, at most
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Time every peer that is there; 0 if all targets are reached."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     flags = _flags(arguments)
-    _timing.use_threads(flags.threads)
-    net = _subjects.network(flags.model)
-    batch = _subjects.data(flags.model, flags.batch)
-    seen = np.asarray(net(batch.x, training=False)).argmax(-1)
-    batch = dataclasses.replace(batch, y=seen.astype("int64"))
-    works = {"slr_keras": _ours(net, batch, flags)}
-    for name in flags.peers:
-        try:
-            works[name] = PEERS[name](net, batch, flags)
-        except ImportError as error:
-            print(f"{name} is left out: {error}. pip install -r benchmarks/requirements.txt")
+    if flags.side:
+        return _timing.serve(lambda: _side(flags))
+    _timing.warn_if_busy()
+    works = _timing.sides("benchmarks.minimal", arguments, OURS, flags.peers)
     times = _timing.alternate(works, flags.rounds, flags.warmup)
-    ours, title = times.pop("slr_keras"), f"FMN-{flags.steps} {flags.norm}, {flags.model}"
+    ours, title = times.pop(OURS), f"FMN-{flags.steps} {flags.norm}, {flags.model}"
     target = TARGETS[flags.model]
     rows = [_timing.Comparison(f"{title} / {peer}", ours, t, target) for peer, t in times.items()]
     return _timing.report(rows, flags.json)
@@ -50,8 +46,18 @@ def _flags(arguments: list[str] | None) -> Any:
     parser.add_argument("--batch", type=int, help="images at once (32, small CNN 128)")
     parser.add_argument("--steps", type=int, default=100, help="of the attack (default 100)")
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
+    parser.add_argument("--side", choices=[OURS, *PEERS], help=argparse.SUPPRESS)
     parser.set_defaults(rounds=3, warmup=1)
     return parser.parse_args(arguments)
+
+
+def _side(flags: Any) -> _timing.Work:
+    _timing.use_threads(flags.threads, 1 if flags.side == OURS else flags.threads)
+    net = _subjects.network(flags.model)
+    batch = _subjects.data(flags.model, flags.batch)
+    seen = np.asarray(net(batch.x, training=False)).argmax(-1)
+    batch = dataclasses.replace(batch, y=seen.astype("int64"))
+    return {OURS: _ours, **PEERS}[flags.side](net, batch, flags)
 
 
 def _ours(net: Any, batch: _subjects.Data, flags: Any) -> _timing.Work:

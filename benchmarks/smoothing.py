@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=250, help="images at once (default 250)")
     parser.add_argument("--draws", type=int, help="of an image (400, small CNN 20,000)")
     flags = parser.parse_args(arguments)
-    _timing.use_threads(flags.threads)
+    _timing.use_threads(flags.threads, flags.threads)
     draws = flags.draws or DRAWS[flags.model]
     works = _works(_subjects.network(flags.model), flags.model, flags.batch, draws)
     times = _timing.alternate(works, flags.rounds, flags.warmup)
