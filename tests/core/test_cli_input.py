@@ -1,5 +1,6 @@
 """Bad input on the command line: one line on stderr, exit code 2, no framework, nothing written."""
 
+import importlib
 import os
 import sys
 
@@ -238,3 +239,13 @@ def test_the_module_leaves_with_exit_code_2():
     done = finished(command, env={**os.environ, "PYTHONPATH": root})
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == "error: attack.steps: expected a whole number >= 1, received 0\n"
+
+
+def test_what_no_command_uses_is_not_imported_with_keras_and_can_be_later():
+    there = sys.modules["os"]
+    assert "this" not in sys.modules, "a module that nobody imports"
+    with pytest.raises(ModuleNotFoundError), cli._without("this", "os"):
+        assert sys.modules["os"] is there
+        importlib.import_module("this")
+    assert "this" not in sys.modules
+    assert importlib.import_module("this").s
