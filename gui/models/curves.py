@@ -198,31 +198,34 @@ class BatchCurve:
     """Loss within the epochs, in bounded memory: when it is full, every second point goes."""
 
     def __init__(self, most: int = 4000):
-        self.most = most
-        self._points: list[tuple[float, float]] = []
+        self._room = np.empty((2, most))
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._points)
+        return self._count
 
     def append(self, event: BatchEnded) -> None:
         """Add a batch; one that was there already replaces it and all that came after."""
         if event.loss is None:
             return
         x = event.epoch - 1 + event.batch / max(1, event.batches)
-        while self._points and self._points[-1][0] >= x:
-            self._points.pop()
-        self._points.append((x, event.loss))
-        if len(self._points) > self.most:
-            self._points = self._points[::2]
+        while self._count and self._room[0, self._count - 1] >= x:
+            self._count -= 1
+        if self._count == self._room.shape[1]:
+            kept = self._room[:, ::2]
+            self._count = kept.shape[1]
+            self._room[:, : self._count] = kept
+        self._room[:, self._count] = x, event.loss
+        self._count += 1
 
     def points(self, most: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Epochs (with fractions) and loss."""
-        x, y = np.array(self._points, float).reshape(-1, 2).T
+        x, y = self._room[:, : self._count].copy()
         return thin(x, y, most) if most else (x, y)
 
     def clear(self) -> None:
         """Forget all."""
-        self._points.clear()
+        self._count = 0
 
 
 def thin(x: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
