@@ -173,8 +173,11 @@ class RunFolder:
                 f"{self.path} is being trained by process {owner}: wait for it, or stop it first"
             )
 
-    def status(self) -> str:
+    def status(self, readable: bool = False) -> str:
         """How the run stands; reads the end of events.jsonl alone.
+
+        Args:
+            readable: config.toml was read just now, and need not be to say so.
 
         Returns:
             ``new`` (never began), ``running``, ``paused``, ``stopped`` (was asked to), ``failed``
@@ -183,7 +186,8 @@ class RunFolder:
             failed or crashed goes on from its last checkpoint with ``--resume``.
         """
         try:
-            configs.read_toml(self["config.toml"])
+            if not readable:
+                configs.read_toml(self["config.toml"])
         except UserError:
             return "damaged"
         last = self._last_event()

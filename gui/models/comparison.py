@@ -19,7 +19,7 @@ from .evaluated import CLEAN, Evaluated, EvaluatedRuns
 from .measured import scale, unit
 from .rows import is_change
 from .run_labels import labels
-from .run_record import RunRecord
+from .run_record import NOWHERE, RunRecord
 
 VALIDATION = "validation, while training"
 AXES = {
@@ -39,7 +39,7 @@ QUANTITIES = {
 }
 SHARES = frozenset(name for name in QUANTITIES if "accuracy" in name) | {"label_agreement"}
 _SEED = re.compile(r"[-_ ,./]*seed[-_ =]*\d+$")
-_IDLE = (*words.NOWHERE, "seed")
+_IDLE = (*NOWHERE, "seed")
 
 
 @dataclasses.dataclass(frozen=True)

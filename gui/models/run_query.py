@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
+import os
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from slr_keras.errors import did_you_mean
 
 from .run_record import RunRecord
-from .run_words import NOWHERE, number, show, status
+from .run_words import number, show, status
 
 _TOKEN = re.compile(r'"([^"]*)"?|(\S+)')
 _COMPARISON = re.compile(r"([A-Za-z_][\w.]*)(!=|>=|<=|=|<|>)(.*)")
@@ -89,9 +90,9 @@ class Query:
 
     def problem(self, records: Iterable[RunRecord]) -> str:
         """A sentence on a setting that no run has; empty when all are known."""
-        known = {*FIGURES}
-        for record in records:
-            known.update(record.values)
+        if not self.comparisons:
+            return ""
+        known = set(FIGURES).union(*(record.values for record in records))
         for comparison in self.comparisons:
             key = comparison.key
             if not any(path == key or path.endswith(f".{key}") for path in known):
@@ -122,6 +123,6 @@ def _equal(value: Any, wanted: str) -> bool:
 
 
 def _text(record: RunRecord) -> str:
-    words = [record.name, record.path.name, record.notes, status(record).word, record.problem]
-    words += [v for key, v in record.values.items() if isinstance(v, str) and key not in NOWHERE]
-    return "\n".join(words).lower()
+    folder = record.key.rpartition(os.sep)[2]
+    own = record.name, folder, record.notes, status(record).word, record.problem
+    return "\n".join(own).lower() + "\n" + record.words

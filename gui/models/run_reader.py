@@ -85,6 +85,12 @@ class RunReader:
         if own:
             self._read_own()
         self.record.problem = " ".join(filter(None, self._problems.values()))
+        self._work_out()
+
+    def _work_out(self) -> None:
+        """What the table asks of every run at once, when it sorts or searches, is known by then."""
+        if not self.behind:
+            _ = self.record.figures, self.record.words
 
     def _read_config(self) -> None:
         record = self.record
@@ -136,7 +142,7 @@ def _date(stat: Any) -> float | None:
 
 def _status(record: RunRecord) -> str:
     try:
-        return run_folder.RunFolder(record.path).status()
+        return run_folder.RunFolder(record.path).status(readable=bool(record.values))
     except (OSError, ValueError, RecursionError):
         return "damaged"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 from typing import Any
 
@@ -14,8 +15,7 @@ from slr_keras.protocol.events import CatastrophicOverfitting, Diagnosed
 from .epochs import Epochs
 
 CURVE_POINTS = 200
-
-
+NOWHERE = ("run_dir", "overwrite")  # say where a run lies, not what it is
 LIVE = ("running", "paused")  # a process is there: its state is asked at each scan
 
 
@@ -74,11 +74,22 @@ class RunRecord:
     failure: str = ""
     device: str = ""
     _cache: _Known | None = dataclasses.field(default=None, repr=False, compare=False)
+    _words: tuple[dict[str, Any], str] | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """The path as a text: the key in ``RunStore.records``."""
         return str(self.path)
+
+    @property
+    def words(self) -> str:
+        """The texts among the settings in small letters, one a line, for the search."""
+        if self._words is None or self._words[0] is not self.values:
+            texts = (v for k, v in self.values.items() if isinstance(v, str) and k not in NOWHERE)
+            self._words = self.values, "\n".join(texts).lower()
+        return self._words[1]
 
     @property
     def figures(self) -> Figures:

@@ -38,6 +38,7 @@ class RunTree:
         self._numbers: dict[str, int] = {}  # of the groups' folders
         self._groups: dict[int, Group] = {}
         self._planned: list[Row] = []
+        self._problem: str | None = None  # of the search; not looked for yet
         self.rows: list[Row] = []
         self.places: dict[str, tuple[Group | None, int]] = {}
         self.shown = 0
@@ -53,6 +54,7 @@ class RunTree:
         if wanted == (self._query, self._states, self._keys):
             return False
         self._query, self._states, self._keys = wanted
+        self._problem = None
         return True
 
     @property
@@ -62,7 +64,9 @@ class RunTree:
 
     def problem(self) -> str:
         """What is wrong with the search, a sentence; empty if nothing is."""
-        return self._query.problem(self._records.values())
+        if self._problem is None:
+            self._problem = self._query.problem(self._records.values())
+        return self._problem
 
     def sort_by(self, column: Column, descending: bool) -> None:
         """Have another order."""
@@ -84,7 +88,7 @@ class RunTree:
 
     def adopt(self) -> None:
         """Have the rows that were planned."""
-        self.rows = self._planned
+        self.rows, self._problem = self._planned, None
         self._groups = {group.number: group for group in self.groups()}
         self.places, self.shown = {}, 0
         for place, row in enumerate(self.rows):

@@ -13,10 +13,10 @@ from slr_keras import config as configs
 from slr_keras.settings import schema
 
 from .dotted import flat
-from .run_record import RunRecord
+from .run_record import NOWHERE, RunRecord
 
 LARGE_DROP = 5.0  # percentage points of robust accuracy
-NOWHERE = ("run_dir", "overwrite")  # say where a run lies, not what it is
+_MISSING = object()
 _FRACTION = re.compile(r"([-+]?[\d.]+)\s*/\s*([\d.]+)")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -181,7 +181,7 @@ def differing(records: Sequence[RunRecord]) -> list[str]:
     values: dict[str, set[Any]] = {}
     for record in records:
         for path, value in record.values.items():
-            if path not in first or value != first[path]:
+            if value != first.get(path, _MISSING):
                 values.setdefault(path, set()).add(_comparable(value))
     for path in values.keys() & first.keys():
         values[path].add(_comparable(first[path]))
@@ -191,6 +191,15 @@ def differing(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _comparable(value: Any) -> Any:
+    """As a number where it is one, else as people write it."""
+    try:
+        return _known_comparable(value)
+    except TypeError:  # a list has no hash
+        return show(value)
+
+
+@functools.lru_cache(10_000, typed=True)
+def _known_comparable(value: Any) -> Any:
     size = number(value)
     return show(value) if size is None else size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 import time
@@ -21,6 +22,7 @@ from .trash import Moved, Trashed, called, move_to_trash, restore
 POLL_MS = 1000
 SHOWING = 0.25  # seconds between two looks at a list that is still being read
 READING = 0.03  # seconds of reading at a time, so that the window never stands still
+MANY = 500  # runs whose settings stay for good: looking for what can go would take ever longer
 
 
 class RunsPresenter(QObject):
@@ -58,6 +60,7 @@ class RunsPresenter(QObject):
         self._known = dict(self.store.records)
         self._changed: dict[str, None] = {}
         self._announced = -SHOWING
+        self._settled = 0  # runs that the garbage collector passes over
 
     def start(self) -> None:
         """Begin to look at the disk, the first time as soon as the window is painted."""
@@ -92,10 +95,17 @@ class RunsPresenter(QObject):
         self._known, self._changed, self._announced = dict(now), {}, time.monotonic()
         removed = tuple(record.key for record in gone)
         changes = Changes(added, changed, removed)
+        self._settle(len(now))
         if changes:
             self.changed.emit(changes)
             self._context.runs_changed.emit(changes)
         return [record for record in gone if record.key not in now]
+
+    def _settle(self, runs: int) -> None:
+        """Spare the collector of garbage very many runs, a third of a second each time."""
+        if runs >= self._settled + MANY:
+            self._settled = runs
+            gc.freeze()
 
     @property
     def live(self) -> bool:

@@ -70,7 +70,7 @@ class RunActions(QObject):
         """Keys work while the table has the focus."""
         seen = self._screen.isVisible
         one = lambda: seen() and self._table.one() is not None  # noqa: E731
-        some = lambda: seen() and bool(self._table.selected())  # noqa: E731
+        some = lambda: seen() and bool(self._table.selected_rows())  # noqa: E731
         several = lambda: seen() and len(self._table.selected()) > 1  # noqa: E731
         groups = lambda: seen() and self._table.has_groups()  # noqa: E731
         act, presenter = self._with_one, self._presenter

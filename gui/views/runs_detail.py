@@ -20,6 +20,7 @@ TYPING_MS = 800
 SIDE_BY_SIDE = 2  # runs whose settings are shown next to each other
 EACH = 50  # with more runs their figures are put together
 TOGETHER = ("best", "final", "drop", "clean", "gap")
+TOLD_APART = 2000  # with more runs the settings of the first of them are looked at
 VALUES = 12  # of a setting that are written out
 
 
@@ -215,6 +216,9 @@ def _several(records: Sequence[RunRecord]) -> str:
         _each(records) if len(records) <= EACH else _together(records),
         "<h4>Settings that tell them apart</h4>",
     ]
+    if len(records) > TOLD_APART:
+        parts.append(_muted(f"Of the first {TOLD_APART:,}; Only differing settings shows all."))
+        records = records[:TOLD_APART]
     paths = words.differing(records)
     if not paths:
         return "".join([*parts, _muted("None: these runs have the same settings.")])

@@ -580,7 +580,8 @@ def test_the_runs_folder_vanishes(runs):
 def test_a_live_run_is_asked_each_time_and_found_crashed_when_its_process_goes(runs, monkeypatch):
     make_run(runs / "a", end=False)
     answers = iter(["running", "running", "crashed", "never asked"])
-    monkeypatch.setattr(run_store.run_folder.RunFolder, "status", lambda self: next(answers))
+    status = lambda folder, readable: next(answers)  # noqa: E731
+    monkeypatch.setattr(run_store.run_folder.RunFolder, "status", status)
     store = RunStore(runs)
     store.scan()
     record = store.get(runs / "a")

@@ -20,7 +20,7 @@ def record(name: str, best: float | None = None, drop: float = 0.0, **other) -> 
     made = RunRecord(pathlib.Path(ROOT, name), name, **{"status": "done", **other})
     final = None if best is None else best - drop / 100
     figures = Figures(best_robust=best, final_robust=final, drop=None if best is None else drop)
-    made._cache = (0, None, made.summary, figures)
+    made._cache = (made.epochs.changes, made.summary, figures)
     return made
 
 
