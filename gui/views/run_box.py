@@ -71,7 +71,6 @@ class RunBox(QComboBox):
         self._choices = Choices()
         self._waiting: list[Choice] | None = None  # while somebody types
         self.setAccessibleName(name)
-        self.setToolTip("Type a part of a name to find it")
         self.setEditable(True)
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setModel(self._choices)
@@ -126,4 +125,7 @@ class RunBox(QComboBox):
             self.offer(self._waiting)
 
     def _show_start(self) -> None:
+        """A long name from its start; the tool tip has it whole."""
         self.lineEdit().setCursorPosition(0)
+        name = self.itemText(self.currentIndex())
+        self.setToolTip("\n".join(filter(None, [name, "Type a part of a name to find it."])))

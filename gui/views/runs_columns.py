@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QFont, QFontMetrics
 from PySide6.QtWidgets import QMenu, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
 
 from ..models.run_columns import COLUMNS
@@ -76,15 +76,16 @@ class RunsColumns(QTreeView):
 
         Qt's own size hints would ask for every row: seconds, where runs are many.
         """
-        metrics = self.fontMetrics()
+        metrics, bold = self.fontMetrics(), QFontMetrics(_bold(self.font()))
         top = list(islice(self.open_rows(), MEASURED))
         for i, column in enumerate(self._model.columns):
             if column.name != "curve" and not self.isColumnHidden(i):
                 wanted = metrics.horizontalAdvance(column.title) + 24
                 room = 20 + (2 * INDENT if column.name == "name" else 0)
                 for row in top:
+                    face = bold if isinstance(row, Group) or column.name == "drop" else metrics
                     text = cell(row, column).text
-                    wanted = max(wanted, metrics.horizontalAdvance(text) + room)
+                    wanted = max(wanted, face.horizontalAdvance(text) + room)
                 wanted = min(wanted, metrics.averageCharWidth() * WIDEST)
                 self._fitted[column.name] = max(wanted, self._fitted.get(column.name, 0))
         self.dress()
@@ -193,6 +194,13 @@ class RunsColumns(QTreeView):
             else (Qt.SortOrder.AscendingOrder)
         )
         self.sort_by(str(state.get("sort", "started")), descending)
+
+
+def _bold(font: QFont) -> QFont:
+    """As the names of groups and large drops are written."""
+    made = QFont(font)
+    made.setBold(True)
+    return made
 
 
 def _choosing(show: Callable[[str, bool], None], name: str) -> Callable[[bool], None]:
