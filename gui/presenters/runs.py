@@ -102,7 +102,7 @@ class RunsPresenter(QObject):
         return [record for record in gone if record.key not in now]
 
     def _settle(self, runs: int) -> None:
-        """Spare the collector of garbage very many runs, a third of a second each time."""
+        """Spare the collector of garbage what stays as long as the window."""
         if runs >= self._settled + MANY:
             self._settled = runs
             gc.freeze()
