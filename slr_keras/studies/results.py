@@ -87,6 +87,7 @@ def _of_run(place: Place, run: StudyRun) -> dict[str, Any]:
     summary = texts.from_json((folder / "summary.json").read_bytes())
     return {
         "run": run.name,
+        "command": f"python -m slr_keras.study {place.study.name} --only {run.name}",
         "arm": run.arm,
         "seed": run.seed,
         "epochs": run.config.train.epochs,

@@ -67,6 +67,7 @@ def test_an_arm_that_fails_is_told_and_the_others_go_on(done, capsys):
     assert code == 1
     found = results.load(folder / "out")
     assert [run["run"] for run in found["runs"]] == ["at-seed0"]
+    assert found["runs"][0]["command"].endswith(f" {found['study']} --only at-seed0")
     assert found["missing"] == ["lost-seed0"] and "lost-seed0" in tables.footing(found)
     log = (folder / "out" / "logs" / "lost-seed0.log").read_text()
     assert "no.npz" in log.splitlines()[-1]
