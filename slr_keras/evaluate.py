@@ -251,6 +251,7 @@ def _facts(
         "data_digest": suite.data_digest(x, y),
         "split": options.split,
         "samples": len(y),
+        "split_samples": len(getattr(loaded, f"y_{options.split}")),
         "class_names": list(loaded.class_names),
         "seed": options.eval_seed,
         "batch_size": options.batch_size,

@@ -33,6 +33,7 @@ class StudyRun:
         seed: of the run; runs that differ in nothing else belong together.
         config: all of its settings.
         point: of the grid, in words; runs of other points are not compared with it.
+        against: the arm that it is compared with; empty: the first one of its point.
     """
 
     name: str
@@ -40,6 +41,7 @@ class StudyRun:
     seed: int
     config: configs.RunConfig
     point: str = ""
+    against: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,11 +193,9 @@ def _runs(
     for seed, point, (number, arm) in itertools.product(
         seeds, itertools.product(*axes), enumerate(arms)
     ):
-        if "name" not in arm:
-            raise UserError(f"{path}: each [[arm]] needs a name")
         at_point = ", ".join(f"{key} {value}" for key, value in point)
-        label = ", ".join(filter(None, [arm["name"], at_point]))
-        own = {key: value for key, value in arm.items() if key != "name"}
+        label, against = _labels(path, arm, arms, at_point)
+        own = {key: value for key, value in arm.items() if key not in ("name", "against")}
         layers = [*shared, _nested(own), _nested(dict(point)), changes]
         try:
             config = _load(layers, seed)
@@ -203,11 +203,29 @@ def _runs(
             key = error.path if isinstance(error, SettingError) else "preset"
             at = where(path, key, ("grid", 0), ("arm", number), ("base", 0))
             raise UserError(f"{at}, arm {label!r}: {error}") from None
-        runs.append(StudyRun(f"{slug(label)}-seed{seed}", label, seed, config, at_point))
+        run = f"{slug(label)}-seed{seed}"
+        runs.append(StudyRun(run, label, seed, config, at_point, against))
     twice = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
     if twice:
         raise UserError(f"{path}: two runs would be called {min(twice)}: name arms apart")
     return runs
+
+
+def _labels(
+    path: pathlib.Path, arm: Mapping[str, Any], arms: Sequence[Mapping[str, Any]], point: str
+) -> tuple[str, str]:
+    """The arm's name at a point of the grid, and that of the arm which it is compared with."""
+    if "name" not in arm:
+        raise UserError(f"{path}: each [[arm]] needs a name")
+    names, other = [str(each.get("name")) for each in arms], arm.get("against")
+    if other is not None and other not in names:
+        at = where(path, "against", ("arm", names.index(str(arm["name"]))))
+        hint = did_you_mean(str(other), names)
+        raise UserError(
+            f"{at}, arm {arm['name']!r}: against: expected an arm's name, received {other!r}.{hint}"
+        )
+    label, against = (", ".join(filter(None, [name, point])) for name in (arm["name"], other))
+    return label, against if other else ""
 
 
 def _ask(path: pathlib.Path, axes: Mapping[str, list[Any]], ask: Callable[[int], None]) -> None:

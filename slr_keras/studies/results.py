@@ -71,9 +71,10 @@ def joined(found: Results, earlier: Results) -> Results:
 
 
 def references(runs: Iterable[StudyRun]) -> dict[str, str]:
-    """What each arm is compared with: the first one of the same point of the grid."""
+    """What each arm is compared with: what it says, or the first one of its point of the grid."""
     first: dict[str, str] = {}
-    return {run.arm: first.setdefault(run.point, run.arm) for run in runs}
+    found = {run.arm: (run.against, first.setdefault(run.point, run.arm)) for run in runs}
+    return {arm: against or one for arm, (against, one) in found.items()}
 
 
 def reference(results: Results, arm: str) -> str:

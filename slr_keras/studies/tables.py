@@ -183,6 +183,12 @@ def title(attack: str) -> str:
     return NAMES.get(attack, attack.upper() if attack.startswith("pgd") else attack)
 
 
+def _images(measured: Iterable[Mapping[str, Any]]) -> str:
+    """``"1,000"``, or ``"360 to 1,000"`` where data sets have as many test images."""
+    counts = {row["samples"] for model in measured for row in model["attacks"].values()}
+    return " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)}))
+
+
 def footing(results: Results) -> str:
     """What the figures rest on: images, seeds, machine, versions, date."""
     measured = [model for run in results["runs"] for model in run["models"].values()]
@@ -196,7 +202,7 @@ def footing(results: Results) -> str:
     missing = results["missing"]
     left = f" Not done: {', '.join(missing)}." if missing else ""
     return (
-        f"Percent of {results['num_samples']:,} test images. One value for one seed, mean and "
+        f"Percent of {_images(measured)} test images. One value for one seed, mean and "
         "range for more; differences are paired, on the same images, their interval over seeds "
         "(three or more) or over images, p McNemar's on all images. best: the epoch of highest "
         f"robust accuracy on validation images. {days[0]} to {days[-1]}, {', '.join(devices)}, "

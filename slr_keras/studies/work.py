@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import pathlib
 import queue
@@ -81,8 +82,8 @@ class Place:
         try:
             found = texts.from_json(path.read_bytes())
             names = {row["attack"] for row in found["results"]}
-            asked = self.study.attacks
-            return found["samples"] == self.study.num_samples and names.issuperset(asked)
+            count = min(self.study.num_samples, found.get("split_samples", math.inf))
+            return found["samples"] == count and names.issuperset(self.study.attacks)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 

@@ -4,7 +4,7 @@ import pytest
 
 from slr_keras import study
 from slr_keras.errors import UserError
-from slr_keras.studies import plan
+from slr_keras.studies import plan, results
 
 TWO_ARMS = """
 name = "two"
@@ -55,6 +55,17 @@ def test_arms_times_grid(file):
     assert last.data.train_samples == 1000  # of the preset
     assert found.attacks == ["clean", "apgd-t"] and found.num_samples == 77
     assert found.which == ("final",) and len(found.arms) == 4
+
+
+def test_an_arm_says_what_it_is_compared_with(file):
+    third = '\n[[arm]]\nname = "TRADES"\n"method.name" = "trades"\n[evaluation]'
+    text = TWO_ARMS.replace("\n[evaluation]", third, 1)
+    text = text.replace('name = "TRADES + SLR"', 'name = "TRADES + SLR"\nagainst = "TRADES"')
+    found = results.references(plan.read(file(text)).runs)
+    assert found["TRADES + SLR, data.label_noise 0.2"] == "TRADES, data.label_noise 0.2"
+    assert found["TRADES, data.label_noise 0.2"] == "AT, data.label_noise 0.2"
+    with pytest.raises(UserError, match="line 14, arm 'TRADES . SLR': against: .*mean 'TRADES'"):
+        plan.read(file(text.replace('against = "TRADES"', 'against = "TRADE"')))
 
 
 def test_flags_win_over_every_run(file):

@@ -91,7 +91,7 @@ def test_results_are_those_of_the_files(done):
     ]
 
 
-def test_what_is_done_is_not_done_again(done):
+def test_what_is_done_is_not_done_again(done, tmp_path):
     folder, _ = done
     found = plan.read(folder / "s.toml")
     place = work.Place(folder / "out", found)
@@ -101,6 +101,13 @@ def test_what_is_done_is_not_done_again(done):
     more = plan.read(plan.find(tiny(folder / "more.toml")))
     asked = work.Place(folder / "out", plan.dataclasses.replace(more, num_samples=40))
     assert [stage.name for stage in asked.missing(more.runs[0])] == ["best"]  # of more images
+    all_images = work.Place(folder / "out", plan.dataclasses.replace(more, num_samples=9000))
+    result = json.loads(all_images.evaluation(more.runs[0], "best").read_text())
+    assert result["split_samples"] == 360 and result["samples"] == 30
+    copy = work.Place(tmp_path, all_images.study)
+    shutil.copytree(folder / "out" / "at-seed0", tmp_path / "at-seed0")
+    copy.evaluation(more.runs[0], "best").write_text(json.dumps(result | {"samples": 360}))
+    assert not copy.missing(more.runs[0])  # digits have no more
 
 
 def test_results_of_other_machines_stay_where_these_go(done, tmp_path):
