@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ from slr_keras.config import RunConfig
 from .epochs import Epochs
 
 UNKNOWN = "Time per epoch: unknown until the first epoch is done."
+MOST = 100  # runs that an estimate rests on
 _FORWARD = 1 / 3  # a forward pass, in units of a forward and a backward pass
 
 
@@ -73,8 +75,12 @@ def _evaluation(config: RunConfig, images: float) -> float:
 
 
 def estimate(config: RunConfig, earlier: Iterable[Earlier]) -> Estimate | None:
-    """From runs with the same network and data and about the same batch size; None without."""
-    found = [seconds for run in earlier if (seconds := _from(config, run)) is not None]
+    """From runs with the same network and data and about the same batch size; None without.
+
+    The first of ``earlier`` count where there are very many.
+    """
+    known = (seconds for run in earlier if (seconds := _from(config, run)) is not None)
+    found = list(itertools.islice(known, MOST))
     return Estimate(statistics.median(found), len(found)) if found else None
 
 

@@ -96,12 +96,14 @@ class TrainPresenter(QObject):
         return True
 
     def estimate_now(self) -> None:
-        """Judge the run's length by the runs of the store."""
+        """Judge the run's length by the runs of the store, the newest first."""
         config = self.form.config
         if config is None:
             self.estimate = ""
         else:
-            found = estimate(config, self._context.store.records.values())
+            records = self._context.store.records.values()
+            newest = sorted(records, key=lambda record: record.started or 0.0, reverse=True)
+            found = estimate(config, newest)
             self.estimate = found.sentence(config.train.epochs) if found else UNKNOWN
         self.estimated.emit()
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from gui.models import estimate as estimating
 from gui.models.epochs import Epochs
 from gui.models.estimate import Eta, duration, estimate, passes
 from gui.models.progress import Progress
@@ -86,6 +87,16 @@ def test_the_median_of_several_runs():
     assert found.runs == 3
     assert found.seconds == pytest.approx(estimate(settings(), [runs[1]]).seconds)
     assert "judging by 3 earlier runs" in found.sentence(30)
+
+
+def test_of_very_many_runs_the_first_count_and_no_other_is_looked_at():
+    def runs():
+        yield from (earlier(each=1.0) for _ in range(estimating.MOST))
+        pytest.fail("one too many")
+
+    found = estimate(settings(), runs())
+    assert found.runs == estimating.MOST
+    assert found.seconds == estimate(settings(), [earlier(each=1.0)]).seconds
 
 
 @pytest.mark.parametrize(
