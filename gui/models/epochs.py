@@ -77,7 +77,19 @@ class Epochs(Sequence[EpochEnded]):
 
     def append(self, event: EpochEnded) -> None:
         """Add an epoch; raises OverflowError for a number that no figure can be."""
-        self._put(np.array(_FIGURES(event), float)[:, None])  # None becomes NaN
+        self.add([_FIGURES(event)])
+
+    def add(self, rows: Sequence[Sequence[float | None]]) -> None:
+        """Add epochs, each as its figures in the order of ``NAMES``.
+
+        Raises:
+            OverflowError: a number that no figure can be; then none of them is added.
+        """
+        figures = np.array(rows, float).T  # None becomes NaN
+        figures[~np.isfinite(figures)] = np.nan
+        again = 1 + np.flatnonzero(np.diff(figures[0]) <= 0)
+        for part in np.split(figures, again, axis=1) if len(again) else (figures,):
+            self._put(part)
 
     def extend(self, epochs: Epochs) -> None:
         """Add those of another."""

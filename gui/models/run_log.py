@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
+import operator
 import os
 import pathlib
 import re
+from typing import Any
 
 from slr_keras import texts
 from slr_keras.protocol import events, wire
 
-from .epochs import Epochs
+from .epochs import NAMES, Epochs
 
 CHUNK = 1 << 20  # bytes read at a time, so that a window can breathe in between
 _MARK = 64  # bytes before the place reached; when they change, somebody rewrote the file
 _NAME = re.compile(rb'"event"\s*:\s*"(\w+)"')
 _VERSION = re.compile(rb'"v"\s*:\s*(\d+)')
+_EPOCH = events.EpochEnded.name.encode()
+_FIGURES = operator.itemgetter(*NAMES)
+_NUMBERS = {int, float, type(None)}
 _KEPT: dict[bytes, type[events.Event]] = {
     kind.name.encode(): kind
     for kind in (
@@ -59,6 +62,7 @@ class RunLog:
         self.failure = self.device = ""
         self.started: float | None = None
         self.bad_lines = self.newer = 0
+        self._rows: list[tuple[Any, ...]] = []  # epochs of the lines that are being taken in
         self._offset, self._mark = 0, b""
         self._inode = self._mtime = -1
 
@@ -104,6 +108,7 @@ class RunLog:
         for line in lines:
             if line.strip():
                 self._line(line)
+        self._add_epochs()
         taken = data[: len(data) - len(rest)]
         self._offset += len(taken)
         self._mark = (self._mark + taken)[-_MARK:]
@@ -117,16 +122,15 @@ class RunLog:
         if name and name[1] not in _KEPT and line.rstrip().endswith(b"}"):
             return
         try:
-            event = events.decode(line)
+            if name and name[1] == _EPOCH:
+                self._epoch(texts.from_json(line))
+            else:
+                self._event(events.decode(line))
         except (ValueError, RecursionError):
             self.bad_lines += 1
-            return
-        self._event(event)
 
     def _event(self, event: events.Event | None) -> None:
-        if isinstance(event, events.EpochEnded):
-            self._epoch(event)
-        elif isinstance(event, events.RunStarted):
+        if isinstance(event, events.RunStarted):
             self.device, self.failure = str(event.device), ""
         elif isinstance(event, events.Warned):
             if isinstance(event, events.CatastrophicOverfitting):
@@ -138,12 +142,31 @@ class RunLog:
         elif isinstance(event, (events.NonFiniteLoss, events.Failed)):
             self.failure = str(event.message)
 
-    def _epoch(self, event: events.EpochEnded) -> None:
-        sound = _sound(event)
-        if sound is None:
-            self.bad_lines += 1
-        else:
-            self.epochs.append(sound)
+    def _epoch(self, values: Any) -> None:
+        """Keep the figures of an epoch for now; there are so many that no event is made of them."""
+        if not isinstance(values, dict) or values.get(events.Event.kind) != events.EpochEnded.name:
+            raise ValueError("no epoch")
+        try:
+            row = _FIGURES(values)
+        except KeyError:  # fields that this version does not know
+            return
+        if not set(map(type, row)) <= _NUMBERS or not (type(row[0]) is type(row[1]) is int):
+            raise ValueError("no figures")
+        if row[0] < 1:
+            raise ValueError("before the first epoch")
+        self._rows.append(row)
+
+    def _add_epochs(self) -> None:
+        rows, self._rows = self._rows, []
+        try:
+            if rows:
+                self.epochs.add(rows)
+        except OverflowError:
+            for row in rows:
+                try:
+                    self.epochs.add([row])
+                except OverflowError:
+                    self.bad_lines += 1
 
 
 def _complete(line: bytes) -> bool:
@@ -163,17 +186,3 @@ def _time(line: bytes) -> float | None:
         return float(time) if 0 < time < 2**40 else None
     except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
         return None
-
-
-def _sound(event: events.EpochEnded) -> events.EpochEnded | None:
-    """The epoch with NaN as None; None for one whose figures are no numbers, or too large."""
-    values = vars(event).values()
-    if any(type(value) not in (int, float, type(None)) for value in values):
-        return None
-    if type(event.epoch) is not int or type(event.epochs) is not int or event.epoch < 1:
-        return None
-    try:
-        odd = not all(math.isfinite(value) for value in values if value is not None)
-    except OverflowError:
-        return None
-    return dataclasses.replace(event, **wire.finite(vars(event))) if odd else event

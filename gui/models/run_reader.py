@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 import pathlib
 import time
-from collections.abc import Mapping
 from typing import Any
 
-from slr_keras import config as configs
 from slr_keras import run_folder, texts
-from slr_keras.config import RunConfig
-from slr_keras.errors import UserError
 from slr_keras.protocol import wire
-from slr_keras.settings import schema
 
-from .dotted import flat
+from .run_config import read_config
 from .run_log import RunLog
 from .run_record import LIVE, RunRecord
 
@@ -80,8 +75,7 @@ class RunReader:
         if log or self.behind:
             self._read_log(deadline)
         if summary:
-            self.record.summary, problem = read_json(self._paths[2])
-            self._problems["summary"] = problem
+            self.record.summary, self._problems["summary"] = self._json(2)
         if own:
             self._read_own()
         self.record.problem = " ".join(filter(None, self._problems.values()))
@@ -94,7 +88,7 @@ class RunReader:
 
     def _read_config(self) -> None:
         record = self.record
-        record.config, record.values, self._problems["config"] = _load_config(self._paths[0])
+        record.config, record.values, self._problems["config"] = read_config(self._paths[0])
         record.started = self.log.started or _date(self._now[0])
 
     def _read_log(self, deadline: float) -> None:
@@ -121,11 +115,15 @@ class RunReader:
         record.started = log.started or _date(self._now[0]) or _date(self._now[1])
 
     def _read_own(self) -> None:
-        values, problem = read_json(self._paths[3])
+        values, problem = self._json(3)
         name, notes = (values or {}).get("name"), (values or {}).get("notes")
         self.record.name = name if isinstance(name, str) and name.strip() else self.folder_name
         self.record.notes = notes if isinstance(notes, str) else ""
         self._problems["own"] = problem
+
+    def _json(self, place: int) -> tuple[dict[str, Any] | None, str]:
+        there = self._now[place] or not any(self._now)  # of a closed folder, reading tells why
+        return read_json(self._paths[place]) if there else (None, "")
 
 
 def _stat(path: str) -> tuple[int, int, int] | None:
@@ -145,24 +143,6 @@ def _status(record: RunRecord) -> str:
         return run_folder.RunFolder(record.path).status(readable=bool(record.values))
     except (OSError, ValueError, RecursionError):
         return "damaged"
-
-
-def _load_config(path: str) -> tuple[RunConfig | None, dict[str, Any], str]:
-    """The configuration, its flat settings, and what is wrong with it."""
-    raw: Mapping[str, Any] = {}
-    try:
-        raw = configs.read_toml(pathlib.Path(path))
-        config = configs.load(values=raw)
-        return config, dict(flat(schema.to_dict(config))), ""
-    except UserError as error:
-        said = str(error).rstrip(".")
-        if not os.path.exists(path):
-            said = "config.toml is missing"
-        elif raw:
-            said = f"config.toml: {said}"
-    except Exception as error:  # whatever a hand-edited file leads to, the other runs are shown
-        said = f"config.toml cannot be used: {error}"
-    return None, dict(flat(raw)), f"{said}."
 
 
 def read_json(path: str) -> tuple[dict[str, Any] | None, str]:

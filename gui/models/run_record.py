@@ -179,5 +179,5 @@ def _thinned(
 ) -> tuple[tuple[int, float], ...]:
     """At most some hundred points for a small picture; the ends and the best one stay."""
     step = max(1, len(rated) // CURVE_POINTS)
-    kept = np.union1d(rated[::step], [best, rated[-1]])
+    kept = np.union1d(rated[::step], [best, rated[-1]]) if step > 1 else rated
     return tuple(zip(epochs[kept].astype(int).tolist(), robust[kept].tolist(), strict=True))

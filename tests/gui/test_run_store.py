@@ -356,6 +356,12 @@ BAD_LINES = {
     .replace('"val_robust_accuracy": 0.5', '"val_robust_accuracy": "half"')
     .encode()
     + b"\n",
+    "an accuracy beyond all numbers": events.encode(epoch(5, 0.5))
+    .replace('"val_robust_accuracy": 0.5', f'"val_robust_accuracy": 1{400 * "0"}')
+    .encode()
+    + b"\n",
+    "a list of epochs": b'[{"v": 1, "event": "epoch_end"}]\n',
+    "an epoch in another event": b'{"v": 1, "x": {"event": "epoch_end"}, "event": "warning"}\n',
     "an epoch before the first": events.encode(epoch(0, 0.5)).encode() + b"\n",
     "a negative time": b'{"v": 1, "event": "warning", "time": -1e999, "message": "x"}\n',
 }
