@@ -1,7 +1,8 @@
 """The run folders below a folder: what the table, the charts and the lab know of runs.
 
-A scan looks at the dates of a few files and reads only what is new. Whatever is in a folder,
-it never raises: what is wrong stands in ``problem``, a sentence.
+A scan looks at the dates of a few files and reads only what is new. With very many runs it looks
+at those that change, or that somebody looks at, each time, and at the others in turn. Whatever is
+in a folder, it never raises: what is wrong stands in ``problem``, a sentence.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ import math
 import os
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from slr_keras import run_folder
 
-from .run_reader import FILES, RunReader, read_json
-from .run_record import RunRecord
+from .run_folders import Round, RunFolders, is_run
+from .run_reader import RunReader, read_json
+from .run_record import LIVE, RunRecord
 
-OF_A_RUN = frozenset(FILES[:3])  # a folder with one of these is a run, whole or not
 AT_ONCE = 50  # folders that are looked into without a glance at the clock
-LONG = 0.2  # seconds of looking for runs after which to rest
-REST = 5  # times as long as it took
-DEPTH = 3  # runs/demo/first: folders are searched this deep
+TURN = 0.02  # seconds of each scan for runs that hardly change
+FOLLOW = 1.0  # seconds between two looks at those that do, while others are read
+RECENT = 100  # runs that changed last, which are likely to change again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,19 +48,27 @@ class RunStore:
 
     Attributes:
         records: by path, as a text.
-        problem: why ``runs_dir`` itself cannot be read, a sentence; empty when it can.
+        watched: keys of runs that somebody looks at: each scan looks for changes in these.
     """
 
     def __init__(self, runs_dir: pathlib.Path):
         self.runs_dir = pathlib.Path(runs_dir).absolute()
         self.records: dict[str, RunRecord] = {}
-        self.problem = ""
-        self._outside: list[str] = []
+        self.watched: Iterable[str] = ()
+        self._folders = RunFolders(str(self.runs_dir))
         self._readers: dict[str, RunReader] = {}
-        self._left: list[str] = []  # folders that the last scan had no time for
-        self._walk: Iterator[str] | None = None  # through the folders; goes on with each scan
-        self._listed: dict[str, None] = {}
-        self._walked = self._rested = 0.0  # seconds of it; when the next may begin
+        self._round = Round(self._readers)
+        self._outside: list[str] = []
+        self._unread: dict[str, None] = {}  # runs with something to read
+        self._live: dict[str, None] = {}
+        self._recent: dict[str, None] = {}
+        self._followed = 0.0  # when those that change were last looked at
+        self._found = _nothing()
+
+    @property
+    def problem(self) -> str:
+        """Why ``runs_dir`` itself cannot be read, a sentence; empty when it can."""
+        return self._folders.problem
 
     def get(self, path: str | os.PathLike[str]) -> RunRecord | None:
         """The run of a folder; None when it is not (or no longer) there."""
@@ -68,48 +77,44 @@ class RunStore:
     def add_outside(self, path: str | os.PathLike[str]) -> RunRecord | None:
         """List a run folder from elsewhere as well; None when there is no run in it."""
         key = _key(path)
-        if key not in self.records and _safely_a_run(key):
+        if key not in self.records and is_run(key):
             if key not in self._outside:
                 self._outside.append(key)
-            self._look(key)
+            self._begin(key)
+            self._read(key)
         return self.records.get(key)
 
     def scan(self, budget: float = math.inf) -> Changes:
         """Take in what changed on disk.
 
         Args:
-            budget: seconds of reading after which to leave the rest to the next scan.
+            budget: seconds of reading after which to leave the rest to the next scan. Without,
+                all runs are looked at, not only some in their turn.
         """
-        gone: tuple[str, ...] = ()
-        deadline = time.perf_counter() + budget
+        begun = time.perf_counter()
+        self._found = _nothing()
+        listed = 0
         if budget == math.inf:
-            self._walk, self._left, self._rested = None, [], 0.0
-        if not self._left:
-            if time.perf_counter() < self._rested:
-                return Changes()
-            keys = self._list(deadline)
-            if keys is None:
-                return Changes(unfinished=True)
-            gone = tuple(key for key in self.records if key not in keys)
-            for key in gone:
-                self._drop(key)
-            self._left = list(keys)
-        found: dict[str, list[str]] = {"added": [], "changed": [], "same": [], "later": []}
-        for key in self._left:
-            # one run is always read in part, so that each scan gets on
-            started = bool(found["added"] or found["changed"])
-            late = started and time.perf_counter() > deadline
-            found[self._look(key, deadline, late)].append(key)
-        behind = [key for key in found["added"] + found["changed"] if self._readers[key].behind]
-        self._left = behind + found["later"]
-        added, changed = tuple(found["added"]), tuple(found["changed"])
-        return Changes(added, changed, gone, bool(self._left))
+            self._glance(again=True)
+            self._follow(self._readers)
+        elif not self._unfinished:
+            self._glance(begun + budget, again=self._round.ended)
+            self._follow(self._changing())
+            self._take_turns(begun + min(budget, TURN))
+            listed = 1
+        elif begun - self._followed > FOLLOW:
+            self._follow(self._changing())
+        self._read_on(begun + budget, listed)
+        found = {name: tuple(keys) for name, keys in self._found.items()}
+        return Changes(**found, unfinished=self._unfinished)
 
     def folder_name(self, path: str | os.PathLike[str]) -> str:
         """What a run is called that the user gave no name: its folder below the runs folder."""
-        path = pathlib.Path(_key(path))
-        inside = path.is_relative_to(self.runs_dir)
-        return path.relative_to(self.runs_dir).as_posix() if inside else path.name
+        key, root = _key(path), self._folders.root
+        if key == root:
+            return "."
+        inside = key.startswith(root.rstrip(os.sep) + os.sep)
+        return os.path.relpath(key, root).replace(os.sep, "/") if inside else os.path.basename(key)
 
     def folders(self) -> dict[str, list[str]]:
         """Folders with two runs or more, a study's for example: the runs' paths by its name."""
@@ -138,8 +143,108 @@ class RunStore:
     def forget(self, path: str | os.PathLike[str]) -> None:
         """Drop a run whose folder was just moved away, without waiting for the next scan."""
         self._drop(_key(path))
+        self._folders.forget(_key(path))
 
-    # -- inside -------------------------------------------------------------------------------
+    # -- looking ------------------------------------------------------------------------------
+
+    @property
+    def _unfinished(self) -> bool:
+        return bool(self._unread) or self._folders.pending
+
+    def _glance(self, deadline: float = math.inf, again: bool = False) -> None:
+        """Take in which folders came and went."""
+        for key in self._folders.glance(deadline, again):
+            self._lose(key)
+
+    def _changing(self) -> dict[str, None]:
+        """Runs that are likely to change, and those whose changes are waited for."""
+        return dict.fromkeys([*self._outside, *self.watched, *self._live, *self._recent])
+
+    def _follow(self, keys: Iterable[str]) -> None:
+        self._followed = time.perf_counter()
+        for key in dict.fromkeys([*self._outside, *keys]):
+            self._check(key)
+
+    def _take_turns(self, deadline: float) -> None:
+        """Look at the others too, as many as there is time for."""
+        looked = self._changing()
+        for key in self._round.until(deadline):
+            if key not in looked:
+                self._check(key)
+
+    def _check(self, key: str) -> None:
+        """Note whether there is something to read in a run; those at work are asked how it goes."""
+        reader = self._readers.get(key)
+        if reader is None:
+            if key in self._outside and is_run(key):
+                self._begin(key)
+        elif self.problem and key not in self._outside:
+            return  # what is known stays while the runs folder cannot be read
+        elif not reader.here():
+            self._lose(key)
+            self._folders.forget(key)
+        elif reader.due():
+            self._unread[key] = None
+        elif reader.record.status in LIVE:
+            self._read(key)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def _read_on(self, deadline: float, looked: int) -> None:
+        """Read what there is to read; one run in any case, if only in part."""
+        read = False
+        while self._unfinished:
+            if (read or looked >= AT_ONCE) and time.perf_counter() > deadline:
+                break
+            if self._unread:
+                self._read(next(iter(self._unread)), deadline)
+                read = True
+            else:
+                key, run = self._folders.look()
+                looked += 1
+                if run:
+                    self._begin(key)
+                else:
+                    self._lose(key)
+
+    def _begin(self, key: str) -> None:
+        """Know of a run, or that its folder was replaced."""
+        reader = self._readers.get(key) or RunReader(key, self.folder_name(key))
+        if reader.here():  # it may have gone before its turn came
+            self._readers[key] = reader
+            self._unread[key] = None
+
+    def _read(self, key: str, deadline: float = math.inf) -> None:
+        reader = self._readers[key]
+        changed = reader.update(deadline)
+        if not reader.behind:
+            self._unread.pop(key, None)
+        if key not in self.records:
+            self.records[key] = reader.record
+            self._note("added", key)
+        elif changed:
+            self._note("changed", key)
+        if reader.record.status in LIVE:
+            self._live[key] = None
+        else:
+            self._live.pop(key, None)
+
+    def _note(self, what: str, key: str) -> None:
+        if key not in self._found["added"]:
+            self._found[what][key] = None
+        self._recent.pop(key, None)
+        self._recent[key] = None
+        if len(self._recent) > RECENT:
+            del self._recent[next(iter(self._recent))]
+
+    def _lose(self, key: str) -> None:
+        if key in self.records:
+            self._found["removed"][key] = None
+        self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        for known in (self.records, self._readers, self._unread, self._live, self._recent):
+            known.pop(key, None)  # type: ignore[attr-defined]
 
     def _write_own(self, path: str | os.PathLike[str], field: str, text: str) -> None:
         key = _key(path)
@@ -149,95 +254,12 @@ class RunStore:
         run_folder.write_atomically(pathlib.Path(key, "app.json"), data.encode())
         if key in self._readers:
             self._readers[key].here()
-            self._look(key)
+            self._read(key)
 
-    def _list(self, deadline: float) -> dict[str, None] | None:
-        """The folders to list; None while there was no time to look into all of them."""
-        begun = time.perf_counter()
-        if self._walk is None:
-            self._walk, self._listed, self._walked = self._keys(), {}, 0.0
-        for key in self._walk:
-            self._listed[key] = None
-            if len(self._listed) % AT_ONCE == 0 and time.perf_counter() > deadline:
-                self._walked += time.perf_counter() - begun
-                return None
-        ended, self._walk = time.perf_counter(), None
-        self._walked += ended - begun
-        if self._walked > LONG:
-            self._rested = ended + REST * self._walked
-        return self._listed
 
-    def _keys(self) -> Iterator[str]:
-        """The folders to list; those known stay while the runs folder cannot be read."""
-        problem = ""
-        try:
-            yield from self._below(str(self.runs_dir), DEPTH)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            problem = (
-                f"The runs folder {self.runs_dir} cannot be read: {error.strerror}. "
-                "Check its permissions."
-            )
-            yield from list(self.records)
-        yield from filter(self._here, list(self._outside))
-        self.problem = problem
-
-    def _here(self, key: str) -> bool:
-        return self._readers[key].here() if key in self._readers else _safely_a_run(key)
-
-    def _below(self, folder: str, depth: int) -> Iterator[str]:
-        """Run folders in a folder, newest name first, and in its folders that are no runs."""
-        with os.scandir(folder) as entries:
-            found = [e.path for e in entries if not e.name.startswith(".") and e.is_dir()]
-        for path in sorted(found, reverse=True):
-            if path in self._readers:
-                if self._readers[path].here():
-                    yield path
-                continue
-            try:
-                if _is_run(path):
-                    yield path
-                elif depth > 1:
-                    yield from self._below(path, depth - 1)
-            except FileNotFoundError:
-                continue
-            except OSError:
-                yield path  # a closed folder is listed with its problem
-
-    def _look(self, key: str, deadline: float = math.inf, late: bool = False) -> str:
-        """Bring a record up to date: ``added``, ``changed``, ``same`` or (if late) ``later``."""
-        reader = self._readers.get(key)
-        if reader is None:
-            if late:
-                return "later"
-            reader = RunReader(key, self.folder_name(key))
-            if not reader.here():
-                return "same"  # gone before its turn came
-            self._readers[key] = reader
-            reader.update(deadline)
-            self.records[key] = reader.record
-            return "added"
-        if late and reader.due():
-            return "later"
-        return "changed" if reader.update(deadline) else "same"
-
-    def _drop(self, key: str) -> None:
-        self.records.pop(key, None)
-        self._readers.pop(key, None)
+def _nothing() -> dict[str, dict[str, None]]:
+    return {"added": {}, "changed": {}, "removed": {}}
 
 
 def _key(path: str | os.PathLike[str]) -> str:
     return os.path.abspath(path)
-
-
-def _is_run(path: str) -> bool:
-    with os.scandir(path) as entries:
-        return any(entry.name in OF_A_RUN for entry in entries)
-
-
-def _safely_a_run(path: str) -> bool:
-    try:
-        return _is_run(path)
-    except OSError:
-        return False

@@ -22,6 +22,7 @@ from .trash import Moved, Trashed, called, move_to_trash, restore
 POLL_MS = 1000
 SHOWING = 0.25  # seconds between two looks at a list that is still being read
 READING = 0.03  # seconds of reading at a time, so that the window never stands still
+FOLLOWED = 100  # runs of a selection, of the charts, of a comparison that are followed closely
 MANY = 500  # runs whose settings stay for good: looking for what can go would take ever longer
 
 
@@ -56,6 +57,9 @@ class RunsPresenter(QObject):
         self._soon.timeout.connect(self.scan)
         context.trainer.changed.connect(self._trainer_changed)
         context.trainer.ended.connect(lambda *_: self._soon.start())
+        context.chart_runs.connect(lambda keys: self.follow("charts", keys))
+        context.compare_runs.connect(lambda keys: self.follow("comparison", keys))
+        self._followed: dict[str, Sequence[str]] = {}
         self._trained: object = None
         self._known = dict(self.store.records)
         self._changed: dict[str, None] = {}
@@ -68,6 +72,11 @@ class RunsPresenter(QObject):
         self._soon.start()
 
     # -- looking ------------------------------------------------------------------------------
+
+    def follow(self, where: str, keys: Sequence[str]) -> None:
+        """These runs are looked at somewhere: what changes in them is to be seen at once."""
+        self._followed[where] = keys[:FOLLOWED]
+        self.store.watched = [key for keys in self._followed.values() for key in keys]
 
     def scan(self) -> None:
         """Take in what changed on disk; goes on by itself when there is much to read."""

@@ -191,7 +191,9 @@ class RunsScreen(Screen):
 
     def _refresh(self) -> None:
         """What hangs on the selection and on the number of runs."""
-        self.detail.show_runs(self.table.selected())
+        selected = self.table.selected()
+        self.detail.show_runs(selected)
+        self.presenter.follow("selection", [record.key for record in selected])
         shown, total = self.tree.shown, len(self.context.store.records)
         text = words.count(total, "run") if shown == total else f"{shown} of {total} runs"
         if self._reading:

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from gui.models import run_log, run_store
+from gui.models import run_folders, run_log, run_store
 from gui.models.run_record import RunRecord
 from gui.models.run_store import RunStore
 from slr_keras.protocol import events
@@ -517,7 +517,7 @@ def test_a_link_to_itself(runs):
     store = RunStore(runs)
     store.scan()
     assert str(runs / "a") in store.records
-    assert len(store.records) <= run_store.DEPTH
+    assert len(store.records) <= run_folders.DEPTH
 
 
 def _closed(monkeypatch, path: pathlib.Path) -> None:
@@ -663,14 +663,3 @@ def test_a_long_list_of_folders_is_looked_through_in_portions(runs, monkeypatch)
     while (changes := store.scan(budget=0.0)).unfinished or not removed:
         removed += changes.removed  # known when all folders were looked into, not before
     assert removed == [str(runs / "c")]
-
-
-def test_it_rests_where_looking_takes_long(runs, monkeypatch):
-    monkeypatch.setattr(run_store, "LONG", 0.0)
-    monkeypatch.setattr(run_store, "REST", 1e6)
-    make_run(runs / "a")
-    store = RunStore(runs)
-    assert store.scan(budget=10.0).added
-    make_run(runs / "b")
-    assert not store.scan(budget=10.0) and len(store.records) == 1
-    assert store.scan().added == (str(runs / "b"),)  # asked for all of it
