@@ -22,6 +22,7 @@ MOST = 10_000  # different texts of sections that are remembered
 _HEADING = re.compile(r"^\[(\w+)\]$", re.MULTILINE)
 _LONG_TEXTS = '"""', "'''"  # may hold what looks like a heading
 _Section = tuple[Settings, dict[str, Any]]
+_DEFAULT = RunConfig()
 _FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 
 
@@ -94,7 +95,9 @@ class _Sections:
         """A section of a configuration that says nothing else, and its flat settings."""
         found = self._known.get((name, body))
         if found is None:
-            section = getattr(configs.load(values={name: texts.from_toml(body)}), name)
+            table = {name: texts.from_toml(body)}
+            alone = schema.from_dict(RunConfig, table, configs.variants, like=_DEFAULT)
+            section = getattr(alone, name)
             head = {"name": section.name} if isinstance(section, schema.Variant) else {}
             found = section, dict(flat(head | schema.to_dict(section), f"{name}."))
             self._known[name, body] = found
