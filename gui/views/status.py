@@ -65,11 +65,12 @@ class Status(QStatusBar):
 
     def _show(self, button: QToolButton, text: str, colour: str) -> None:
         shade = getattr(theme.colours(), colour) if colour else ""
-        if self._shown.get(button) == (text, shade):
+        before = self._shown.get(button, ("", ""))
+        if before == (text, shade):
             return
         self._shown[button] = (text, shade)
         button.setText(text)
-        if shade:
+        if shade and shade != before[1]:  # Qt keeps the pictures of each new icon for a while
             button.setIcon(icon("dot", shade, size=12))
 
     def changeEvent(self, event: QEvent) -> None:

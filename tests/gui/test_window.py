@@ -160,6 +160,15 @@ def test_status_bar_tells_and_leads(open_session, wait_until):
     assert window.status.memory.text().endswith(" MB")
 
 
+def test_the_status_bar_paints_a_dot_for_a_new_colour_alone(shared):
+    status, keys = shared.window.status, []
+    for text, colour in (("Epoch 1", "good"), ("Epoch 2", "good"), ("Paused", "warn")):
+        status._show(status.trainer, text, colour)
+        keys.append(status.trainer.icon().cacheKey())
+    assert keys[0] == keys[1] != keys[2]
+    status.refresh()
+
+
 def test_both_themes_draw(window, settings, spin):
     for choice, low, high in (("light", 200, 255), ("dark", 0, 60)):
         theme.choose(choice, settings)
