@@ -309,6 +309,7 @@ QMenuBar::item { padding: 4px 8px; border-radius: 4px; background: transparent; 
 QMenuBar::item:selected { background: @tint; }
 QStatusBar { background: @surface; border-top: 1px solid @border; }
 QStatusBar::item { border: none; }
+#page { border: none; }
 #rail { background: @surface; border-right: 1px solid @border; }
 #rail QToolButton { border: 1px solid transparent; border-radius: 6px; padding: 7px 4px;
     color: @muted; }

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QSplitter,
     QTabWidget,
     QTextBrowser,
@@ -27,6 +26,7 @@ from ..models.measured import Measured
 from ..models.rows import Row
 from ..presenters.context import Context
 from ..presenters.evaluate import EvaluatePresenter
+from .areas import Column
 from .certificates_page import CertificatesPage
 from .evaluate_form import EvaluateForm
 from .evaluate_words import cells, checks_html, facts, far_header, rated
@@ -64,19 +64,13 @@ class EvaluateScreen(Screen):
     # -- building -----------------------------------------------------------------------------
 
     def _build(self) -> None:
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setWidget(self.form)
-        area.setMinimumWidth(250)
         right = QWidget()
         layout = QVBoxLayout(right)
         layout.setContentsMargins(8, 0, 0, 0)
         layout.addLayout(self._progress())
         layout.addWidget(self._tabs(), 1)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.addWidget(area)
+        self.splitter.addWidget(Column(self.form))
         self.splitter.addWidget(right)
         self.splitter.setStretchFactor(1, 1)
         self.splitter.setSizes([300, 900])

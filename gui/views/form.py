@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import (
-    QFrame,
     QLabel,
     QLineEdit,
     QScrollArea,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 from .. import theme
 from ..models.form import Form
 from ..models.form_row import Row
+from .areas import Column
 from .form_presets import PresetBar
 from .form_row import RowView
 from .form_sections import EssentialsView, SectionView
@@ -30,17 +30,6 @@ MODES = {
 }
 NO_MATCH = "No setting matches. Clear the search to see all."
 NOTHING_CHANGED = "Everything is as the preset has it."
-
-
-class _TallArea(QScrollArea):
-    """Scrolls up and down only: as wide as its content needs, so that nothing is cut off."""
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The content asks for another layout."""
-        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
-            bar = self.verticalScrollBar().sizeHint().width()
-            self.setMinimumWidth(self.widget().minimumSizeHint().width() + bar)
-        return super().eventFilter(watched, event)
 
 
 class FormView(QWidget):
@@ -98,10 +87,7 @@ class FormView(QWidget):
             section.made.connect(self._watch)
             layout.addWidget(section)
         layout.addStretch(1)
-        self.area = _TallArea(widgetResizable=True)
-        self.area.setFrameShape(QFrame.Shape.NoFrame)
-        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.area.setWidget(inside)
+        self.area = Column(inside)
         return self.area
 
     def _help(self) -> QLabel:

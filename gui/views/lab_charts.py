@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QResizeEvent
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
 from .. import theme
@@ -35,9 +35,12 @@ class Chart(pg.PlotWidget):
         self.setFrameShape(QFrame.Shape.NoFrame)
         font = QFont(self.font())
         font.setPointSizeF(max(font.pointSizeF() - 1.5, 6.5))
+        self.small = QFontMetrics(font)
         for side in ("left", "bottom"):
             self.getAxis(side).setTickFont(font)
-        self.getAxis("bottom").setHeight(20)
+        self.getAxis("bottom").setHeight(self.small.height() + 8)
+        half = self.small.height() // 2  # of a tick's label has room above and at the right
+        self.plotItem.layout.setContentsMargins(0, half, 2 * half, 0)
 
     def add(self, *items: object) -> None:
         """Add the chart's items; from now on it follows the theme."""
@@ -73,7 +76,7 @@ class ProbabilityBars(Chart):
         self._outline = pg.BarGraphItem(x0=[], y=[], width=[], height=0.96)
         self._shown: tuple[Model, Result, int | None, bool] | None = None
         self.getViewBox().invertY(True)
-        self.setXRange(-0.01, 1.12, padding=0)
+        self.setXRange(-0.01, 1.08, padding=0)
         self.getAxis("bottom").setTicks([[(0, "0 %"), (0.5, "50 %"), (1, "100 %")]])
         self.add(self._outline, self._clean, self._now)
 
@@ -115,7 +118,7 @@ class ProbabilityBars(Chart):
         names = [_short(model.class_name(k)) for k in classes]
         axis = self.getAxis("left")
         axis.setTicks([list(zip(rows.tolist(), names, strict=True))])
-        axis.setWidth(8 + 7 * max(map(len, names), default=1))
+        axis.setWidth(12 + max(map(self.small.horizontalAdvance, names), default=0))
         self.setYRange(-0.6, len(classes) - 0.4, padding=0)
         self._say(model, clean, now, truth)
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
+    QSizePolicy,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -24,6 +24,7 @@ from .. import theme
 from ..models import pictures
 from ..models.lab_parts import SLOTS
 from . import no_wheel
+from .areas import Column
 from .images import MODES
 from .lab_many import ManyView
 from .lab_path import PathAndSweep
@@ -37,6 +38,7 @@ STYLE = """
 #badge { background: palette(highlight); color: palette(highlighted-text); border-radius: 9px;
          min-width: 18px; max-width: 18px; min-height: 18px; max-height: 18px; font-weight: 600; }
 #lab QScrollArea, #lab QGraphicsView { border: none; background: transparent; }
+#lab QToolButton { padding: 4px 8px; }
 #verdict { font-size: 11pt; font-weight: 600; }
 """
 EMPTY = (
@@ -98,8 +100,10 @@ class LabLayout(Screen):
         self.mode_buttons["adversarial"].setChecked(True)
         self.factor = QComboBox()
         self.factor.setAccessibleName("Amplification of the perturbation")
-        self.factor.setToolTip("How much the perturbation is amplified; Fit fills the range.")
-        self.factor.addItem("Fit to epsilon", None)
+        self.factor.setToolTip(
+            "How much the perturbation is amplified; Fit: epsilon fills the range."
+        )
+        self.factor.addItem("Fit to ε", None)
         for factor in pictures.FACTORS:
             self.factor.addItem(f"{factor} times", float(factor))
         no_wheel.guard(self.factor)
@@ -186,9 +190,9 @@ class LabLayout(Screen):
     def _top(self) -> QHBoxLayout:
         top = QHBoxLayout()
         top.setSpacing(10)
-        top.addWidget(self.pickers["a"], 1)
+        top.addWidget(self.pickers["a"])
         top.addWidget(self.swap, 0, Qt.AlignmentFlag.AlignTop)
-        top.addWidget(self.pickers["b"], 1)
+        top.addWidget(self.pickers["b"])
         state = QVBoxLayout()
         state.setSpacing(4)
         line = QHBoxLayout()
@@ -221,7 +225,7 @@ class LabLayout(Screen):
         page = QWidget()
         layout = QHBoxLayout(page)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(12)
+        layout.setSpacing(10)
         layout.addWidget(self._left())
         layout.addLayout(self._centre(), 1)
         return page
@@ -243,12 +247,8 @@ class LabLayout(Screen):
         column.addWidget(_framed(attack))
         column.addLayout(along)
         column.addStretch()
-        area = QScrollArea()
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inner)
-        area.setFixedWidth(268)
+        area = Column(inner)
+        area.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Expanding)
         return area
 
     def _centre(self) -> QVBoxLayout:
@@ -256,7 +256,7 @@ class LabLayout(Screen):
         bar.setSpacing(4)
         for button in self.mode_buttons.values():
             bar.addWidget(button)
-        bar.addSpacing(12)
+        bar.addSpacing(6)
         bar.addWidget(self.look_at_many)
         bar.addStretch()
         self.amplify = QLabel("Amplify")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -30,13 +32,20 @@ TITLES = {
     "swipe": "Clean | adversarial",
     "clean": "Clean, in its place",
 }
+GAP = 6  # between a title and its caption
 LOWEST = 150  # height that images and words need
 GREY_MAP = "Blue is darker, red is brighter, white is unchanged."
 COLOUR_MAP = "Grey is unchanged; a channel that rose is brighter, one that fell is darker."
 
 
 class Panel(QWidget):
-    """A view with its title and a caption above."""
+    """A view with its title and a caption above.
+
+    Signals:
+        resized: there is another room for the words.
+    """
+
+    resized = Signal()
 
     def __init__(self, title: str, view: QWidget):
         super().__init__()
@@ -47,7 +56,7 @@ class Panel(QWidget):
         self.caption.setMinimumWidth(1)
         self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.line = QHBoxLayout()
-        self.line.setSpacing(6)
+        self.line.setSpacing(GAP)
         self.line.addWidget(self.title)
         self.line.addWidget(self.caption, 1)
         layout = QVBoxLayout(self)
@@ -55,6 +64,22 @@ class Panel(QWidget):
         layout.setSpacing(3)
         layout.addLayout(self.line)
         layout.addWidget(view, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Tell who fits the words."""
+        super().resizeEvent(event)
+        self.resized.emit()
+
+    def is_tight(self) -> bool:
+        """Whether title and caption have no room side by side."""
+        words = [label.sizeHint().width() for label in (self.title, self.caption)]
+        return sum(words) + GAP > self.width()
+
+    def stack(self, stacked: bool) -> None:
+        """Put the caption below the title, or beside it."""
+        way = QBoxLayout.Direction
+        self.line.setDirection(way.TopToBottom if stacked else way.LeftToRight)
+        self.line.setSpacing(0 if stacked else GAP)
 
     def say(self, caption: str) -> None:
         """Set the caption; whole in the tool tip."""
@@ -91,6 +116,7 @@ class SlotRow(QFrame):
         for view in alike:
             view.alike = alike
             view.pointed.connect(self.pointed)
+        self._pictures = [panel for panel in self.panels.values() if panel.view in alike]
         self.badge = QLabel(slot.upper())
         self.badge.setObjectName("badge")
         self.badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -126,6 +152,7 @@ class SlotRow(QFrame):
             grid.addWidget(panel, 2, column)
             grid.setColumnStretch(column, 4 if panel.view is not self.bars else 5)
             grid.setColumnMinimumWidth(column, 100)
+            panel.resized.connect(self._fit_captions)
         grid.setRowStretch(2, 1)
         self._show_panels(only_words=False)
 
@@ -144,6 +171,13 @@ class SlotRow(QFrame):
         if not current:
             self._show_live(bench, factor)
         self._show_panels(bool(self._problem(bench)) and result is None)
+        self._fit_captions()
+
+    def _fit_captions(self) -> None:
+        """All below their titles or none, so that the images stay level."""
+        tight = any(panel.is_tight() for panel in self._pictures)
+        for panel in self._pictures:
+            panel.stack(tight)
 
     def _problem(self, bench: Bench) -> str:
         return bench.slots[self.slot].problem or bench.mismatch(self.slot)

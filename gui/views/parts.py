@@ -37,6 +37,8 @@ def with_button(widget: QWidget, choose: Callable[[], object], text: str) -> QWi
     """A control with a button at its right that opens a file dialog."""
     cell, button = QWidget(), QToolButton()
     button.setText("…")
+    button.setFixedWidth(28)
+    button.setStyleSheet("padding: 4px 0;")
     button.setToolTip(text)
     button.setAccessibleName(text)
     button.clicked.connect(lambda: choose())

@@ -7,11 +7,15 @@ import importlib
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout
 
 from .. import theme
 from .icons import icon
 from .screen import Screen
+
+ICON = 24  # pixels
+EDGE = {False: 10, True: 2}  # above the first and below the last button; True: icons alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +59,8 @@ class Rail(QFrame):
         self.setObjectName("rail")
         self._group = QButtonGroup(self)
         self._buttons: dict[str, QToolButton] = {}
+        self._small = False
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 10, 6, 10)
-        layout.setSpacing(4)
         for number, screen in enumerate(screens, start=1):
             button = self._button(screen.name, screen.title)
             button.setToolTip(f"{screen.title} (Ctrl+{number})")
@@ -70,12 +73,13 @@ class Rail(QFrame):
         search.setToolTip("Search all actions (Ctrl+K)")
         search.clicked.connect(self.search)
         layout.addWidget(search)
+        self._arrange()
+        self._tall = self.sizeHint().height()
         self._draw()
 
     def _button(self, name: str, text: str) -> QToolButton:
         button = QToolButton(text=text, autoRaise=True)
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        button.setIconSize(QSize(24, 24))
+        button.setIconSize(QSize(ICON, ICON))
         button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._buttons[name] = button
@@ -86,8 +90,32 @@ class Rail(QFrame):
         return self._buttons[name]
 
     def mark(self, name: str) -> None:
-        """Show which screen is in front."""
+        """Show which screen is in front; the keyboard's place in the rail goes along."""
         self._buttons[name].setChecked(True)
+        if any(button.hasFocus() for button in self._buttons.values()):
+            self._buttons[name].setFocus()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Icons alone in a window too low for the words."""
+        super().resizeEvent(event)
+        low = event.size().height() < self._tall
+        if low != self._small:
+            self._small = low
+            self._arrange()
+
+    def minimumSizeHint(self) -> QSize:
+        """As low as icons alone."""
+        width = super().minimumSizeHint().width()
+        return QSize(width, len(self._buttons) * (ICON + 16) + 2 * EDGE[True])
+
+    def _arrange(self) -> None:
+        style = Qt.ToolButtonStyle
+        for button in self._buttons.values():
+            button.setToolButtonStyle(
+                style.ToolButtonIconOnly if self._small else style.ToolButtonTextUnderIcon
+            )
+        self.layout().setContentsMargins(6, EDGE[self._small], 6, EDGE[self._small])
+        self.layout().setSpacing(0 if self._small else 4)
 
     def _draw(self) -> None:
         colours = theme.colours()

@@ -25,6 +25,7 @@ from .. import theme
 from ..actions import Action
 from ..presenters.context import Context
 from ..worker import start_apart
+from .areas import Page
 from .close_dialog import CloseDialog
 from .icons import icon
 from .menus import Menus
@@ -76,8 +77,9 @@ class Window(QMainWindow):
         self._wanted, self._wanted_shown = NAMES[0], False  # of the last session
         self._owners: dict[str, str] = {}  # action to screen
         self.setWindowIcon(icon("app", theme.LIGHT.accent, size=64))
-        self.setMinimumSize(900, 600)
+        self.setMinimumSize(600, 400)
         self.screens: dict[str, Screen] = {}
+        self._pages: dict[str, Page] = {}
         self.rail = Rail(SCREENS)
         self.stack = QStackedWidget()
         self.messages = MessageBar()
@@ -129,7 +131,7 @@ class Window(QMainWindow):
     @property
     def current(self) -> Screen:
         """The screen in front."""
-        return self.stack.currentWidget()
+        return self.stack.currentWidget().screen
 
     def complete(self) -> None:
         """Build the screens that are not there yet, and the menus with all actions.
@@ -150,7 +152,8 @@ class Window(QMainWindow):
 
     def _build(self, place: Place) -> None:
         screen = self.screens[place.name] = place.screen()(self.context)
-        self.stack.addWidget(screen)
+        page = self._pages[place.name] = Page(screen)
+        self.stack.addWidget(page)
         self._guarded(partial(screen.restore, self._state_of(place.name)))
 
     def show_screen(self, name: str) -> None:
@@ -163,7 +166,7 @@ class Window(QMainWindow):
         if screen is None:
             return
         self._wanted_shown = True
-        self.stack.setCurrentWidget(screen)
+        self.stack.setCurrentWidget(self._pages[name])
         self.rail.mark(name)
         self._share_keys()
         screen.shown()

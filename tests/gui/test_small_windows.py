@@ -1,0 +1,98 @@
+"""The window on small screens: what has no room scrolls, nothing is cut off."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtWidgets import QAbstractButton, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from gui.app import Session
+from gui.presenters.context import Programs
+from gui.views.areas import Column
+from tests.gui.conftest import wait_until
+from tests.gui.fake_programs import FAKE_LAB, FAKE_TRAINER
+
+
+@pytest.fixture(scope="module")
+def window(qapp, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small")
+    settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
+    session = Session(qapp, settings, folder / "runs", Programs(FAKE_TRAINER, FAKE_LAB))
+    session.window.show()
+    session.window.complete()
+    session.window.tour.leave()
+    wait_until(lambda: session.context.lab.worker.running)
+    yield session.window
+    session.context.lab.worker.kill()
+    session.context.lab.worker.close(3000)
+    session.window.leave()
+    session.end()
+    session.window.deleteLater()
+
+
+def bars(window, name: str) -> tuple[bool, bool]:
+    """Whether a screen scrolls across, and down."""
+    page = window.stack.currentWidget()
+    assert page.screen is window.screens[name]
+    return page.horizontalScrollBar().maximum() > 0, page.verticalScrollBar().maximum() > 0
+
+
+def test_every_screen_fits_a_small_laptop(window, spin):
+    window.resize(1024, 700)
+    for name, screen in window.screens.items():
+        window.show_screen(name)
+        spin(0.02)
+        assert bars(window, name) == (False, False), (name, screen.minimumSizeHint())
+
+
+def test_a_screen_that_has_no_room_scrolls_and_keeps_its_size(window, spin):
+    window.resize(720, 450)
+    assert window.width() == 720 and window.height() == 450
+    for name, screen in window.screens.items():
+        window.show_screen(name)
+        spin(0.02)
+        least = screen.minimumSizeHint()
+        assert screen.width() >= least.width() and screen.height() >= least.height(), name
+        buttons = [b for b in screen.findChildren(QPushButton) if b.isVisible()]
+        for button in buttons:
+            assert button.width() >= button.minimumSizeHint().width(), (name, button.text())
+    window.show_screen("lab")
+    spin(0.02)
+    assert bars(window, "lab") == (True, True)
+
+
+def test_a_low_window_has_icons_in_its_rail_and_a_high_one_words(window, spin):
+    buttons = window.rail.findChildren(QAbstractButton)
+    for height, style in (
+        (700, Qt.ToolButtonStyle.ToolButtonTextUnderIcon),
+        (450, Qt.ToolButtonStyle.ToolButtonIconOnly),
+        (700, Qt.ToolButtonStyle.ToolButtonTextUnderIcon),
+    ):
+        window.resize(1024, height)
+        spin(0.02)
+        assert {button.toolButtonStyle() for button in buttons} == {style}
+        assert all(b.text() and b.height() >= b.iconSize().height() for b in buttons)
+        assert max(b.geometry().bottom() for b in buttons) <= window.rail.height()
+
+
+def test_the_keyboard_stands_on_the_rails_button_of_the_screen_in_front(window):
+    window.activateWindow()
+    wait_until(window.isActiveWindow)
+    window.rail.button("runs").setFocus()
+    window.show_screen("export")
+    assert window.rail.button("export").hasFocus()
+
+
+def test_a_column_is_as_wide_as_its_content_also_when_that_grows(qapp, spin):
+    inside = QWidget()
+    layout = QVBoxLayout(inside)
+    words = QLabel("short")
+    layout.addWidget(words)
+    column = Column(inside)
+    column.show()
+    for text in ("short", "a much longer line of words than before"):
+        words.setText(text)
+        spin(0.02)
+        assert column.viewport().width() >= inside.minimumSizeHint().width()
+        assert column.minimumWidth() >= words.sizeHint().width()
+    column.deleteLater()
