@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QTextOption
@@ -231,11 +232,14 @@ def _several(records: Sequence[RunRecord]) -> str:
 
 
 def _each(records: Sequence[RunRecord]) -> str:
-    figures = [
-        (r.name, words.best_text(r), words.percent(r.final_robust), words.drop_text(r))
-        for r in records
-    ]
-    return _table(("Run", "Robust best", "Final", "Drop"), figures, right=(1, 2, 3))
+    """The name of each above its figures: beside them it would have no room."""
+    head, colours = ("Robust best", "Final", "Drop"), theme.colours()
+    lines = [_line(head, [colours.muted] * len(head), (0, 1, 2))]
+    for r in records:
+        figures = (words.best_text(r), words.percent(r.final_robust), words.drop_text(r))
+        lines += [f'<tr><td colspan="{len(head)}">{_muted(_breakable(r.name), "")}</td></tr>']
+        lines += [_line(figures, [colours.text] * len(head), (0, 1, 2))]
+    return _framed(lines)
 
 
 def _together(records: Sequence[RunRecord]) -> str:
@@ -262,14 +266,14 @@ def _safe(text: str) -> str:
     return html.escape(text)
 
 
-def _breakable(path: object) -> str:
+def _breakable(text: object) -> str:
     """A path that may be broken after its slashes."""
-    return str(path).replace("/", "/\u200b").replace("\\", "\\\u200b")
+    return re.sub(r"[/\\]", "\\g<0>\u200b", str(text))
 
 
 def _cell(text: str, figure: bool) -> str:
-    """A cell's text; figures stay on one line."""
-    return _safe(text.replace(" ", "\u00a0") if figure else text)
+    """A cell's text; figures stay on one line, lists may be broken after their commas."""
+    return _safe(text.replace(" ", "\u00a0") if figure else re.sub(r",(?=\S)", ",\u200b", text))
 
 
 def _apart(i: int) -> str:
@@ -298,23 +302,25 @@ def _table(
     red: Iterable[str] = (),
 ) -> str:
     """A table; the numbers of columns to align right or to mute, the first cells of red rows."""
-    colours = theme.colours()
-    marked = set(red)
-    side: Callable[[int], str] = lambda i: "right" if i in right else "left"  # noqa: E731
-    lines = [
-        "".join(
-            f'<td align="{side(i)}"{_apart(i)}><span style="color:{colours.muted}">{_safe(title)}'
-            "</span></td>"
-            for i, title in enumerate(head)
-        )
-    ]
+    colours, marked = theme.colours(), set(red)
+    lines = [_line(head, [colours.muted] * len(head), right)]
     for row in rows:
         colour = colours.bad if row[0] in marked else colours.text
-        cells = (
-            f'<td align="{side(i)}"{_apart(i)}><span style="color:'
-            f'{colours.muted if i in muted else colour}">{_cell(cell, i in right)}</span></td>'
-            for i, cell in enumerate(row)
+        lines.append(
+            _line(row, [colours.muted if i in muted else colour for i in range(len(row))], right)
         )
-        lines.append("".join(cells))
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<table width="100%" cellspacing="0" cellpadding="2">{body}</table>'
+    return _framed(lines)
+
+
+def _line(cells: Sequence[str], colours: Sequence[str], right: Sequence[int]) -> str:
+    """A row of a table."""
+    made = (
+        f'<td align="{"right" if i in right else "left"}"{_apart(i)}>'
+        f'<span style="color:{colour}">{_cell(cell, i in right)}</span></td>'
+        for i, (cell, colour) in enumerate(zip(cells, colours, strict=True))
+    )
+    return f"<tr>{''.join(made)}</tr>"
+
+
+def _framed(lines: Iterable[str]) -> str:
+    return f'<table width="100%" cellspacing="0" cellpadding="2">{"".join(lines)}</table>'

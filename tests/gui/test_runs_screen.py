@@ -753,6 +753,16 @@ def test_details_of_several_tell_them_apart(three):
     assert three.detail.notes.isHidden()
 
 
+def test_details_of_several_need_no_more_width_than_there_is(make, runs, spin):
+    for seed in (1, 2):
+        make_run(runs / f"study-of-a-noise-kind-symmetric-label-noise-0-4-seed{seed}")
+    screen = make(runs)
+    screen.table.select([row.key for row in screen.tree.rows])
+    spin(0.02)
+    assert "2 runs selected" in detail(screen) and screen.side.width() <= 300
+    assert screen.detail.text.horizontalScrollBar().maximum() == 0
+
+
 def test_details_without_selection_say_what_to_do(three):
     three.table.clearSelection()
     assert detail(three).startswith("Select a run")
