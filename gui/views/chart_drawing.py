@@ -117,20 +117,21 @@ class Drawing:
             start = main.start_epoch
             if start is not None and start <= main.last_epoch:
                 marks.append(Mark(start, "refinement starts", c.muted, at=0.03))
-        for run in runs if len(runs) <= BANDS else ():
-            marks += self._marks_of(run)
+        for place, run in enumerate(runs if len(runs) <= BANDS else ()):
+            marks += self._marks_of(run, at=0.9 - 0.075 * place)
         return marks
 
-    def _marks_of(self, run: ShownRun) -> list[Mark]:
+    def _marks_of(self, run: ShownRun, at: float) -> list[Mark]:
+        """What went wrong in a run, its texts below those of the runs before it."""
         since, told = run.curves.onset.since, run.record.catastrophe
         bad, warn = self._hue(run, "bad"), self._hue(run, "warn")
         marks = []
         if told is not None:
-            marks.append(Mark(told.epoch, "catastrophic", bad, at=0.915, dash=_SOLID))
+            marks.append(Mark(told.epoch, "catastrophic", bad, at=at, dash=_SOLID))
         elif since is not None:
-            marks.append(Mark(since, f"overfitting since {since}", bad, at=0.915, dash=_SOLID))
+            marks.append(Mark(since, f"overfitting since {since}", bad, at=at, dash=_SOLID))
         return marks + [
-            Mark(one.epoch, one.title, warn, at=0.83, dash=_SOLID)
+            Mark(one.epoch, one.title, warn, at=at - 0.075, dash=_SOLID)
             for one in run.record.diagnoses
             if one.epoch and one.diagnosis not in OWN_MARKS
         ]

@@ -17,6 +17,7 @@ from .chart_drawing import Drawing
 from .chart_looks import Looks
 from .plots import Chart
 
+LOWEST = 190  # pixels that the accuracies need to be read
 HARD = "Hard labels: nothing softens them."
 ENTROPY = ("Label entropy (nats)", "Label entropy", "Entropy")
 SOFTNESS = (
@@ -70,6 +71,7 @@ class ChartGrid(QSplitter):
         for splitter in (self, self._columns):
             splitter.setChildrenCollapsible(False)
             splitter.setHandleWidth(6)
+        self.accuracy.setMinimumHeight(LOWEST)
         self.setSizes([480, 260])
         self.setStretchFactor(0, 5)
         self.setStretchFactor(1, 3)

@@ -24,7 +24,7 @@ _KEY = Qt.ItemDataRole.UserRole
 _ROWS = 3
 _Index = QModelIndex | QPersistentModelIndex
 PLAIN = """
-    Legend { border: none; background: transparent; padding: 0; }
+    Legend { border: none; background: palette(window); padding: 0; }
     Legend::item { border: none; background: transparent; padding: 0; margin: 0; }
 """
 
