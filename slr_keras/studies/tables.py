@@ -110,10 +110,11 @@ def header(results: Results) -> list[str]:
     columns = [f"{title(a)}, {w}" for w in models(results) for a in results["attacks"]]
     strong, which = title(strongest(results)), models(results)
     drop = [f"drop, {strong}"] if len(which) == 2 else []
-    compared = {reference(results, arm) for arm in arms(results)}
+    firsts = {arm: reference(results, arm) for arm in arms(results)}
+    compared = {firsts[arm] for arm in firsts if common_seeds(results, arm)} or {*firsts.values()}
     names = {arm.partition(", ")[0] for arm in compared} if len(compared) > 1 else compared
-    against = f"{strong}, {which[0]}, against {' or '.join(sorted(names))} (95 %; p)"
-    return ["arm", "seeds", *columns, *drop, against]
+    other = f"{strong}, {which[0]}, against {' or '.join(sorted(names))} (95 %; p)"
+    return ["arm", "seeds", *columns, *drop, other]
 
 
 def rows(results: Results) -> list[list[str]]:
@@ -154,11 +155,19 @@ def against(results: Results, arm: str) -> Difference | None:
     """An arm against its reference, best model under the strongest attack, on the same images."""
     first, which, strong = reference(results, arm), models(results)[0], strongest(results)
     ours, theirs = (images(results, name, which, strong) for name in (arm, first))
-    data, others = (digests(results, name, which) for name in (arm, first))
-    seeds = [s for s in sorted(ours.keys() & theirs.keys()) if data[s] == others[s]]
-    if arm == first or not seeds:
-        return None
-    return paired([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
+    seeds = [s for s in common_seeds(results, arm) if s in ours and s in theirs]
+    return (
+        paired([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds]) if seeds else None
+    )
+
+
+def common_seeds(results: Results, arm: str) -> list[int]:
+    """Seeds for which the arm and its reference, where it has one, saw the same images."""
+    first, which = reference(results, arm), models(results)[0]
+    if arm == first:
+        return []
+    ours, theirs = (digests(results, name, which) for name in (arm, first))
+    return [s for s in sorted(ours.keys() & theirs.keys()) if ours[s] == theirs[s]]
 
 
 def spread(values: Iterable[float]) -> str:
