@@ -73,6 +73,7 @@ class EvaluateForm(QWidget):
         layout.setContentsMargins(4, 4, 8, 4)
         layout.addLayout(self._rows())
         layout.addWidget(self.attacks, 1)
+        layout.addStretch()
         for widget in (self.keep, self.why, self.go):
             layout.addWidget(widget)
         for scrolling in (*self.findChildren(QComboBox), *self.findChildren(QSpinBox)):

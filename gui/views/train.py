@@ -77,7 +77,6 @@ class TrainScreen(Screen):
         self.start.setMinimumHeight(32)
         self.start.clicked.connect(self.begin)
         left = QWidget()
-        left.setMinimumWidth(320)
         layout = QVBoxLayout(left)
         layout.setContentsMargins(0, 0, 4, 0)
         layout.addWidget(self.form, 1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QSettings, QSize, Qt
 from PySide6.QtWidgets import QAbstractButton, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui.app import Session
 from gui.presenters.context import Programs
-from gui.views.areas import Column
+from gui.views.areas import Column, Page
+from gui.views.screen import Screen
 from tests.gui.conftest import wait_until
 from tests.gui.fake_programs import FAKE_LAB, FAKE_TRAINER
 
@@ -59,6 +60,32 @@ def test_a_screen_that_has_no_room_scrolls_and_keeps_its_size(window, spin):
     window.show_screen("lab")
     spin(0.02)
     assert bars(window, "lab") == (True, True)
+
+
+class Tall(QWidget):
+    """Would like to be much higher than it must."""
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, 2000)
+
+
+def test_a_page_is_as_high_as_it_must_be_and_lines_that_wrap_count(qapp, spin):
+    screen = Screen(None)
+    layout = QVBoxLayout(screen)
+    words, tall = QLabel("a line of words that wraps " * 20, wordWrap=True), Tall()
+    tall.setMinimumHeight(100)
+    layout.addWidget(words)
+    layout.addWidget(tall, 1)
+    page = Page(screen)
+    page.resize(500, 400)
+    page.show()
+    spin(0.02)
+    assert screen.size() == page.viewport().size() == page.size()
+    page.resize(260, 240)
+    spin(0.02)
+    assert page.verticalScrollBar().maximum() > 0 == page.horizontalScrollBar().maximum()
+    assert words.height() >= words.heightForWidth(words.width()) and tall.height() >= 100
+    page.deleteLater()
 
 
 def test_a_low_window_has_icons_in_its_rail_and_a_high_one_words(window, spin):
