@@ -8,12 +8,13 @@ in a folder, it never raises: what is wrong stands in ``problem``, a sentence.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import os
 import pathlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from slr_keras import run_folder
 
@@ -24,6 +25,7 @@ from .run_record import LIVE, RunRecord
 AT_ONCE = 50  # folders that are looked into without a glance at the clock
 TURN = 0.02  # seconds of each scan for runs that hardly change
 FOLLOW = 1.0  # seconds between two looks at those that do, while others are read
+WATCHED = 100  # runs of one place, the selection or the charts, that are watched
 RECENT = 100  # runs that changed last, which are likely to change again
 
 
@@ -48,13 +50,15 @@ class RunStore:
 
     Attributes:
         records: by path, as a text.
-        watched: keys of runs that somebody looks at: each scan looks for changes in these.
+        moves: how often a run came or went.
+        watched: keys of runs that somebody looks at, by where, see :meth:`watch`.
     """
 
     def __init__(self, runs_dir: pathlib.Path):
         self.runs_dir = pathlib.Path(runs_dir).absolute()
         self.records: dict[str, RunRecord] = {}
-        self.watched: Iterable[str] = ()
+        self.moves = 0
+        self.watched: dict[str, Sequence[str]] = {}
         self._folders = RunFolders(str(self.runs_dir))
         self._readers: dict[str, RunReader] = {}
         self._round = Round(self._readers)
@@ -83,6 +87,10 @@ class RunStore:
             self._begin(key)
             self._read(key)
         return self.records.get(key)
+
+    def watch(self, where: str, keys: Sequence[str]) -> None:
+        """Each scan looks for changes in these, not only in their turn: somebody looks at them."""
+        self.watched[where] = keys[:WATCHED]
 
     def scan(self, budget: float = math.inf) -> Changes:
         """Take in what changed on disk.
@@ -158,7 +166,8 @@ class RunStore:
 
     def _changing(self) -> dict[str, None]:
         """Runs that are likely to change, and those whose changes are waited for."""
-        return dict.fromkeys([*self._outside, *self.watched, *self._live, *self._recent])
+        watched = itertools.chain.from_iterable(self.watched.values())
+        return dict.fromkeys([*self._outside, *watched, *self._live, *self._recent])
 
     def _follow(self, keys: Iterable[str]) -> None:
         self._followed = time.perf_counter()
@@ -221,6 +230,7 @@ class RunStore:
             self._unread.pop(key, None)
         if key not in self.records:
             self.records[key] = reader.record
+            self.moves += 1
             self._note("added", key)
         elif changed:
             self._note("changed", key)
@@ -243,6 +253,7 @@ class RunStore:
         self._drop(key)
 
     def _drop(self, key: str) -> None:
+        self.moves += key in self.records
         for known in (self.records, self._readers, self._unread, self._live, self._recent):
             known.pop(key, None)  # type: ignore[attr-defined]
 

@@ -22,7 +22,6 @@ from .trash import Moved, Trashed, called, move_to_trash, restore
 POLL_MS = 1000
 SHOWING = 0.25  # seconds between two looks at a list that is still being read
 READING = 0.03  # seconds of reading at a time, so that the window never stands still
-FOLLOWED = 100  # runs of a selection, of the charts, of a comparison that are followed closely
 MANY = 500  # runs whose settings stay for good: looking for what can go would take ever longer
 
 
@@ -57,11 +56,10 @@ class RunsPresenter(QObject):
         self._soon.timeout.connect(self.scan)
         context.trainer.changed.connect(self._trainer_changed)
         context.trainer.ended.connect(lambda *_: self._soon.start())
-        context.chart_runs.connect(lambda keys: self.follow("charts", keys))
-        context.compare_runs.connect(lambda keys: self.follow("comparison", keys))
-        self._followed: dict[str, Sequence[str]] = {}
+        context.chart_runs.connect(lambda keys: self.store.watch("charts", keys))
+        context.compare_runs.connect(lambda keys: self.store.watch("comparison", keys))
         self._trained: object = None
-        self._known = dict(self.store.records)
+        self._known, self._moves = dict(self.store.records), self.store.moves
         self._changed: dict[str, None] = {}
         self._announced = -SHOWING
         self._settled = 0  # runs that the garbage collector passes over
@@ -72,11 +70,6 @@ class RunsPresenter(QObject):
         self._soon.start()
 
     # -- looking ------------------------------------------------------------------------------
-
-    def follow(self, where: str, keys: Sequence[str]) -> None:
-        """These runs are looked at somewhere: what changes in them is to be seen at once."""
-        self._followed[where] = keys[:FOLLOWED]
-        self.store.watched = [key for keys in self._followed.values() for key in keys]
 
     def scan(self) -> None:
         """Take in what changed on disk; goes on by itself when there is much to read."""
@@ -97,11 +90,13 @@ class RunsPresenter(QObject):
 
         Others may have added to the store, so that its own changes are not all.
         """
-        now = self.store.records
-        gone = [record for key, record in self._known.items() if now.get(key) is not record]
-        added = tuple(key for key, record in now.items() if self._known.get(key) is not record)
+        now, gone, added = self.store.records, [], ()
+        if self._moves != self.store.moves:
+            gone = [record for key, record in self._known.items() if now.get(key) is not record]
+            added = tuple(key for key, record in now.items() if self._known.get(key) is not record)
+            self._known, self._moves = dict(now), self.store.moves
         changed = tuple(key for key in self._changed if key in now and key not in added)
-        self._known, self._changed, self._announced = dict(now), {}, time.monotonic()
+        self._changed, self._announced = {}, time.monotonic()
         removed = tuple(record.key for record in gone)
         changes = Changes(added, changed, removed)
         self._settle(len(now))

@@ -193,7 +193,7 @@ class RunsScreen(Screen):
         """What hangs on the selection and on the number of runs."""
         selected = self.table.selected()
         self.detail.show_runs(selected)
-        self.presenter.follow("selection", [record.key for record in selected])
+        self.context.store.watch("selection", [record.key for record in selected])
         shown, total = self.tree.shown, len(self.context.store.records)
         text = words.count(total, "run") if shown == total else f"{shown} of {total} runs"
         if self._reading:

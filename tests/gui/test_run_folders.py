@@ -104,7 +104,7 @@ def test_what_is_watched_is_looked_at_each_time(store, study):
     path = _alone(study / "run-20")
     for _ in range(COUNT + 1):
         store.scan(0.5)
-    store.watched = [str(path), "gone"]
+    store.watch("charts", [str(path), "gone"])
     with open(path / "events.jsonl", "a") as file:
         file.write(events.encode(epoch(5, 0.5)) + "\n")
     assert store.scan(0.5).changed == (str(path),)

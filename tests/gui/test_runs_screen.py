@@ -101,16 +101,18 @@ def scan(screen: RunsScreen) -> None:
         screen.presenter.scan()
 
 
-def test_runs_that_are_looked_at_are_followed(three):
+def test_runs_that_are_looked_at_are_watched(three):
     store, keys = three.context.store, {n: str(three.context.runs_dir / n) for n in "abc"}
     select(three, "a")
-    assert list(store.watched) == [keys["a"]]
     three.context.chart_runs.emit([keys["b"]])
     three.context.compare_runs.emit([keys["c"], keys["a"]])
-    assert set(store.watched) == set(keys.values())
+    assert store.watched == {
+        "selection": [keys["a"]],
+        "charts": [keys["b"]],
+        "comparison": [keys["c"], keys["a"]],
+    }
     select(three)
-    three.context.compare_runs.emit([])
-    assert list(store.watched) == [keys["b"]]
+    assert store.watched["selection"] == []
 
 
 # -- the table ----------------------------------------------------------------------------------
