@@ -73,7 +73,7 @@ class EvaluateScreen(Screen):
         self.splitter.addWidget(Column(self.form))
         self.splitter.addWidget(right)
         self.splitter.setStretchFactor(1, 1)
-        self.splitter.setSizes([300, 900])
+        self.splitter.setSizes([360, 900])
         self.splitter.setChildrenCollapsible(False)
         title = QLabel(self.title)
         theme.role(title, "title")

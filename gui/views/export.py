@@ -28,7 +28,7 @@ from ..models.places import shown
 from ..presenters.context import Context
 from ..presenters.export import ExportPresenter
 from .parts import combo, with_button
-from .run_box import RunBox, trained
+from .run_box import DATED, RunBox, trained
 from .screen import Screen
 
 WHAT = (
@@ -84,7 +84,7 @@ class ExportScreen(Screen):
 
     def _form(self) -> QFormLayout:
         self.model = RunBox("Model to export")
-        self.model.setMinimumContentsLength(24)
+        self.model.setMinimumContentsLength(DATED)
         self.model.currentIndexChanged.connect(lambda _: self._show())
         self.which = combo("Epoch whose weights are exported")
         self.which.addItem("Best robust epoch", "best")

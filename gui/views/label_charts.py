@@ -63,6 +63,11 @@ class MatrixChart(Chart):
         self.view.invertY(True)
         self.view.setMouseEnabled(x=False, y=False)
 
+    def dress(self, colours: theme.Colours, pen_scale: float = 1.0) -> None:
+        """Without lines through the figures."""
+        super().dress(colours, pen_scale)
+        self.plotItem.showGrid(x=False, y=False)
+
     def show_table(self, found: History) -> None:
         """Draw; the diagonal is what stays, so colours follow what leaves it."""
         table = np.nan_to_num(found.softening)

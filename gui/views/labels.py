@@ -35,7 +35,7 @@ from ..presenters.labels import LabelsPresenter
 from .compare_charts import ClassChart, CurvesChart, Shown
 from .image_view import to_qimage
 from .label_charts import MapChart, MatrixChart
-from .run_box import RunBox
+from .run_box import DATED, RunBox
 from .screen import Screen
 from .text_table import TextTable
 
@@ -101,7 +101,7 @@ class LabelsScreen(Screen):
         title = QLabel(self.title)
         theme.role(title, "title")
         self.run = RunBox("Run whose labels are shown")
-        self.run.setMinimumContentsLength(24)
+        self.run.setMinimumContentsLength(DATED)
         self.run.activated.connect(lambda _: self.presenter.show(self.run.path))
         self.mark = QPushButton("Mark")
         self.mark.setToolTip("Mark the chosen sample, or take the mark away (double click)")

@@ -19,6 +19,7 @@ from ..models.run_record import RunRecord
 from .no_wheel import guard
 
 Choice = tuple[str, str]  # name and path
+DATED = 34  # characters of the name that a run has unless another is given
 _Index = QModelIndex | QPersistentModelIndex
 _TOP = QModelIndex()
 _TEXTS = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole, Qt.ItemDataRole.ToolTipRole)

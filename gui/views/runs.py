@@ -169,7 +169,7 @@ class RunsScreen(Screen):
         if self._restored and added:
             self._select_restored()
         self._columns_changed()
-        if added and not self.presenter.loading:
+        if (added or changed) and not self.presenter.loading:
             self.table.fit()
         self._refresh()
         self._next = time.monotonic() + REST * (time.monotonic() - begun)

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from PySide6.QtCore import QEvent, QObject, QTimer, Signal
+from PySide6.QtCore import QEvent, QMimeData, QObject, QTimer, Signal
 from PySide6.QtGui import QTextOption
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QTextBrowser, QVBoxLayout, QWidget
 
@@ -18,11 +18,22 @@ from ..models.run_group import Group
 from ..models.run_record import RunRecord
 
 TYPING_MS = 800
+BREAK = "\u200b"  # that is not seen
 SIDE_BY_SIDE = 2  # runs whose settings are shown next to each other
 EACH = 50  # with more runs their figures are put together
 TOGETHER = ("best", "final", "drop", "clean", "gap")
 TOLD_APART = 2000  # with more runs the settings of the first of them are looked at
 VALUES = 12  # of a setting that are written out
+
+
+class _Text(QTextBrowser):
+    """Text that is copied without the places where it may be broken."""
+
+    def createMimeDataFromSelection(self) -> QMimeData:
+        """As it would be typed."""
+        copied = QMimeData()
+        copied.setText(self.textCursor().selection().toPlainText().replace(BREAK, ""))
+        return copied
 
 
 class RunDetail(QWidget):
@@ -39,7 +50,7 @@ class RunDetail(QWidget):
         self._records: list[RunRecord] = []
         self._noting: RunRecord | None = None
         self._shown = ""
-        self.text = QTextBrowser(openLinks=False)
+        self.text = _Text(openLinks=False)
         self.text.setAccessibleName("Details of the selected run")
         self.text.setFrameShape(QTextBrowser.Shape.NoFrame)
         self.text.setWordWrapMode(QTextOption.WrapMode.WordWrap)
@@ -268,12 +279,12 @@ def _safe(text: str) -> str:
 
 def _breakable(text: object) -> str:
     """A path that may be broken after its slashes."""
-    return re.sub(r"[/\\]", "\\g<0>\u200b", str(text))
+    return re.sub(r"([/\\])", rf"\1{BREAK}", str(text))
 
 
 def _cell(text: str, figure: bool) -> str:
     """A cell's text; figures stay on one line, lists may be broken after their commas."""
-    return _safe(text.replace(" ", "\u00a0") if figure else re.sub(r",(?=\S)", ",\u200b", text))
+    return _safe(text.replace(" ", "\u00a0") if figure else re.sub(r",(?=\S)", f",{BREAK}", text))
 
 
 def _apart(i: int) -> str:

@@ -26,7 +26,7 @@ from gui.views.runs import ALL, EMPTY, NOTHING, RunsScreen
 from gui.views.runs_detail import describe
 from slr_keras.config import RunConfig
 from slr_keras.protocol import events
-from tests.gui._runs import StandInContext, epoch, make_run
+from tests.gui._runs import StandInContext, epoch, make_run, started
 
 NAMES = {column.name: place for place, column in enumerate(COLUMNS)}
 
@@ -763,6 +763,27 @@ def test_details_of_several_need_no_more_width_than_there_is(make, runs, spin):
     spin(0.02)
     assert "2 runs selected" in detail(screen) and screen.side.width() <= 300
     assert screen.detail.text.horizontalScrollBar().maximum() == 0
+
+
+def test_copied_details_hold_nothing_unseen(three):
+    select(three, "a")
+    assert "\u200b" in detail(three)  # where the path may be broken
+    three.detail.text.selectAll()
+    copied = three.detail.text.createMimeDataFromSelection().text()
+    assert str(three.context.runs_dir / "a") in copied and "\u200b" not in copied
+
+
+def test_a_run_that_gets_its_first_figures_gets_the_room_for_them(make, runs):
+    folder = make_run(runs / "a", curve=(), end=False)
+    screen = make(runs)
+    column = screen.model.column_of("final")
+    before = screen.table.columnWidth(column)
+    folder.append(started(1))
+    folder.append(epoch(1, 0.535, 1))
+    screen.presenter.scan()
+    text = screen.model.index(0, column).data()
+    room = screen.table.fontMetrics().horizontalAdvance(text)
+    assert text == "53.5 %" and before <= screen.table.columnWidth(column) >= room + 12
 
 
 def test_details_without_selection_say_what_to_do(three):
