@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import math
 import pathlib
 import xml.etree.ElementTree as ET
@@ -19,6 +20,7 @@ from gui.models.epochs import Epochs
 from gui.views.chart_grid import HARD
 from gui.views.chart_looks import SERIES
 from gui.views.charts import EMPTY, ChartsPanel
+from gui.views.plots import Chart
 from slr_keras.config import RunConfig
 from slr_keras.methods.slr import SLR
 from slr_keras.protocol.events import (
@@ -498,3 +500,21 @@ def test_one_epoch_and_odd_values_do_no_harm(panel):
     assert "–" in panel.grid.readout.text()
     (left, right), (low, high) = panel.grid.loss.view.viewRange()
     assert all(map(math.isfinite, (left, right, low, high)))
+
+
+def test_labels_of_points_that_are_close_stand_apart(qapp, spin):
+    chart = Chart("Accuracy")
+    chart.resize(500, 300)
+    chart.setXRange(0, 100, padding=0)
+    chart.setYRange(0, 25, padding=0)
+    chart.show()
+    spin(0.02)
+    chart.begin()
+    for run, epoch, value in (("a", 20, 17.6), ("b", 24, 17.8), ("c", 26, 17.0)):
+        chart.point(run, epoch, value, "#c00000", f"best {value} %, epoch {epoch}")
+    chart.end("abc")
+    spin(0.02)
+    labels = [chart.items_by_key["label", run] for run in "abc"]
+    places = [label.mapRectToScene(label.boundingRect()) for label in labels]
+    assert not any(a.intersects(b) for a, b in itertools.combinations(places, 2))
+    chart.deleteLater()
