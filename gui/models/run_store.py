@@ -108,7 +108,7 @@ class RunStore:
         elif not self._unfinished:
             self._glance(begun + budget, again=self._round.ended)
             self._follow(self._changing())
-            self._take_turns(begun + min(budget, TURN))
+            self._take_turns(min(begun + budget, time.perf_counter() + TURN))
             listed = 1
         elif begun - self._followed > FOLLOW:
             self._follow(self._changing())
