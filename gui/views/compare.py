@@ -45,6 +45,7 @@ from .parts import combo, fill
 from .plots import Chart
 from .screen import Screen
 
+NARROW = 120  # pixels that a box of runs may be squeezed to
 CHOOSE = "Choose a study or folder…"
 EMPTY = (
     "Select two or more runs under Runs and choose Compare, or choose a study here: a folder "
@@ -123,6 +124,8 @@ class CompareScreen(Screen):
         self.against.activated.connect(
             lambda row: self.presenter.against(self.against.itemData(row))
         )
+        for box in (self.folders, self.against):
+            box.setMinimumWidth(NARROW)
         self._against = QLabel("against")
         self._against.setBuddy(self.against)
         self.export = QPushButton("Export")
