@@ -131,11 +131,15 @@ def _evaluated(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def _interesting(records: list[RunRecord]) -> list[RunRecord]:
-    """One finished run of each method, the longest."""
-    longest: dict[str, RunRecord] = {}
+    """One finished run of each method and label scheme on the data of the longest, the longest."""
+    longest: dict[tuple[str, str], RunRecord] = {}
+    data = ""
     for record in sorted(records, key=lambda r: (-len(r.epochs), str(r.path))):
-        if record.config is not None and record.epochs and (record.path / "best.keras").exists():
-            longest.setdefault(record.config.method.name, record)
+        config = record.config
+        if config is not None and record.epochs and (record.path / "best.keras").exists():
+            data = data or config.data.name
+            if config.data.name == data:
+                longest.setdefault((config.method.name, config.labels.name), record)
     return [longest[name] for name in sorted(longest, reverse=True)]
 
 

@@ -288,7 +288,7 @@ def _cell(text: str, figure: bool) -> str:
 
 
 def _apart(i: int) -> str:
-    return ' style="padding-left:10px"' if i else ""
+    return ' style="padding-left:6px"' if i else ""
 
 
 def _muted(text: str, tag: str = "p") -> str:
