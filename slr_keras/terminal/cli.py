@@ -232,7 +232,10 @@ def import_framework(work: str = "") -> None:
     """
     from slr_keras import backend
 
-    with _hushed(), _without("sklearn", "matplotlib"), _no_garbage():
+    with _hushed(), contextlib.ExitStack() as stack:
+        if "keras" not in sys.modules:
+            stack.enter_context(_without("sklearn", "matplotlib"))
+            stack.enter_context(_no_garbage())
         backend.warm_up(work)
 
 
