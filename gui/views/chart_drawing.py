@@ -117,8 +117,11 @@ class Drawing:
             start = main.start_epoch
             if start is not None and start <= main.last_epoch:
                 marks.append(Mark(start, "refinement starts", c.muted, at=0.03))
-        for place, run in enumerate(runs if len(runs) <= BANDS else ()):
-            marks += self._marks_of(run, at=0.9 - 0.075 * place)
+        height = 0.9
+        for run in runs if len(runs) <= BANDS else ():
+            told = self._marks_of(run, height)
+            height -= 0.075 if told else 0
+            marks += told
         return marks
 
     def _marks_of(self, run: ShownRun, at: float) -> list[Mark]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor
+
+HEIGHTS = (1.25, -0.25, 2.35, -1.35, 3.45, -2.45)  # of a label over its point, best first
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,3 +112,20 @@ class Points(pg.ScatterPlotItem):
             x, y, hues = zip(*self._wanted, strict=True) if self._wanted else ((), (), ())
             brushes = [pg.mkBrush(hue) for hue in hues]
             self.setData(x, y, brush=brushes, pen=pg.mkPen(edge, width=1.5))
+
+
+def stand_apart(labels: Iterable[pg.TextItem], view: Any) -> None:
+    """Labels beside their points at the edges, above them elsewhere, or where none stands yet."""
+    (left, right), _ = view.viewRange()
+    taken: list[QRectF] = []
+    for words in labels:
+        size, at = words.textItem.boundingRect().size(), words.pos()
+        share = (at.x() - left) / max(1e-9, right - left)
+        across = 0.0 if share < 0.12 else 1.0 if share > 0.88 else 0.5
+        point = view.mapViewToScene(at)
+        for up in HEIGHTS:
+            place = QRectF(point - QPointF(across * size.width(), up * size.height()), size)
+            if not any(map(place.intersects, taken)):
+                break
+        taken.append(place)
+        words.setAnchor(QPointF(across, up))

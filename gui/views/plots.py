@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QContextMenuEvent, QFontMetricsF, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from .. import theme
 from ..theme import Colours
-from .plot_parts import Band, EpochAxis, Mark, Pen, PercentAxis, Points
+from .plot_parts import Band, EpochAxis, Mark, Pen, PercentAxis, Points, stand_apart
 
 RIGHT = "label_agreement"  # the series that is drawn on a chart's right scale
-HEIGHTS = (1.25, -0.25, 2.35, -1.35)  # of a label over its point, that which is free first
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
 
@@ -70,7 +69,7 @@ class Chart(pg.PlotWidget):
         self._last: dict[tuple[str, ...], Any] = {}
         self._drawn: set[tuple[str, ...]] = set()
         self._marks: list[Any] = []
-        self._labels: list[QRectF] = []  # where they stand in this picture
+        self._labels: list[Any] = []  # of this picture
         self.points = Points()
         self.addItem(self.points)
         self.crosshair = pg.InfiniteLine(angle=90)
@@ -83,6 +82,7 @@ class Chart(pg.PlotWidget):
         self.scene().sigMouseClicked.connect(self._clicked)
         self.view.sigRangeChangedManually.connect(self.by_hand)
         self.view.sigResized.connect(self._place_notice)
+        self.view.sigResized.connect(self._place_labels)
         self._notice_text = ""
         self.right_view: Any = None
         if right_percent:
@@ -189,26 +189,17 @@ class Chart(pg.PlotWidget):
         words.setFont(self._small())
         words.setText(text, color=hue)
         words.setPos(x, y)
-        words.setAnchor(self._label_anchor(x, y, words.textItem.boundingRect().size()))
         words.show()
+        self._labels.append(words)
         self._drawn.add(key)
 
-    def _label_anchor(self, x: float, y: float, size: QSizeF) -> QPointF:
-        """Beside the point at the edges, above it elsewhere, or where no other label stands."""
-        (left, right), _ = self.view.viewRange()
-        share = (x - left) / max(1e-9, right - left)
-        across = 0.0 if share < 0.12 else 1.0 if share > 0.88 else 0.5
-        point = self.view.mapViewToScene(QPointF(x, y))
-        for up in HEIGHTS:
-            place = QRectF(point - QPointF(across * size.width(), up * size.height()), size)
-            if not any(map(place.intersects, self._labels)):
-                break
-        self._labels.append(place)
-        return QPointF(across, up)
+    def _place_labels(self) -> None:
+        stand_apart(self._labels, self.view)
 
     def end(self, runs: Iterable[str]) -> None:
         """Hide what was not drawn, and remove what belongs to no run."""
         self.points.end(self._colours.surface)
+        self._place_labels()
         known = set(runs)
         for key, item in list(self.items_by_key.items()):
             if key[1] not in known:
