@@ -37,10 +37,15 @@ class Place:
     def screen(self) -> type[Screen]:
         """The class of the screen."""
         if self.plots:
-            import pyqtgraph
-
-            pyqtgraph.setConfigOption("imageAxisOrder", "row-major")
+            pyqtgraph()
         return getattr(importlib.import_module(self.module, __package__), self.cls)
+
+
+def pyqtgraph() -> None:
+    """Import it with the settings that all charts share."""
+    import pyqtgraph
+
+    pyqtgraph.setConfigOption("imageAxisOrder", "row-major")
 
 
 class Rail(QFrame):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, QUrl, Signal, SignalInstance
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QPaintEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QMainWindow,
     QMessageBox,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -25,29 +22,18 @@ from .. import theme
 from ..actions import Action
 from ..presenters.context import Context
 from ..worker import start_apart
-from .areas import Page
 from .close_dialog import CloseDialog
 from .icons import icon
 from .menus import Menus
 from .message_bar import MessageBar
 from .palette import Palette, Shortcuts
-from .rail import Place, Rail
+from .rail import Rail
 from .screen import Screen
+from .screens import NAMES, SCREENS, Screens, guarded
 from .status import Status
 from .tour import Tour
 from .window_actions import own_actions
 
-SCREENS = (
-    Place("runs", "Runs", ".runs", "RunsScreen"),
-    Place("train", "Train", ".train", "TrainScreen", plots=True),
-    Place("evaluate", "Evaluate", ".evaluate", "EvaluateScreen", plots=True),
-    Place("compare", "Compare", ".compare", "CompareScreen", plots=True),
-    Place("labels", "Labels", ".labels", "LabelsScreen", plots=True),
-    Place("lab", "Attack lab", ".lab", "LabScreen", plots=True),
-    Place("export", "Export", ".export", "ExportScreen"),
-    Place("diagnostics", "Diagnostics", ".diagnostics", "DiagnosticsScreen"),
-)
-NAMES = [place.name for place in SCREENS]
 USUAL = QSize(1360, 860)  # of the window on its first start, where the screen has room
 TITLE_BAR = 40  # what the window manager adds
 ABOUT = f"""<h3>slr_keras {__version__}</h3>
@@ -59,8 +45,8 @@ ABOUT = f"""<h3>slr_keras {__version__}</h3>
 class Window(QMainWindow):
     """One window on one runs folder.
 
-    The list of runs is built at once, the other screens by :meth:`complete` after the first
-    paint: hundreds of form fields and pyqtgraph need not be there for the window to appear.
+    The list of runs, or the screen of the last session, is there with the first paint or soon
+    after it; the others come when they are asked for, or when the runs are read.
 
     Signals:
         painted: the window is on screen for the first time.
@@ -75,23 +61,21 @@ class Window(QMainWindow):
         self._was_painted = False
         self.closing: CloseDialog | None = None
         self._wanted, self._wanted_shown = NAMES[0], False  # of the last session
-        self._owners: dict[str, str] = {}  # action to screen
         self.setWindowIcon(icon("app", theme.LIGHT.accent, size=64))
         self.setMinimumSize(600, 400)
-        self.screens: dict[str, Screen] = {}
-        self._pages: dict[str, Page] = {}
         self.rail = Rail(SCREENS)
-        self.stack = QStackedWidget()
+        self.stack = Screens(context, self._state_of)
         self.messages = MessageBar()
         self.tour = Tour(context.settings)
         self.status = Status(context)
         self._arrange()
-        self.actions_table = own_actions(self, SCREENS)
+        self._own_actions = own_actions(self, SCREENS)
         self._menus = Menus(self, self.run)
         self._connect()
         self._restore()
         self._show_menus()
-        self.painted.connect(lambda: QTimer.singleShot(0, self, self.complete))
+        self.stack.built.connect(self._show_menus)
+        self.painted.connect(lambda: QTimer.singleShot(0, self, self._begin))
 
     def _arrange(self) -> None:
         right = QVBoxLayout()
@@ -116,10 +100,17 @@ class Window(QMainWindow):
         context.go_to.connect(self.show_screen)
         context.runs_read.connect(self._runs_read)
         self.tour.go.connect(self.show_screen)
-        context.attack_model.connect(lambda *_: self.show_screen("lab"))
-        context.chart_runs.connect(lambda *_: self.show_screen("train"))
-        context.compare_runs.connect(lambda *_: self.show_screen("compare"))
-        context.edit_config.connect(lambda *_: self.show_screen("train"))
+        for signal, name in (
+            (context.attack_model, "lab"),
+            (context.chart_runs, "train"),
+            (context.compare_runs, "compare"),
+            (context.edit_config, "train"),
+            (context.evaluate_model, "evaluate"),
+            (context.export_model, "export"),
+            (context.show_labels, "labels"),
+        ):
+            signal.connect(partial(self._request, signal, name))
+        context.trainer.started.connect(lambda _: self.complete())
         context.message.connect(self.messages.say)
         context.trainer.message.connect(context.message)
         context.lab.message.connect(context.message)
@@ -129,44 +120,44 @@ class Window(QMainWindow):
     # -- screens ------------------------------------------------------------------------------
 
     @property
+    def screens(self) -> dict[str, Screen]:
+        """Those that are there, by name."""
+        return self.stack.there
+
+    @property
     def current(self) -> Screen:
         """The screen in front."""
-        return self.stack.currentWidget().screen
+        screen = self.stack.current
+        assert screen is not None, "no screen was built yet"
+        return screen
 
-    def complete(self) -> None:
-        """Build the screens that are not there yet, and the menus with all actions.
+    def _begin(self) -> None:
+        """The window is painted: the screen of the last session, then the others."""
+        self._show_wanted()
+        self.stack.build_soon()
 
-        In one go: no signal of one screen can be missed by another that is built later.
-        """
-        missing = [place for place in SCREENS if place.name not in self.screens]
-        for place in sorted(missing, key=lambda place: place.name != self._wanted):
-            self._guarded(partial(self._build, place))
+    def _show_wanted(self) -> None:
         if not self._wanted_shown:
             self.show_screen(self._wanted)
-        if missing:
-            for name in filter(self.screens.__contains__, NAMES):
-                table = self.screens[name].actions_table()
-                self._owners |= {action.name: name for action in table}
-                self.actions_table += table
-            self._show_menus()
 
-    def _build(self, place: Place) -> None:
-        screen = self.screens[place.name] = place.screen()(self.context)
-        page = self._pages[place.name] = Page(screen)
-        self.stack.addWidget(page)
-        self._guarded(partial(screen.restore, self._state_of(place.name)))
+    def complete(self) -> None:
+        """Have all screens at once."""
+        self._show_wanted()
+        self.stack.build_all()
+
+    def _request(self, signal: SignalInstance, name: str, *what: object) -> None:
+        """A screen is asked to do something; those that were not there are asked again."""
+        if not self.stack.complete:
+            self.complete()
+            signal.emit(*what)
+        self.show_screen(name)
 
     def show_screen(self, name: str) -> None:
         """Bring a screen to the front."""
-        if name not in NAMES:
-            return
-        if name not in self.screens:
-            self._guarded(partial(self._build, SCREENS[NAMES.index(name)]))
-        screen = self.screens.get(name)
+        screen = self.stack.bring(name) if name in NAMES else None
         if screen is None:
             return
         self._wanted_shown = True
-        self.stack.setCurrentWidget(self._pages[name])
         self.rail.mark(name)
         self._share_keys()
         screen.shown()
@@ -185,13 +176,18 @@ class Window(QMainWindow):
 
     # -- actions ------------------------------------------------------------------------------
 
+    @property
+    def actions_table(self) -> list[Action]:
+        """All that can be done."""
+        return self._own_actions + self.stack.actions()
+
     def _show_menus(self) -> None:
         self._menus.show(self.actions_table)
         self._share_keys()
 
     def _share_keys(self) -> None:
-        front = self.current.name if self.stack.count() else ""
-        self._menus.share_keys(front, self._owners)
+        front = self.stack.current
+        self._menus.share_keys(front.name if front else "", self.stack.owners())
 
     def run(self, action: Action) -> None:
         """Do an action if it can be done now; say so otherwise."""
@@ -261,21 +257,15 @@ class Window(QMainWindow):
         """Keep geometry, screen and the screens' states for the next session."""
         settings = self.context.settings
         settings.setValue("window/geometry", self.saveGeometry())
-        settings.setValue("window/screen", self.current.name if self.stack.count() else "")
+        front = self.current.name if self._wanted_shown else self._wanted
+        settings.setValue("window/screen", front)
         settings.setValue("runs_dir", str(self.context.runs_dir.absolute()))
         for screen in self.screens.values():
-            self._guarded(partial(self._save_state, screen))
+            guarded(partial(self._save_state, screen))
         settings.sync()
 
     def _save_state(self, screen: Screen) -> None:
         self.context.settings.setValue(f"screens/{screen.name}", json.dumps(screen.state()))
-
-    def _guarded(self, step: Callable[[], object]) -> None:
-        """A screen that cannot keep or restore its state does not stop the others."""
-        try:
-            step()
-        except Exception:
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
 
     # -- beginning and end --------------------------------------------------------------------
 

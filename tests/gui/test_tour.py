@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gui.models.tour import STEPS
+from gui.views.screens import NAMES
 from gui.views.tour import KEY, Tour
-from gui.views.window import NAMES
 
 
 @pytest.fixture

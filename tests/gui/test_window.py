@@ -26,7 +26,8 @@ from gui.presenters.context import Programs
 from gui.views.diagnostics import DiagnosticsScreen
 from gui.views.message_bar import MessageBar
 from gui.views.palette import Palette, Shortcuts
-from gui.views.window import NAMES, SCREENS, Window
+from gui.views.screens import NAMES, SCREENS
+from gui.views.window import Window
 from gui.worker import ROOT
 from slr_keras.run_folder import RunFolder
 from tests.gui._runs import make_run
@@ -92,6 +93,10 @@ def action(window, name):
     return next(a for a in window.actions_table if a.name == name)
 
 
+def names(window):
+    return [a.name for a in window.actions_table]
+
+
 # -- rail and screens -----------------------------------------------------------------------------
 
 
@@ -139,6 +144,24 @@ def test_a_window_that_was_left_on_the_charts_comes_back_there(open_session, set
     window = open_session(whole=False).window
     wait_until(lambda: list(window.screens), 30)
     assert window.current.name == "train" and window.rail.button("train").isChecked()
+
+
+def test_screens_come_by_themselves_when_the_runs_are_read(open_session, wait_until):
+    window = open_session(whole=False).window
+    assert list(window.screens) == ["runs"] and not window.stack.complete
+    assert action(window, "runs.compare") and "train.start" not in names(window)
+    wait_until(lambda: window.stack.complete, 30)
+    assert list(window.screens) == NAMES and action(window, "train.start")
+
+
+def test_a_screen_hears_what_it_was_asked_before_it_was_there(open_session, tmp_path):
+    run = make_run(tmp_path / "runs/a", [0.2, 0.3])
+    window = open_session(whole=False).window
+    window.context.store.scan()
+    window.context.compare_runs.emit([str(run.path)])
+    compare = window.current
+    assert compare.name == "compare" and compare.presenter._paths == [str(run.path)]
+    assert window.stack.complete
 
 
 def test_lab_starts_after_the_window_is_there(open_session, wait_until):
