@@ -17,6 +17,7 @@ from typing import Any
 from slr_keras import config as configs
 from slr_keras.config import RunConfig
 from slr_keras.errors import SettingError, UserError
+from slr_keras.labels._base import Labels
 from slr_keras.run_folder import RunFolder
 from slr_keras.settings import schema
 from slr_keras.settings.schema import Setting
@@ -137,8 +138,15 @@ class Form:
         """What the chosen variant is, in its own words; empty for other rows."""
         if row.kind != "variant" or row.text not in self.options(row):
             return ""
+        if row.setting.path == "labels.name" and self._brings_labels():
+            return f"Method {self.chosen('method')} brings its own labels."
         words = self._variants(row.setting.facts.variants)[row.text].__doc__ or ""
         return _ROLE.sub(r"\1", words.strip().partition("\n")[0]).replace("``", "")
+
+    def _brings_labels(self) -> bool:
+        """Whether the method has labels of its own, so that there is nothing to choose."""
+        method = self._variants("methods").get(self.chosen("method"), object)
+        return issubclass(method, Labels)
 
     # -- values -------------------------------------------------------------------------------
 

@@ -105,6 +105,17 @@ def test_the_command_makes_the_same_configuration(name):
     assert parsed(form.command()) == form.config
 
 
+def test_labels_are_no_choice_where_the_method_brings_its_own():
+    form = Form()
+    row = form.row("labels.name")
+    form.set_text("method.name", "slr")
+    assert form.about(row) == "Method slr brings its own labels."
+    form.set_text("labels.name", "slr")
+    assert "brings its own labels" in row.error
+    form.set_text("method.name", "at")
+    assert not row.error and "brings" not in form.about(row)
+
+
 def test_the_command_of_other_variants_switches_and_texts_with_spaces(tmp_path):
     form = Form()
     texts = {
