@@ -117,7 +117,6 @@ COLUMNS: tuple[Column, ...] = (
         groups.states,
         width=17,
     ),
-    setting_column("method.name", "Method", "method", width=7),
     Column(
         "best",
         "Robust best",
@@ -147,6 +146,7 @@ COLUMNS: tuple[Column, ...] = (
         number=True,
         width=10,
     ),
+    setting_column("method.name", "Method", "method", width=7),
     Column(
         "clean",
         "Clean",

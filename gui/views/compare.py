@@ -45,8 +45,8 @@ from .parts import combo, fill
 from .plots import Chart
 from .screen import Screen
 
-NARROW = 120  # pixels that a box of runs may be squeezed to
-CHOOSE = "Choose a study or folder…"
+NARROW = 150  # pixels that a box of runs may be squeezed to
+CHOOSE = "Choose a study…"
 EMPTY = (
     "Select two or more runs under Runs and choose Compare, or choose a study here: a folder "
     "with several runs. Runs that differ in nothing but their seed are shown as one."

@@ -251,6 +251,7 @@ class PlaneChart(Chart):
         self.setXRange(float(left), float(right), padding=0)
         self.setYRange(float(bottom), float(top), padding=0)
         self._turn_heads()
+        self._place_labels()
 
 
 class ClassChart(Chart):

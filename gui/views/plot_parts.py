@@ -11,7 +11,19 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor
 
-HEIGHTS = (1.25, -0.25, 2.35, -1.35, 3.45, -2.45)  # of a label over its point, best first
+# of a label over its point, best first
+HEIGHTS = (1.25, -0.25, 2.35, -1.35, 3.45, -2.45, 4.55, -3.55, 5.65, -4.65)
+    1.25,
+    -0.25,
+    2.35,
+    -1.35,
+    3.45,
+    -2.45,
+    4.55,
+    -3.55,
+    5.65,
+    -4.65,
+)  # of a label over its point
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,18 +126,31 @@ class Points(pg.ScatterPlotItem):
             self.setData(x, y, brush=brushes, pen=pg.mkPen(edge, width=1.5))
 
 
-def stand_apart(labels: Iterable[pg.TextItem], view: Any) -> None:
-    """Labels beside their points at the edges, above them elsewhere, or where none stands yet."""
-    (left, right), _ = view.viewRange()
-    taken: list[QRectF] = []
+def stand_apart(labels: Iterable[pg.TextItem], view: Any, taken: list[QRectF]) -> None:
+    """Labels above their points or where none stands yet, inside the picture if there is room.
+
+    Args:
+        labels: the most important first.
+        view: where they are.
+        taken: places where other words stand, in the scene; those of the labels are added.
+    """
+    room = view.sceneBoundingRect()
     for words in labels:
-        size, at = words.textItem.boundingRect().size(), words.pos()
-        share = (at.x() - left) / max(1e-9, right - left)
-        across = 0.0 if share < 0.12 else 1.0 if share > 0.88 else 0.5
-        point = view.mapViewToScene(at)
-        for up in HEIGHTS:
-            place = QRectF(point - QPointF(across * size.width(), up * size.height()), size)
-            if not any(map(place.intersects, taken)):
-                break
-        taken.append(place)
+        size, point = words.textItem.boundingRect().size(), view.mapViewToScene(words.pos())
+        over = point.x() + size.width() / 2 - room.right()
+        under = point.x() - size.width() / 2 - room.left()
+        across = 0.5 + (max(over, 0) + min(under, 0)) / max(1, size.width())
+        across = min(max(across, 0.0), 1.0)
+        places = {
+            up: QRectF(point - QPointF(across * size.width(), up * size.height()), size)
+            for up in HEIGHTS
+        }
+        free = [up for up, place in places.items() if not any(map(place.intersects, taken))]
+        inside = [up for up in free if _is_within(places[up], room)]
+        up = (inside or free or HEIGHTS)[0]
+        taken.append(places[up])
         words.setAnchor(QPointF(across, up))
+
+
+def _is_within(place: QRectF, room: QRectF) -> bool:
+    return room.top() <= place.top() and place.bottom() <= room.bottom()

@@ -109,8 +109,8 @@ class Chart(pg.PlotWidget):
             self._fit_title()
 
     def _set_margins(self, right_axis: bool) -> None:
-        """Half a tick label has room on the right."""
-        self.plotItem.layout.setContentsMargins(2, 4, 2 if right_axis else 18, 2)
+        """Half a tick label has room on the right, the axis' name below: it reaches out there."""
+        self.plotItem.layout.setContentsMargins(2, 4, 2 if right_axis else 18, 6)
 
     def _match(self) -> None:
         self.right_view.setGeometry(self.view.sceneBoundingRect())
@@ -194,7 +194,9 @@ class Chart(pg.PlotWidget):
         self._drawn.add(key)
 
     def _place_labels(self) -> None:
-        stand_apart(self._labels, self.view)
+        of_lines = [line.label for line in self._marks if line.isVisible()]
+        taken = [label.mapRectToScene(label.boundingRect()) for label in of_lines]
+        stand_apart(self._labels, self.view, taken)
 
     def end(self, runs: Iterable[str]) -> None:
         """Hide what was not drawn, and remove what belongs to no run."""
@@ -228,6 +230,7 @@ class Chart(pg.PlotWidget):
             line.label.setPosition(mark.at)
         for line in self._marks[len(marks) :]:
             line.hide()
+        self._place_labels()
 
     def say(self, text: str) -> None:
         """A sentence in the middle of an otherwise empty chart."""

@@ -20,6 +20,7 @@ from gui.models.epochs import Epochs
 from gui.views.chart_grid import HARD
 from gui.views.chart_looks import SERIES
 from gui.views.charts import EMPTY, ChartsPanel
+from gui.views.plot_parts import Mark
 from gui.views.plots import Chart
 from slr_keras.config import RunConfig
 from slr_keras.methods.slr import SLR
@@ -380,8 +381,8 @@ def test_figure_export(panel, tmp_path):
     assert image.width() >= 1600 and image.pixelColor(2, 2).name() == "#ffffff"
     seen = {
         image.pixelColor(x, y).name()
-        for x in range(0, image.width(), 2)
-        for y in range(200, 900, 3)
+        for x in range(0, image.width(), 5)
+        for y in range(200, image.height())
     }
     assert theme.LIGHT.robust in seen and theme.LIGHT.clean in seen
     svg = ET.parse(tmp_path / "figure.svg").getroot()
@@ -517,4 +518,26 @@ def test_labels_of_points_that_are_close_stand_apart(qapp, spin):
     labels = [chart.items_by_key["label", run] for run in "abc"]
     places = [label.mapRectToScene(label.boundingRect()) for label in labels]
     assert not any(a.intersects(b) for a, b in itertools.combinations(places, 2))
+    chart.deleteLater()
+
+
+def test_labels_keep_within_the_picture_and_clear_of_the_words_of_lines(qapp, spin):
+    chart = Chart("Accuracy")
+    chart.resize(500, 300)
+    chart.setXRange(0, 100, padding=0)
+    chart.setYRange(0, 25, padding=0)
+    chart.show()
+    spin(0.02)
+    chart.mark([Mark(50, "overfitting since 50", "#c00000")])
+    chart.begin()
+    for run, epoch, value in (("a", 1, 24.9), ("b", 55, 24.0), ("c", 99, 0.1)):
+        chart.point(run, epoch, value, "#c00000", f"best {value} %, epoch {epoch}")
+    chart.end("abc")
+    spin(0.02)
+    room = chart.view.sceneBoundingRect().adjusted(-1, -1, 1, 1)
+    labels = [chart.items_by_key["label", run] for run in "abc"]
+    places = [label.mapRectToScene(label.boundingRect()) for label in labels]
+    assert all(map(room.contains, places))
+    line = chart._marks[0].label
+    assert not any(map(line.mapRectToScene(line.boundingRect()).intersects, places))
     chart.deleteLater()

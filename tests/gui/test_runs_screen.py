@@ -291,7 +291,7 @@ def test_differing_settings_become_columns(three):
     assert "set:seed" not in titles(three)
     assert [record.path.name for record in three.table.selected()] == ["a"]
     three.filters.differing.setChecked(False)
-    assert titles(three)[:6] == ["name", "status", "method", "best", "final", "drop"]
+    assert titles(three)[:6] == ["name", "status", "best", "final", "drop", "method"]
     assert titles(three)[8:11] == ["epsilon", "model", "data"]
 
 
