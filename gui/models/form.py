@@ -17,7 +17,6 @@ from typing import Any
 from slr_keras import config as configs
 from slr_keras.config import RunConfig
 from slr_keras.errors import SettingError, UserError
-from slr_keras.labels._base import Labels
 from slr_keras.run_folder import RunFolder
 from slr_keras.settings import schema
 from slr_keras.settings.schema import Setting
@@ -145,8 +144,8 @@ class Form:
 
     def _brings_labels(self) -> bool:
         """Whether the method has labels of its own, so that there is nothing to choose."""
-        method = self._variants("methods").get(self.chosen("method"), object)
-        return issubclass(method, Labels)
+        method = self._variants("methods").get(self.chosen("method"))
+        return method is not None and method.brings_labels()
 
     # -- values -------------------------------------------------------------------------------
 

@@ -141,9 +141,9 @@ class ExportScreen(Screen):
         if self.presenter.exports:
             self.status.setText(trainer.status_text)
         else:
-            ours = last is not None and last.job.task == "export"
-            self.status.setText(last.sentence if last is not None and ours else "")
-            theme.role(self.status, "bad" if ours and last.kind != "done" else "muted")
+            failed = last is not None and last.job.task == "export" and last.kind != "done"
+            self.status.setText(last.sentence if failed else "")  # what was done stands below
+            theme.role(self.status, "bad" if failed else "muted")
         self.results.setHtml(self._html())
 
     def _html(self) -> str:

@@ -13,17 +13,6 @@ from PySide6.QtGui import QColor
 
 # of a label over its point, best first
 HEIGHTS = (1.25, -0.25, 2.35, -1.35, 3.45, -2.45, 4.55, -3.55, 5.65, -4.65)
-    1.25,
-    -0.25,
-    2.35,
-    -1.35,
-    3.45,
-    -2.45,
-    4.55,
-    -3.55,
-    5.65,
-    -4.65,
-)  # of a label over its point
 
 
 @dataclasses.dataclass(frozen=True)

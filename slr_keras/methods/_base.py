@@ -51,6 +51,11 @@ class Method(Variant):
         """The logits (B, K) whose cross-entropy towards the label is part of the loss."""
         return z.trained
 
+    @classmethod
+    def brings_labels(cls) -> bool:
+        """Whether the method is a label scheme as well, as SLR is."""
+        return issubclass(cls, Labels)
+
     def scheme(self, labels: Labels) -> Labels:
         """The labels of a method that brings its own, else those given.
 

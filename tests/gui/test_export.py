@@ -45,8 +45,9 @@ def test_an_export_goes_through_the_queue_and_leaves_links(screen, wait_until, t
     assert job.arguments[-2:] == ("--which", "best")
     wait_until(lambda: screen.presenter.done)
     wait_until(lambda: not screen.presenter.trainer.busy)
-    assert screen.presenter.trainer.last.kind == "done" and "all is well" in screen.status.text()
-    assert FORMATS[kind].place in screen.results.toPlainText()
+    assert screen.presenter.trainer.last.kind == "done" and not screen.status.text()
+    text = screen.results.toPlainText()
+    assert FORMATS[kind].place in text and "all is well" in text
 
 
 def test_what_is_there_is_not_replaced_unasked(screen, tmp_path):
