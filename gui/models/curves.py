@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from slr_keras.analysis import interval, onset
+from slr_keras.analysis import onset
+from slr_keras.evaluation.intervals import wilson_bounds
 from slr_keras.protocol.events import BatchEnded, EpochEnded
 
 from .epochs import Epochs
@@ -168,7 +169,7 @@ class RunCurves:
 
     def band(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """The 95 % interval around accuracies; None when the number of images is unknown."""
-        return interval.wilson(y, self.samples) if self.samples and len(x) else None
+        return wilson_bounds(y, self.samples) if self.samples and len(x) else None
 
     @property
     def onset(self) -> onset.Onset:

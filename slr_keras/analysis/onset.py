@@ -28,8 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slr_keras.analysis.interval import noise
-from slr_keras.evaluation.intervals import percent
+from slr_keras.evaluation.intervals import deviation, percent
 from slr_keras.protocol.events import CatastrophicOverfitting
 
 WINDOWS = (5, 15)
@@ -111,7 +110,9 @@ def _share_of_limit(v: np.ndarray, train: np.ndarray, samples: int, window: int)
     top = np.maximum.accumulate(mean[before])
     is_top = mean[before] >= top
     where = np.maximum.accumulate(np.where(is_top, np.arange(window - 1, count - window), 0))
-    spread = np.maximum(np.maximum(noise(mean[now], samples), noise(top, samples)), _jitter(v)[now])
+    spread = np.maximum(
+        np.maximum(deviation(mean[now], samples), deviation(top, samples)), _jitter(v)[now]
+    )
     pairs = np.arange(1, count + 1)[now] ** 2.0
     limit = spread * np.sqrt(2 / window) * np.sqrt(2 * np.log(pairs / LEVEL))
     gain = train_mean[now] - train_mean[where]

@@ -4,23 +4,50 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 Z95 = 1.959963984540054
 
 
-def wilson(hits: float, count: int, z: float = Z95) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927): holds near 0 and 1, where the normal one fails.
+def wilson_bounds(share: ArrayLike, count: int, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:
+    """The Wilson score interval of shares, each of ``count`` independent trials (Wilson 1927).
 
-    With ``p = hits / count``:
-    ``(p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)``.
+    With ``p`` the share, ``n`` the count and ``z`` the normal quantile (95 % by default)::
+
+        (p + z^2 / 2n  -+  z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
+
+    It stays inside [0, 1] and keeps its width at 0 and 1, where the textbook interval collapses.
+
+    Args:
+        share: shares in [0, 1]; NaN stays NaN.
+        count: how many images each share was measured on, at least 1.
+        z: how many standard deviations to either side.
+
+    Returns:
+        Lower and upper bounds, shaped like ``share``.
+    """
+    p, weight = np.asarray(share, float), z * z / max(1, count)
+    centre = (p + weight / 2) / (1 + weight)
+    half = z / (1 + weight) * np.sqrt(p * (1 - p) / max(1, count) + weight / max(1, count) / 4)
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def wilson(hits: float, count: int, z: float = Z95) -> tuple[float, float]:
+    """The interval of one share: :func:`wilson_bounds` of ``hits / count``.
 
     Example:
         >>> [round(bound, 4) for bound in wilson(50, 100)]
         [0.4038, 0.5962]
     """
-    share, weight = hits / count, z * z / count
-    centre = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / count + weight / count / 4)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = wilson_bounds(hits / count, count, z)
+    return float(low), float(high)
+
+
+def deviation(share: ArrayLike, count: int) -> np.ndarray:
+    """One standard deviation of sampling noise: half the 95 % interval over its quantile."""
+    low, high = wilson_bounds(share, count)
+    return (high - low) / (2 * Z95)
 
 
 def newcombe(first: float, second: float, count: int) -> tuple[float, float]:
