@@ -170,6 +170,23 @@ class Run:
         keras.utils.set_random_seed(config.seed)
         keras.config.set_dtype_policy(config.precision)
         self.phase("loading data")
+        self._load_data()
+        self.listen()
+        self.phase("building")
+        self._make_batches()
+        self._make_model()
+        averaging = self.model.weight_average is not None
+        self.evaluator = Evaluator(
+            self.model.logits if averaging else self.model.net,
+            self.evaluation_attack(config.eval.steps),
+            batch_size=config.eval.batch_size,
+        )
+        self.observer = Observer(self)
+        self.diagnosing = Diagnosing(self)
+
+    def _load_data(self) -> None:
+        """The data set and what is to be said before training; every process has the same."""
+        config = self.config
         self.data = data.load(config.data, config.seed)
         self.writes_tensorboard, notes = config.train.tensorboard and self.crew.first, []
         missing = [m for m in ("tensorflow", "tensorboard") if not importlib.util.find_spec(m)]
@@ -185,9 +202,9 @@ class Run:
         if self.crew.count > 1:
             everything = digest(*(getattr(self.data, name) for name in SPLITS))
             self.crew.require_equal("their data", everything, "give all the same files")
-        self.listen()
-        self.phase("building")
-        placed = images_on_device(config.data.place, self.data.x_train)
+
+    def _make_batches(self) -> None:
+        config = self.config
         self.batches = data.Batches(
             self.data.x_train,
             self.data.y_train,
@@ -196,30 +213,24 @@ class Run:
             augment=config.data.augment,
             shares=self.devices,
             part=(self.crew.index, self.crew.count),
-            placed=placed,
+            placed=images_on_device(config.data.place, self.data.x_train),
         )
         if self.batches.left_out:
             self.emit(events.Warned(self.batches.left_out))
+
+    def _make_model(self) -> None:
+        config, x_train = self.config, self.data.x_train
         with backend.on_devices(self.devices):
             net = config.model.build(self.data.input_shape, self.data.num_classes)
-            images = self.batches.x if placed else None
+            images = self.batches.x if self.batches.placed else None
             config = self._settle_precision(net)
-            self.model = make_classifier(net, config, len(self.data.x_train), images)
+            self.model = make_classifier(net, config, len(x_train), images)
             self.model.compile(optimizer=self._optimizer())
             self.model.optimizer.build(self.model.trainable_variables)
         self.model.steps_per_epoch = self.batches.steps_per_epoch
-        self.model.statistics_images = lambda: batched(self.data.x_train, config.eval.batch_size)
+        self.model.statistics_images = lambda: batched(x_train, config.eval.batch_size)
         if self.model.label_bank is not None:
             self.model.label_bank.fill(self.data.y_train)
-        averaging = self.model.weight_average is not None
-        self.evaluator = Evaluator(
-            self.model.logits if averaging else self.model.net,
-            self.evaluation_attack(config.eval.steps),
-            batch_size=config.eval.batch_size,
-        )
-
-        self.observer = Observer(self)
-        self.diagnosing = Diagnosing(self)
 
     def _settle_precision(self, net: Any) -> configs.RunConfig:
         """``attack_precision = "auto"`` becomes what is faster here, in the folder as well."""
