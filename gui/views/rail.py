@@ -65,6 +65,7 @@ class Rail(QFrame):
         self._group = QButtonGroup(self)
         self._buttons: dict[str, QToolButton] = {}
         self._small = False
+        self._colours: theme.Colours | None = None  # of the icons
         layout = QVBoxLayout(self)
         for number, screen in enumerate(screens, start=1):
             button = self._button(screen.name, screen.title)
@@ -124,6 +125,9 @@ class Rail(QFrame):
 
     def _draw(self) -> None:
         colours = theme.colours()
+        if colours == self._colours:  # the palette changes more often than the theme
+            return
+        self._colours = colours
         for name, button in self._buttons.items():
             button.setIcon(icon(name, colours.muted, colours.accent))
 
