@@ -214,7 +214,7 @@ def footing(results: Results) -> str:
         f"Percent of {_images(measured)} test images. One value for one seed, mean and "
         "range for more; differences are paired, on the same images, their interval over seeds "
         "(three or more) or over images, p McNemar's on all images. best: the epoch of highest "
-        f"robust accuracy on validation images. {days[0]} to {days[-1]}, {', '.join(devices)}, "
+        f"robust accuracy on validation images. {' to '.join(dict.fromkeys((days[0], days[-1])))}, {', '.join(devices)}, "
         f"{', '.join(sorted(frameworks))}, commit {results['commit'] or 'unknown'}; {hours:.1f} "
         f"hours of training and evaluation.{left}"
     )
