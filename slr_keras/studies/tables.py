@@ -206,6 +206,7 @@ def footing(results: Results) -> str:
     devices = sorted({model["device"] for model in measured})
     frameworks = {f"{k} {v}" for m in measured for k, v in m["versions"].items() if k != "python"}
     days = sorted({model["time"][:DATES] for model in measured})
+    when = " to ".join(dict.fromkeys((days[0], days[-1])))
     hours = sum(run["training_seconds"] for run in results["runs"]) / 3600
     hours += sum(model["seconds"] for model in measured) / 3600
     missing = results["missing"]
@@ -214,7 +215,7 @@ def footing(results: Results) -> str:
         f"Percent of {_images(measured)} test images. One value for one seed, mean and "
         "range for more; differences are paired, on the same images, their interval over seeds "
         "(three or more) or over images, p McNemar's on all images. best: the epoch of highest "
-        f"robust accuracy on validation images. {' to '.join(dict.fromkeys((days[0], days[-1])))}, {', '.join(devices)}, "
+        f"robust accuracy on validation images. {when}, {', '.join(devices)}, "
         f"{', '.join(sorted(frameworks))}, commit {results['commit'] or 'unknown'}; {hours:.1f} "
         f"hours of training and evaluation.{left}"
     )
