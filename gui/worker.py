@@ -22,7 +22,9 @@ KINDS = wire.kinds(lab_events.Event)  # importing lab_events makes its events kn
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SILENT_AFTER = 30.0  # seconds without a sign of life, where the worker has promised nothing
 TURN = 0.02  # seconds of decoding at a stretch; then the window gets its turn
+BEHIND = 50_000  # lines; a window that has so many to decode passes over figures of batches
 LONGEST_LINE = 256 * 2**20  # bytes; a stream without line breaks must not fill the memory
+_BATCH = f'"{events.Event.kind}": "{events.BatchEnded.name}"'.encode()
 
 
 def program(module: str, *arguments: str) -> list[str]:
@@ -165,7 +167,10 @@ class Worker(QObject):
     # -- what arrives -------------------------------------------------------------------------
 
     def _read_stdout(self) -> None:
-        self._pending += self._out.feed(bytes(self._process.readAllStandardOutput().data()))
+        lines = self._out.feed(bytes(self._process.readAllStandardOutput().data()))
+        if len(self._pending) > BEHIND:  # newer ones of the same batch or epoch follow
+            lines = [line for line in lines if _BATCH not in line]
+        self._pending += lines
         if not self._turn.isActive():
             self._work()
 

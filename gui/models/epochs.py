@@ -106,7 +106,7 @@ class Epochs(Sequence[EpochEnded]):
         end = place + figures.shape[1]
         room = self._room.shape[1]
         if place < self._count or end > room:  # columns that were taken stay as they are
-            grown = np.empty((len(NAMES), max(end, room if end <= room else 2 * room)))
+            grown = np.empty((len(NAMES), max(end, room if end <= room else room + room // 4)))
             grown[:, :place] = self._room[:, :place]
             self._room = grown
         self._room[:, place:end] = figures

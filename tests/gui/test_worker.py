@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import signal
 import sys
@@ -252,6 +253,25 @@ for _ in range(300):
     wait_until(lambda: len(ears.events) == 30_000, 30)
     assert len(ticks) >= 5  # how long a turn may take is measured by benchmarks.app
     wait_until(lambda: ears.deaths)
+
+
+def test_a_flood_that_is_too_much_loses_figures_of_batches_alone(
+    worker, ears, wait_until, monkeypatch
+):
+    monkeypatch.setattr(worker_module, "BEHIND", 100)
+    start(
+        worker,
+        """
+line = json.dumps(dict(v=1, event="batch_end", epoch=1, batch=1, batches=9, loss=1.0,
+                       accuracy=0.5, robust_accuracy=0.5, images_per_second=9.0)) + "\\n"
+for _ in range(300):
+    sys.stdout.write(line * 200)
+    say(v=1, event="phase", phase="x")
+""",
+    )
+    wait_until(lambda: ears.deaths, 30)
+    kinds = collections.Counter(event.name for event in ears.events)
+    assert kinds["phase"] == 300 and kinds["batch_end"] < 60_000
 
 
 # -- signs of life ----------------------------------------------------------------------------
