@@ -33,7 +33,8 @@ class StudyRun:
         seed: of the run; runs that differ in nothing else belong together.
         config: all of its settings.
         point: of the grid, in words; runs of other points are not compared with it.
-        against: the arm that it is compared with; empty: the first one of its point.
+        against: the arm that it is compared with, itself for none; empty: the first one of its
+            point.
     """
 
     name: str

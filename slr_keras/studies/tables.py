@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from slr_keras.studies.statistics import Difference, Spread, paired
 NONE = "–"
 NAMES = {"clean": "clean", "autoattack": "AutoAttack"}
 DATES = 10  # characters of a time stamp
+_POINT = re.compile(r", (?=\w+\.[\w.]+ )")  # before a point of the grid, in an arm's name
 Columns = tuple[Sequence[str], Mapping[str, Sequence[str]]]  # names, and each arm's cells
 NO_COLUMNS: Columns = ((), {})
 _LATEX = str.maketrans(
@@ -112,7 +114,7 @@ def header(results: Results) -> list[str]:
     drop = [f"drop, {strong}"] if len(which) == 2 else []
     firsts = {arm: reference(results, arm) for arm in arms(results)}
     compared = {firsts[arm] for arm in firsts if common_seeds(results, arm)} or {*firsts.values()}
-    names = {arm.partition(", ")[0] for arm in compared} if len(compared) > 1 else compared
+    names = {_POINT.split(arm)[0] for arm in compared} if len(compared) > 1 else compared
     other = f"{strong}, {which[0]}, against {' or '.join(sorted(names))} (95 %; p)"
     return ["arm", "seeds", *columns, *drop, other]
 

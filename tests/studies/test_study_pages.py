@@ -49,17 +49,17 @@ def test_an_arm_is_compared_at_its_own_point_of_the_grid():
         return {"run": arm, "arm": arm, "seed": 0, "models": {"best": model}}
 
     rights = {
-        "AT, noise 0": [1] * 8,
-        "SLR, noise 0": [1] * 7 + [0],
-        "AT, noise 1": [0] * 8,
-        "SLR, noise 1": [1] * 4 + [0] * 4,
+        "Linf, AT, data.noise 0": [1] * 8,
+        "SLR, data.noise 0": [1] * 7 + [0],
+        "Linf, AT, data.noise 1": [0] * 8,
+        "SLR, data.noise 1": [1] * 4 + [0] * 4,
     }
     arms = list(rights)
-    runs = [plan.StudyRun(arm, arm, 0, None, arm.partition(", ")[2]) for arm in arms]
+    runs = [plan.StudyRun(arm, arm, 0, None, arm[-1]) for arm in arms]
     found = {"arms": arms, "attacks": ["pgd-20"], "references": results.references(runs)}
     found["runs"] = [run(arm, right) for arm, right in rights.items()]
     last = [row[-1].partition(" ")[0] for row in tables.rows(found)]
     assert last == ["–", "-12.5", "–", "+50.0"]
-    assert "against AT (" in tables.header(found)[-1]
+    assert "against Linf, AT (" in tables.header(found)[-1]
     del found["references"]  # results of before
     assert [row[-1].partition(" ")[0] for row in tables.rows(found)][3] == "-50.0"

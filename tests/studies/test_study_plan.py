@@ -64,6 +64,9 @@ def test_an_arm_says_what_it_is_compared_with(file):
     found = results.references(plan.read(file(text)).runs)
     assert found["TRADES + SLR, data.label_noise 0.2"] == "TRADES, data.label_noise 0.2"
     assert found["TRADES, data.label_noise 0.2"] == "AT, data.label_noise 0.2"
+    alone = results.references(plan.read(file(text.replace(
+        'name = "TRADES"\n', 'name = "TRADES"\nagainst = "TRADES"\n'))).runs)  # fmt: skip
+    assert alone["TRADES, data.label_noise 0.2"] == "TRADES, data.label_noise 0.2"
     with pytest.raises(UserError, match="line 14, arm 'TRADES . SLR': against: .*mean 'TRADES'"):
         plan.read(file(text.replace('against = "TRADES"', 'against = "TRADE"')))
 
