@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor
 
 # of a label over its point, best first
 HEIGHTS = (1.25, -0.25, 2.35, -1.35, 3.45, -2.45, 4.55, -3.55, 5.65, -4.65)
+DOT = QPointF(4, 4)  # half of a point's, in pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +125,10 @@ def stand_apart(labels: Iterable[pg.TextItem], view: Any, taken: list[QRectF]) -
         taken: places where other words stand, in the scene; those of the labels are added.
     """
     room = view.sceneBoundingRect()
-    for words in labels:
-        size, point = words.textItem.boundingRect().size(), view.mapViewToScene(words.pos())
+    points = {words: view.mapViewToScene(words.pos()) for words in labels}
+    for words, point in points.items():
+        size = words.textItem.boundingRect().size()
+        dots = [QRectF(at - DOT, at + DOT) for at in points.values() if at != point]
         over = point.x() + size.width() / 2 - room.right()
         under = point.x() - size.width() / 2 - room.left()
         across = 0.5 + (max(over, 0) + min(under, 0)) / max(1, size.width())
@@ -134,7 +137,9 @@ def stand_apart(labels: Iterable[pg.TextItem], view: Any, taken: list[QRectF]) -
             up: QRectF(point - QPointF(across * size.width(), up * size.height()), size)
             for up in HEIGHTS
         }
-        free = [up for up, place in places.items() if not any(map(place.intersects, taken))]
+        free = [
+            up for up, place in places.items() if not any(map(place.intersects, [*taken, *dots]))
+        ]
         inside = [up for up in free if _is_within(places[up], room)]
         up = (inside or free or HEIGHTS)[0]
         taken.append(places[up])
