@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import collections
-import time
 from collections.abc import Iterable, Iterator
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from shiboken6 import isValid
 
-MOMENT = 0.02  # seconds
 _POLISHED = Qt.WidgetAttribute.WA_WState_Polished
 
 
@@ -39,7 +36,6 @@ class _Patient(QObject):
 
 
 _patients: set[_Patient] = set()
-_turn: collections.deque[QWidget] = collections.deque()  # on screen, to look at the sheet next
 
 
 def change_sheet(app: QApplication, sheet: str) -> None:
@@ -56,17 +52,7 @@ def change_sheet(app: QApplication, sheet: str) -> None:
                 now.append(widget)
     app.setStyleSheet("")
     app.setStyleSheet(sheet)
-    _turn.extend(now)
-    _polish_on()
-
-
-def _polish_on() -> None:
-    """So many widgets as a moment allows, the others when the window had its turn."""
-    end = time.perf_counter() + MOMENT
-    while _turn and time.perf_counter() < end:
-        _polish([_turn.popleft()])
-    if _turn:
-        QTimer.singleShot(0, _polish_on)
+    _polish(now)
 
 
 def _polish(widgets: Iterable[QWidget]) -> None:

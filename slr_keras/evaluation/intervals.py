@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
 
 Z95 = 1.959963984540054
 
@@ -27,6 +29,8 @@ def wilson_bounds(share: ArrayLike, count: int, z: float = Z95) -> tuple[np.ndar
     Returns:
         Lower and upper bounds, shaped like ``share``.
     """
+    import numpy as np  # not by those who ask for help alone
+
     p, weight = np.asarray(share, float), z * z / max(1, count)
     centre = (p + weight / 2) / (1 + weight)
     half = z / (1 + weight) * np.sqrt(p * (1 - p) / max(1, count) + weight / max(1, count) / 4)
