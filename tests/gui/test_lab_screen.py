@@ -334,7 +334,7 @@ def test_refusals_stand_where_they_belong(screen, wait_until, spin, tmp_path):
     spin(0.05)
     assert "cannot be read" in screen.rows["b"].verdict.text()
     assert not screen.rows["b"].clean.isVisible()
-    assert screen.rows["b"].height() < screen.rows["a"].height()
+    wait_until(lambda: screen.rows["b"].height() < screen.rows["a"].height())
     assert not screen.rows["a"].adversarial.dimmed
 
 
