@@ -110,12 +110,15 @@ class Monkey:
         from PySide6.QtGui import QDesktopServices
         from PySide6.QtWidgets import QFileDialog, QMessageBox
 
+        from gui.views import window
+
         for name in ("getSaveFileName", "getOpenFileName"):
             setattr(QFileDialog, name, lambda *_, **__: (self.rng.choice(["", "out"]), ""))
         QFileDialog.getExistingDirectory = lambda *_, **__: self.rng.choice(["", str(folder)])
         for name in ("warning", "information", "critical", "question", "about"):
             setattr(QMessageBox, name, lambda *_, **__: None)
         QDesktopServices.openUrl = QProcess.startDetached = lambda *_: True
+        window.start_apart = lambda *_: True  # a second window, with a lab that is no fake
         os.environ["XDG_DATA_HOME"] = str(folder / "home")
 
     # -- its world ----------------------------------------------------------------------------
