@@ -106,7 +106,6 @@ class Monkey:
 
     def _disarm(self, folder: pathlib.Path) -> None:
         """What would wait for a person, or start another program, answers by itself."""
-        from PySide6.QtCore import QProcess
         from PySide6.QtGui import QDesktopServices
         from PySide6.QtWidgets import QFileDialog, QMessageBox
 
@@ -117,7 +116,7 @@ class Monkey:
         QFileDialog.getExistingDirectory = lambda *_, **__: self.rng.choice(["", str(folder)])
         for name in ("warning", "information", "critical", "question", "about"):
             setattr(QMessageBox, name, lambda *_, **__: None)
-        QDesktopServices.openUrl = QProcess.startDetached = lambda *_: True
+        QDesktopServices.openUrl = lambda *_: True
         window.start_apart = lambda *_: True  # a second window, with a lab that is no fake
         os.environ["XDG_DATA_HOME"] = str(folder / "home")
 
@@ -336,7 +335,7 @@ class Monkey:
         self.session.context.lab.close()
         self.session.context.trainer.worker.close(5000)
         self._spin(1.0, START)
-        _, left = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
+        _, left = psutil.wait_procs(self._processes(), timeout=5)
         longest = max((round(stall.own, 2) for stall in self.frozen), default=0)
         facts = {
             "acts": sum(self.done.values()), "exceptions": len(self.raised), "left": len(left),
@@ -346,6 +345,14 @@ class Monkey:
         for process in left:
             process.kill()
         os._exit(1 if self.raised or self.frozen or left else 0)
+
+    def _processes(self) -> set[psutil.Process]:
+        """What was started from here, and what works on the folder: a detached program is no
+        child."""
+        named = (p for p in psutil.process_iter(["cmdline"]) if p.pid != os.getpid())
+        folder = str(self.runs.parent)
+        at_work = {p for p in named if any(folder in word for word in p.info["cmdline"] or ())}
+        return at_work | set(psutil.Process().children(recursive=True))
 
 
 if __name__ == "__main__":

@@ -230,7 +230,6 @@ class Chart(pg.PlotWidget):
             line.label.setPosition(mark.at)
         for line in self._marks[len(marks) :]:
             line.hide()
-        self._place_labels()
 
     def say(self, text: str) -> None:
         """A sentence in the middle of an otherwise empty chart."""

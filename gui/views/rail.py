@@ -37,12 +37,12 @@ class Place:
     def screen(self) -> type[Screen]:
         """The class of the screen."""
         if self.plots:
-            pyqtgraph()
+            import_pyqtgraph()
         return getattr(importlib.import_module(self.module, __package__), self.cls)
 
 
-def pyqtgraph() -> None:
-    """Import it with the settings that all charts share."""
+def import_pyqtgraph() -> None:
+    """With the settings that all charts share."""
     import pyqtgraph
 
     pyqtgraph.setConfigOption("imageAxisOrder", "row-major")

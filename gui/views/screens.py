@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QStackedWidget
 from ..actions import Action
 from ..presenters.context import Context
 from .areas import Page
-from .rail import Place, pyqtgraph
+from .rail import Place, import_pyqtgraph
 from .screen import Screen
 
 SCREENS = (
@@ -108,7 +108,7 @@ class Screens(QStackedWidget):
 
     def _to_do(self) -> Iterator[Callable[[], object]]:
         """Steps so short that the window does not stand still in one of them."""
-        yield pyqtgraph
+        yield import_pyqtgraph
         for place in SCREENS:
             if place in self._left:
                 yield place.screen

@@ -128,7 +128,8 @@ class Window(QMainWindow):
     def current(self) -> Screen:
         """The screen in front."""
         screen = self.stack.current
-        assert screen is not None, "no screen was built yet"
+        if screen is None:
+            raise RuntimeError("no screen was built yet: call show_screen or complete first")
         return screen
 
     def _begin(self) -> None:
