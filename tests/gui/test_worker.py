@@ -259,6 +259,7 @@ def test_a_flood_that_is_too_much_loses_figures_of_batches_alone(
     worker, ears, wait_until, monkeypatch
 ):
     monkeypatch.setattr(worker_module, "BEHIND", 100)
+    monkeypatch.setattr(worker_module, "TURN", -1.0)  # it decodes nothing before the end
     start(
         worker,
         """
