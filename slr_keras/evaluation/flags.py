@@ -59,7 +59,8 @@ FLAGS = (
     Flag(
         "--attacks",
         "clean, fgsm, pgd-20 (20 steps), apgd-ce, apgd-t, fab-t, square-1000 (queries), "
-        "cw-linf, fmn (distances), autoattack, corruptions, fog-3, ... [clean fgsm pgd-20]",
+        "cw-linf, fmn (distances), autoattack, corruptions, fog-3, ..., each attack in a ball of "
+        "its own as well: apgd-t@l2:0.5 [clean fgsm pgd-20]",
         kind="NAME",
         many=True,
     ),

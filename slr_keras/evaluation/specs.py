@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from slr_keras.attacks._base import Attack
+from slr_keras.attacks._norms import NORMS
 from slr_keras.corruptions._base import GROUPS, SEVERITIES
 from slr_keras.errors import UserError, did_you_mean
 from slr_keras.settings import registry, schema
@@ -34,6 +35,8 @@ WHOLE = {
     AUTOATTACK: "APGD-CE, APGD-T, FAB-T and Square one after the other: the field's measure.",
 }
 COUNTS = ("steps", "queries")  # settings that a number at the end of a name may be
+OWN_BALL = "@"  # between a name and the ball of its own: pgd-20@l2:0.5
+RADIUS = Facts("radius", unit=PIXELS, at_least=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,14 +57,13 @@ def read_ball(
     Raises:
         UserError: a number that is none, or another norm without a radius.
     """
-    radius = Facts("radius", unit=PIXELS, at_least=0)
     if eps is None and norm not in (None, like.norm):
         raise UserError(f"--norm {norm}: the radius at hand is one in {like.norm}, give --eps")
     step = getattr(like, "step_size", None) if eps is None else None
     if step_size is not None:
         positive = Facts("step", unit=PIXELS, above=0)
         step = schema.check("--step-size", float, positive, step_size)
-    size = like.eps if eps is None else schema.check("--eps", float, radius, eps)
+    size = like.eps if eps is None else schema.check("--eps", float, RADIUS, eps)
     return Ball(norm or like.norm, size, step, restarts)
 
 
@@ -123,6 +125,11 @@ def known_names() -> list[str]:
 def is_part(row: str) -> bool:
     """Whether a row is one of a suite's parts: ``autoattack: apgd-ce``."""
     return ": " in row
+
+
+def in_own_ball(row: str) -> bool:
+    """Whether a row is of another ball than the evaluation's: ``pgd-20@l2:0.5``."""
+    return OWN_BALL in row
 
 
 def is_change(row: str) -> bool:
@@ -192,26 +199,51 @@ def _split(spec: str) -> tuple[str, int | None]:
 def make_steps(
     names: Iterable[str], ball: Ball, version: str = "standard", classes: int = 10
 ) -> list[Step]:
-    """The parts of an evaluation; ``autoattack`` stands for the attacks of its version,
-    ``corruptions`` for all kinds and severities, ``fog`` for those of fog, ``fog-3`` for one."""
+    """The parts of an evaluation.
+
+    ``autoattack`` stands for the attacks of its version, ``corruptions`` for all kinds and
+    severities, ``fog`` for those of fog, ``fog-3`` for one. An attack may have a ball of its own,
+    as ``apgd-t@l1:12``; its row keeps that name.
+
+    >>> [step.attack.norm for step in make_steps(["fgsm", "pgd-20@l2:0.5"], Ball())]
+    ['linf', 'l2']
+    """
     steps: list[Step] = []
     for name in dict.fromkeys(names):
-        if name == AUTOATTACK:
-            steps.extend(_suite(ball, version, classes))
-        elif found := _corruptions(name):
+        spec, own = _in_ball(name, ball)
+        if spec == AUTOATTACK:
+            steps.extend(_suite(name, own, version, classes))
+        elif found := _corruptions(spec):
             steps.extend(found)
         else:
-            attack = None if name == CLEAN else fitted(make_attack(name, ball), classes)
+            attack = None if spec == CLEAN else fitted(make_attack(spec, own), classes)
             steps.append(Step(name, attack))
     return steps
 
 
-def _suite(ball: Ball, version: str, classes: int) -> list[Step]:
+def _in_ball(name: str, ball: Ball) -> tuple[str, Ball]:
+    """``"pgd-20@l2:0.5"`` as the attack and its own ball; ``ball`` for a name without one."""
+    spec, own, where = name.partition(OWN_BALL)
+    if not own:
+        return name, ball
+    norm, colon, eps = where.partition(":")
+    if norm not in NORMS or not colon:
+        raise UserError(
+            f"attack {name!r}: expected {spec}{OWN_BALL}NORM:EPS, as {spec}{OWN_BALL}l2:0.5, "
+            f"norms are {', '.join(NORMS)}"
+        )
+    if spec == CLEAN or _corruptions(spec):
+        raise UserError(f"attack {name!r}: {spec} is no attack and has no ball, ask for {spec}")
+    radius = schema.check(f"attack {name!r}", float, RADIUS, eps)
+    return spec, dataclasses.replace(ball, norm=norm, eps=radius, step_size=None)
+
+
+def _suite(name: str, ball: Ball, version: str, classes: int) -> list[Step]:
     from slr_keras.evaluation.versions import attacks_of
 
-    suite = AUTOATTACK if version == "standard" else f"{AUTOATTACK} {version}"
+    suite = name if version == "standard" else f"{name} {version}"
     found = attacks_of(version, ball.norm, ball.eps, classes)
-    return [Step(f"{suite}: {name}", attack, suite) for name, attack in found.items()]
+    return [Step(f"{suite}: {part}", attack, suite) for part, attack in found.items()]
 
 
 def _corruptions(spec: str) -> list[Step]:

@@ -73,12 +73,16 @@ class Study:
         return list(dict.fromkeys(run.arm for run in self.planned or self.runs))
 
     def only(self, words: Sequence[str]) -> Study:
-        """The runs whose names hold one of the words.
+        """The runs whose names hold one of the words; a whole name is that run alone.
 
         Raises:
             UserError: there is none.
         """
-        runs = [run for run in self.runs if any(word in run.name for word in words)]
+        whole = {run.name for run in self.runs}.intersection(words)
+        parts = [word for word in words if word not in whole]
+        runs = [
+            run for run in self.runs if run.name in whole or any(part in run.name for part in parts)
+        ]
         if not runs:
             names = ", ".join(run.name for run in self.runs)
             raise UserError(

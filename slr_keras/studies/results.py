@@ -13,6 +13,7 @@ import numpy as np
 from slr_keras import __version__, texts
 from slr_keras.errors import UserError
 from slr_keras.evaluation.bits import images_of
+from slr_keras.evaluation.specs import in_own_ball
 from slr_keras.protocol import events
 from slr_keras.studies.plan import Study, StudyRun
 from slr_keras.studies.work import RESULTS, Place
@@ -224,7 +225,9 @@ def _measured(results: Results, arm: str, which: str, attack: str) -> Iterator[t
 
 
 def strongest(study: Study | Results) -> str:
-    """The attack that decides: AutoAttack where it was run, else the last one."""
-    attacks = study["attacks"] if isinstance(study, dict) else study.attacks
+    """The attack that decides: AutoAttack where it was run, else the last one of those in the ball
+    of the training."""
+    asked = study["attacks"] if isinstance(study, dict) else study.attacks
+    attacks = [name for name in asked if not in_own_ball(name)] or asked
     full = [name for name in attacks if name.startswith("autoattack")]
     return str(full[-1] if full else attacks[-1])

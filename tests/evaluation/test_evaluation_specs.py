@@ -79,6 +79,34 @@ def test_autoattack_stands_for_its_attacks_in_order():
     assert [s.attack.eot for s in rand] == [20, 20]
 
 
+def test_an_attack_has_a_ball_of_its_own():
+    at = Ball("linf", 0.1, step_size=0.03, restarts=2)
+    steps = make_steps(["pgd-5", "pgd-5@l2:0.5", "pgd-5@linf:8/255", "autoattack@l1:12"], at)
+    balls = {s.name: (s.attack.norm, round(s.attack.eps, 4)) for s in steps}
+    assert balls["pgd-5"] == ("linf", 0.1) and balls["pgd-5@l2:0.5"] == ("l2", 0.5)
+    assert balls["pgd-5@linf:8/255"] == ("linf", 0.0314)
+    assert balls["autoattack@l1:12: square"] == ("l1", 12.0)
+    assert [s.attack.step_size for s in steps[:2]] == [0.03, 0.125]  # a step is one of its ball
+    assert {s.attack.restarts for s in steps[:2]} == {2}
+
+
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("pgd-5@l2", "expected pgd-5@NORM:EPS"),
+        ("pgd-5@l3:1", "norms are linf, l2, l1, l0"),
+        ("pgd-5@l2:half", "half"),
+        ("pgd-5@linf:8", "Did you mean 8/255"),
+        ("clean@l2:0.5", "clean is no attack"),
+        ("fog-3@l2:0.5", "fog-3 is no attack"),
+        ("cw-linf@l2:0.5", "measures in linf, not in l2"),
+    ],
+)
+def test_balls_that_are_refused(name, said):
+    with pytest.raises(UserError, match=said):
+        make_steps([name], BALL)
+
+
 @pytest.mark.parametrize("classes, loss, targets", [(2, "ce", 1), (3, "ce", 2), (5, "dlr", 4)])
 def test_few_classes(classes, loss, targets):
     (step,) = make_steps(["apgd-t"], BALL, classes=classes)

@@ -146,6 +146,15 @@ def test_commands_without_running_them(file, tmp_path, capsys):
         study.main([str(file()), "--out", str(out), "--only-table"])
 
 
+def test_a_whole_name_is_one_run(file):
+    found = plan.read(file(TWO_ARMS.replace("TRADES + SLR", "TRADES-AT")))
+    name = "at-data-label-noise-0-0-seed3"
+    assert [run.name for run in found.only([name]).runs] == [name]
+    both = [run.name for run in found.only([name[:-1]]).runs]  # seeds 3 and 4 of both arms
+    assert len(both) == 4 and f"trades-{name}" in both
+    assert len(found.only([name, "0-2-seed4"]).runs) == 3
+
+
 def test_a_comma_in_the_name_of_an_arm_is_no_point_of_the_grid():
     runs = plan.read(plan.find("precision")).runs
     assert {run.point for run in runs} == {""} and any(", " in run.arm for run in runs)
