@@ -64,7 +64,8 @@ def _parser() -> cli.Parser:
     add("--status", action="store_true", help="what is done, what is missing, how long it takes")
     add("--dry-run", action="store_true", help="the commands that would be run")
     add("--only-table", action="store_true", help="run nothing, write the table")
-    add("--only", nargs="+", metavar="WORD", help="runs whose names hold one of the words; a whole name is one run")
+    held = "runs whose names hold one of the words; a whole name is one run"
+    add("--only", nargs="+", metavar="WORD", help=held)
     add("--workers", type=int, metavar="N", help="runs at once [one a core, where memory allows]")
     add("--threads", type=int, metavar="N", help="cores of each [shared evenly]")
     add("--on", choices=("slurm", "local"), help="submit a job for each run, through submitit")

@@ -4,14 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolButton,
+    QWidget,
+)
 
 from .no_wheel import guard
 
 
-def combo(name: str, choices: Iterable[tuple[str, object]] = ()) -> QComboBox:
+class Choices(QComboBox):
+    """A box of choices that ends a name too long for it in "…", which Qt cuts in a letter."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw it."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        whole, field = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
+        self.initStyleOption(option)
+        painter.drawComplexControl(whole, option)
+        room = self.style().subControlRect(whole, option, field, self).width()
+        cut = Qt.TextElideMode.ElideRight
+        option.currentText = self.fontMetrics().elidedText(self.currentText(), cut, room)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
+def combo(name: str, choices: Iterable[tuple[str, object]] = ()) -> Choices:
     """A box of choices, as wide as they need, that no passing wheel changes."""
-    made = QComboBox()
+    made = Choices()
     made.setAccessibleName(name)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
     guard(made)

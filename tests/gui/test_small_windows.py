@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QSettings, QSize, Qt
-from PySide6.QtWidgets import QAbstractButton, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QComboBox,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gui.app import Session
 from gui.presenters.context import Programs
 from gui.views.areas import Column, Page
+from gui.views.parts import combo
 from gui.views.screen import Screen
 from tests.gui.conftest import wait_until
 from tests.gui.fake_programs import FAKE_LAB, FAKE_TRAINER
@@ -123,3 +131,23 @@ def test_a_column_is_as_wide_as_its_content_also_when_that_grows(qapp, spin):
         assert column.viewport().width() >= inside.minimumSizeHint().width()
         assert column.minimumWidth() >= words.sizeHint().width()
     column.deleteLater()
+
+
+def test_a_name_too_long_for_its_box_ends_in_an_ellipsis(qapp):
+    name = "The study of all methods on CIFAR-10"
+    box = combo("Study", [(name, 0)])
+    box.show()
+    whole = box.grab().toImage()
+    box.resize(120, box.height())
+    cut = box.grab().toImage()
+    shown = next(n for n in range(len(name)) if _drawn(f"{name[:n]}\u2026", box.size()) == cut)
+    assert 3 < shown < 20 and _drawn(name, whole.size()) == whole
+
+
+def _drawn(text: str, size: QSize):
+    """A plain box of Qt with this text."""
+    plain = QComboBox()
+    plain.addItem(text)
+    plain.resize(size)
+    plain.show()
+    return plain.grab().toImage()
