@@ -173,6 +173,8 @@ def _state(place: Place, run: plan.StudyRun) -> str:
 
 def _work(place: Place, options: argparse.Namespace) -> int:
     """Run what is missing; 1 if a run failed, and what a signal asks for."""
+    from slr_keras.studies import pages, results  # noqa: F401  # before the code is updated meanwhile
+
     workers, threads = _sizes(options, place)
     local = Local(place, workers, threads)
     failed = []
