@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLineEdit, QS
 from slr_keras.evaluation.flags import FIELDS, Flag
 
 from .no_wheel import guard
-from .parts import Choices, with_button
+from .parts import ChoiceBox, with_button
 
 MOST = 2**31 - 1
 FILTERS = {"MODEL": "Keras models (*.keras)", "FILE": "JSON files (*.json)"}
@@ -64,7 +64,7 @@ class EvaluateFields(QObject):
     def _choices(self, flag: Flag) -> QWidget | None:
         if not flag.choices:
             return None
-        box = Choices()
+        box = ChoiceBox()
         box.addItems(list(flag.choices))
         box.setCurrentText(str(flag.default))
         box.currentIndexChanged.connect(lambda _: self.changed.emit())

@@ -32,7 +32,7 @@ from ..models.asked import CORRUPTIONS, CURVE, KINDS, Evaluation, norms
 from ..models.run_record import RunRecord
 from .evaluate_fields import EvaluateFields
 from .no_wheel import guard
-from .parts import Choices, with_button
+from .parts import ChoiceBox, with_button
 from .run_box import RunBox, trained
 
 OWN = list(KINDS)[-1]
@@ -339,8 +339,8 @@ def _state(checked: bool) -> Qt.CheckState:
     return Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked
 
 
-def _combo(name: str) -> Choices:
-    made = Choices()
+def _combo(name: str) -> ChoiceBox:
+    made = ChoiceBox()
     made.setAccessibleName(name)
     made.setMinimumContentsLength(8)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

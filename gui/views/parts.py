@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from .no_wheel import guard
 
 
-class Choices(QComboBox):
+class ChoiceBox(QComboBox):
     """A box of choices that ends a name too long for it in "…", which Qt cuts in a letter."""
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -34,9 +34,9 @@ class Choices(QComboBox):
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
-def combo(name: str, choices: Iterable[tuple[str, object]] = ()) -> Choices:
+def combo(name: str, choices: Iterable[tuple[str, object]] = ()) -> ChoiceBox:
     """A box of choices, as wide as they need, that no passing wheel changes."""
-    made = Choices()
+    made = ChoiceBox()
     made.setAccessibleName(name)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
     guard(made)

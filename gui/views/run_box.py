@@ -8,12 +8,14 @@ from typing import Any
 
 from PySide6.QtCore import (
     QAbstractListModel,
+    QEvent,
     QModelIndex,
+    QObject,
     QPersistentModelIndex,
     QSignalBlocker,
     Qt,
 )
-from PySide6.QtWidgets import QComboBox, QCompleter, QListView, QWidget
+from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit, QListView, QStylePainter, QWidget
 
 from ..models.run_record import RunRecord
 from .no_wheel import guard
@@ -64,6 +66,36 @@ class Choices(QAbstractListModel):
         return name if role in _TEXTS else None
 
 
+class _Shortened(QObject):
+    """Ends what is too long for a line in "…" while nobody types; Qt cuts it in a letter.
+
+    A line of a class of ours would not be dressed as a part of its box.
+    """
+
+    def __init__(self, line: QLineEdit):
+        super().__init__(line)
+        self._line = line
+        line.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Paint in the line's place."""
+        line = self._line
+        if event.type() != QEvent.Type.Paint or line.hasFocus():
+            return False
+        room = line.rect().adjusted(2, 0, -2, 0)  # as Qt's own
+        cut = Qt.TextElideMode.ElideRight
+        text = line.fontMetrics().elidedText(line.text(), cut, room.width())
+        if text == line.text():
+            return False
+        where = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        painter = QStylePainter(line)
+        painter.drawItemText(
+            room, where, line.palette(), line.isEnabled(), text, line.foregroundRole()
+        )
+        painter.end()
+        return True
+
+
 class RunBox(QComboBox):
     """One of the runs; nothing else can be entered."""
 
@@ -73,6 +105,7 @@ class RunBox(QComboBox):
         self._waiting: list[Choice] | None = None  # while somebody types
         self.setAccessibleName(name)
         self.setEditable(True)
+        _Shortened(self.lineEdit())
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setModel(self._choices)
         self.setMinimumContentsLength(8)

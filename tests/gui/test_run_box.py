@@ -53,3 +53,17 @@ def test_what_is_no_run_gives_way_to_the_chosen_one(box):
     assert box.lineEdit().text() == "nothing"
     QTest.keyClick(box.lineEdit(), Qt.Key.Key_Return)
     assert box.currentText() == RUNS[0][0] and box.count() == 3
+
+
+def test_a_name_too_long_ends_in_an_ellipsis(qapp):
+    name = "resnet-18-width-8-at-slr-seed0"
+    cut = _picture(name, 150)
+    shown = next(n for n in range(len(name)) if _picture(f"{name[:n]}\u2026", 150) == cut)
+    assert 3 < shown < 25 and _picture(name, 400) != _picture(f"{name[:shown]}\u2026", 400)
+
+
+def _picture(name, width):
+    box = RunBox("Model")
+    box.offer([(name, "path")])
+    box.resize(width, 26)
+    return box.grab().toImage()
