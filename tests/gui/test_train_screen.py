@@ -253,7 +253,7 @@ def test_a_killed_trainer_is_a_red_card_within_a_second(make, until, wait_until)
     screen = slow(make, "--chatter", "12")
     short(screen, 40)
     screen.begin()
-    wait_until(lambda: screen.trainer.progress.finished == 1)
+    wait_until(lambda: screen.trainer.progress.saved)  # of the first epoch
     path = screen.trainer.current.path
     os.kill(screen.trainer.worker.pid, signal.SIGKILL)
     wait_until(screen.crash.isVisible, 1.0)
