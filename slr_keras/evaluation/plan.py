@@ -15,6 +15,7 @@ from slr_keras.evaluation.specs import (
     AUTOATTACK,
     CLEAN,
     CORRUPTIONS,
+    RADIUS,
     TRANSFER,
     USUAL,
     VERSIONS,
@@ -100,7 +101,7 @@ class Plan:
         return [self._point(radius, classes) for radius in self.radii]
 
     def _point(self, radius: float, classes: int) -> Step:
-        shown = schema.show(radius, Facts("radius", unit=PIXELS))
+        shown = schema.show(radius, RADIUS)
         attack = self._attack(radius, classes) if radius else None
         return Step(f"{self.curve_attack} at {shown}", attack)
 
@@ -168,13 +169,12 @@ def read_radii(text: str) -> list[float]:
     >>> [round(255 * radius, 1) for radius in read_radii("0:16/255:5")]
     [0.0, 4.0, 8.0, 12.0, 16.0]
     """
-    facts = Facts("radius", unit=PIXELS, at_least=0)
     parts = text.split(":")
     if len(parts) != 3 or not parts[2].isdecimal() or not 2 <= int(parts[2]) <= 1000:
         raise UserError(
             f"--curve: expected first:last:number of radii, as 0:16/255:9, received {text!r}"
         )
-    low, high = (schema.check("--curve", float, facts, part) for part in parts[:2])
+    low, high = (schema.check("--curve", float, RADIUS, part) for part in parts[:2])
     if not low < high:
         raise UserError(f"--curve: expected a first radius below the last, received {text!r}")
     count = int(parts[2]) - 1
