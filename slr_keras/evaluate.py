@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from slr_keras import __version__, networks, texts
+from slr_keras import __version__, installing, networks, texts
 from slr_keras.errors import UserError
 from slr_keras.evaluation.flags import FLAGS
 from slr_keras.evaluation.plan import Plan
@@ -256,6 +256,7 @@ def _facts(
         "seed": options.eval_seed,
         "batch_size": options.batch_size,
         "device": backend.describe_device(),
+        "commit": installing.commit(),
         "versions": {"slr_keras": __version__, "python": platform.python_version(), **frameworks},
         "time": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }

@@ -1,8 +1,9 @@
-"""How somebody gets what is not installed, in a checkout or beside an installed package."""
+"""Where this package lies: a checkout or an installed package, and how one gets what is missing."""
 
 from __future__ import annotations
 
 import pathlib
+import subprocess
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -20,3 +21,23 @@ def command(extra: str) -> str:
     if (CHECKOUT / "requirements.txt").is_file():
         return f"pip install -r requirements-{extra}.txt"
     return f'pip install "slr-keras[{extra}]"'
+
+
+def commit() -> str:
+    """The commit of this checkout, with ``-dirty`` where files differ; empty outside of one.
+
+    A package installed into somebody else's repository is no checkout: their commits say nothing
+    of it.
+    """
+    here = str(pathlib.Path(__file__).resolve())
+    describe = ("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    try:
+        for asked in (("ls-files", "--error-unmatch", here), describe):
+            done = subprocess.run(
+                ["git", *asked], cwd=CHECKOUT, capture_output=True, text=True, timeout=10
+            )
+            if done.returncode:
+                return ""
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()

@@ -147,8 +147,7 @@ def cores_to_share() -> int:
     """Parts of a batch that are computed at once; 1 where a GPU or several devices compute."""
     if len(devices()) > 1 or tf.config.list_logical_devices("GPU"):
         return 1
-    asked = tf.config.threading.get_inter_op_parallelism_threads()
-    return asked or int(os.environ.get("TF_NUM_INTEROP_THREADS", 0)) or cores()
+    return _threads("inter") or cores()
 
 
 def watched(
@@ -383,12 +382,14 @@ def describe_device() -> str:
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         return str(details.get("device_name", "GPU"))
-    threading = tf.config.threading
-    asked = (
-        threading.get_intra_op_parallelism_threads(),
-        threading.get_inter_op_parallelism_threads(),
-    )
-    return f"CPU ({max(asked) or 'all'} threads)"
+    count = max(_threads(kind) or cores() for kind in ("intra", "inter"))
+    return f"CPU ({count} thread{'s' * (count > 1)})"
+
+
+def _threads(kind: str) -> int:
+    """How many were asked for, ``intra`` or ``inter`` an operation; 0 for as many as cores."""
+    asked = getattr(tf.config.threading, f"get_{kind}_op_parallelism_threads")()
+    return asked or int(os.environ.get(f"TF_NUM_{kind.upper()}OP_THREADS") or 0)
 
 
 class TrainStep:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from slr_keras import __version__, texts
+from slr_keras import __version__, installing, texts
 from slr_keras.errors import UserError
 from slr_keras.evaluation.bits import images_of
 from slr_keras.evaluation.specs import in_own_ball
@@ -26,6 +25,7 @@ def collect(place: Place) -> Results:
     """What the finished runs of a study have left; runs that are not done are named."""
     study = place.study
     done = [run for run in study.runs if not place.missing(run)]
+    runs = [_of_run(place, run) for run in done]
     return {
         "format": FORMAT,
         "study": study.name,
@@ -35,9 +35,9 @@ def collect(place: Place) -> Results:
         "attacks": study.attacks,
         "num_samples": study.num_samples,
         "missing": [run.name for run in study.runs if run not in done],
-        "commit": _commit(),
+        "commit": _commits(runs),
         "version": __version__,
-        "runs": [_of_run(place, run) for run in done],
+        "runs": runs,
     }
 
 
@@ -61,10 +61,11 @@ def joined(found: Results, earlier: Results) -> Results:
     runs = found["runs"] + [run for run in earlier["runs"] if run["run"] not in mine]
     done = {run["run"] for run in runs}
     arms = list(dict.fromkeys([*found["arms"], *earlier["arms"]]))
+    commits = filter(None, (earlier["commit"], found["commit"]))
     return {
         **found,
         "arms": arms,
-        "commit": ", ".join(dict.fromkeys([*earlier["commit"].split(", "), found["commit"]])),
+        "commit": ", ".join(dict.fromkeys(", ".join(commits).split(", "))),
         "references": {**earlier.get("references", {}), **found["references"]},
         "missing": [name for name in found["missing"] if name not in done],
         "runs": sorted(runs, key=lambda run: (run["seed"], arms.index(run["arm"]))),
@@ -121,6 +122,7 @@ def of_evaluation(found: Mapping[str, Any], attacks: Iterable[str]) -> dict[str,
     }
     return {
         **{key: found[key] for key in kept},
+        "commit": found.get("commit", ""),  # evaluations of before 2026-11-29 do not say
         "warnings": [c["says"] for c in found["checks"] if c["verdict"] != "pass"],
         "attacks": {
             name: {key: rows[name].get(key, "") for key in facts} | distances.get(name, {})
@@ -163,16 +165,11 @@ def _last_on_training_images(lines: list[str]) -> float | None:
     return next((value for value in seen if value is not None), None)
 
 
-def _commit() -> str:
-    """The commit of the checkout that ran the study; empty outside of one."""
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, timeout=10,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+def _commits(runs: Iterable[Mapping[str, Any]]) -> str:
+    """Those that the evaluations ran from; of this checkout where they do not say."""
+    models = (model for run in runs for model in run["models"].values())
+    found = dict.fromkeys(filter(None, (model["commit"] for model in models)))
+    return ", ".join(found) or installing.commit()
 
 
 def load(folder: pathlib.Path) -> Results:

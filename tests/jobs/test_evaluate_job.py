@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from slr_keras import evaluate
+from slr_keras import evaluate, installing
 from slr_keras.evaluation import measurement, searches
 from slr_keras.evaluation.measurement import Progress
 from slr_keras.terminal import cli, console
@@ -57,6 +57,7 @@ def test_every_figure_carries_what_it_rests_on(run, job):
     assert len(result["model_digest"]) == len(result["data_digest"]) == 16
     assert {"slr_keras", "keras", "tensorflow", "python"} <= set(result["versions"])
     assert result["device"] and "T" in result["time"]
+    assert result["commit"] == installing.commit()
     clean, pgd, worst = result["results"]
     assert pgd["settings"]["eps"] == "40/255" and pgd["settings"]["steps"] == 2
     for row in (clean, pgd, worst):

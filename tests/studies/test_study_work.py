@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from slr_keras import study
+from slr_keras import installing, study
 from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder
 from slr_keras.studies import pages, plan, results, tables, work
@@ -58,7 +58,7 @@ def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     lost = f'"data.name" = "{folder}/no.npz"'
     file = tiny(folder / "s.toml", second="lost", settings=lost)
-    code = study.main([file, "--out", str(folder / "out"), "--progress", "quiet"])
+    code = study.main([file, "--out", str(folder / "out"), "--threads", "1", "--progress", "quiet"])
     return folder, code
 
 
@@ -82,6 +82,10 @@ def test_results_are_those_of_the_files(done):
     assert {name: kept[name]["accuracy"] for name in kept} == {
         name: rows[name]["accuracy"] for name in ("clean", "fgsm")
     }
+    assert found["commit"] == evaluation["commit"] == installing.commit()
+    assert (
+        found["runs"][0]["models"]["best"]["device"] == "CPU (1 thread)"
+    )  # the study asked for one
     right = results.images(found, "AT", "best", "fgsm")[0]
     assert right.mean() == pytest.approx(rows["fgsm"]["accuracy"]) and len(right) == 30
     for name in ("table.md", "figure.png", "figure.svg", "report.html"):
@@ -121,6 +125,11 @@ def test_results_of_other_machines_stay_where_these_go(done, tmp_path):
     kept = results.load(tmp_path)
     assert [run["run"] for run in kept["runs"]] == ["at-seed0", "at-seed1"]
     assert kept["arms"] == ["AT", "lost"] and kept["missing"] == ["lost-seed0"]
+    joined = [
+        results.joined({**here, "commit": one}, {**kept, "commit": "b, c"})
+        for one in ("c", "d", "")
+    ]
+    assert [found["commit"] for found in joined] == ["b, c", "b, c, d", "b, c"]
     with pytest.raises(UserError, match="results there are of num_samples 30, these of 40"):
         results.joined({**here, "num_samples": 40}, kept)
 
