@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +16,6 @@ from .run_record import NOWHERE, RunRecord
 
 LARGE_DROP = 5.0  # percentage points of robust accuracy
 _MISSING = object()
-_FRACTION = re.compile(r"([-+]?[\d.]+)\s*/\s*([\d.]+)")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -110,14 +108,8 @@ def number(value: Any) -> float | None:
     """A setting's value as a number: ``"8/255"`` is 0.031; None where it is none."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, (int, float)):
-        return float(value)
-    text = str(value).strip()
-    fraction = _FRACTION.fullmatch(text)
-    try:
-        return float(fraction[1]) / float(fraction[2]) if fraction else float(text)
-    except (ValueError, ZeroDivisionError):
-        return None
+    found = schema.number(str(value))
+    return found if isinstance(found, float) else None
 
 
 def show(value: Any) -> str:

@@ -31,7 +31,9 @@ def attacks(record: Record) -> list[str]:
     samples = rows[0].get("samples", FIRST_SAMPLES) if rows else FIRST_SAMPLES
     flags = ["--attacks", *(done or FIRST_ATTACKS), "--num-samples", str(samples)]
     (norm, eps), training = _ball(record), record.config.attack
-    if norm != training.norm or not math.isclose(number(eps), training.eps, rel_tol=1e-6):
+    if norm != training.norm or not math.isclose(
+        schema.number(str(eps)), training.eps, rel_tol=1e-6
+    ):
         flags += ["--norm", norm, "--eps", words.value(eps)]
     for name, source in sources.items():
         if source:
@@ -67,21 +69,10 @@ def _shown(radius: float) -> Any:
 
 def radii(record: Record) -> str:
     """Nine radii up to twice that of the ball."""
-    twice = _shown(2 * number(_ball(record)[1]))
+    twice = _shown(2 * schema.number(str(_ball(record)[1])))
     return f"0:{words.value(twice)}:9"
 
 
-def number(eps: Any) -> float:
-    """``"8/255"`` as 0.031."""
-    top, _, bottom = str(eps).partition("/")
-    try:
-        return float(top) / float(bottom or 1)
-    except ZeroDivisionError:
-        raise ValueError(eps) from None
-
-
 def _is_radius(eps: Any) -> bool:
-    try:
-        return 0 <= number(eps) < math.inf
-    except ValueError:
-        return False
+    found = schema.number(str(eps))
+    return isinstance(found, float) and 0 <= found < math.inf

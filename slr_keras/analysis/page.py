@@ -174,11 +174,10 @@ def _other_model(record: Record, measured: Measured | None) -> bool:
 
 def _epsilon(curve: list[dict[str, Any]], key: str) -> str | None:
     """The diagram; None where there is no curve, or its radii are no numbers."""
-    try:
-        eps = [commands.number(point["eps"]) for point in curve]
-    except ValueError:
+    eps = [schema.number(str(point["eps"])) for point in curve]
+    if not curve or not all(isinstance(radius, float) for radius in eps):
         return None
-    return figures.epsilon_curve(curve, eps, f"{key}-epsilon") if curve else None
+    return figures.epsilon_curve(curve, eps, f"{key}-epsilon")
 
 
 def _pictures(measured: Measured, key: str) -> dict[str, Any]:

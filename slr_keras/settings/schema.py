@@ -192,7 +192,7 @@ def _is_finite(number: float) -> bool:
 
 def _as_type(path: str, kind: type, facts: Facts, value: Any) -> Any:
     if kind is float and isinstance(value, str):
-        value = _number(value)
+        value = number(value)
     if kind is float and type(value) is int:
         value = (
             float(value) if _is_finite(value) else math.copysign(math.inf, 1 if value > 0 else -1)
@@ -205,7 +205,7 @@ def _as_type(path: str, kind: type, facts: Facts, value: Any) -> Any:
     return value
 
 
-def _number(text: str) -> Any:
+def number(text: str) -> Any:
     """A number from ``"0.03"`` or ``"8/255"``; the text itself when it is neither."""
     fraction = _FRACTION.fullmatch(text)
     try:
@@ -232,12 +232,18 @@ def from_text(kind: Any, text: str) -> Any:
 
 
 def show(value: Any, facts: Facts) -> Any:
-    """A value as TOML and the help text write it: pixel distances as ``"8/255"``."""
+    """A value as TOML and the help text write it: pixel distances as ``"8/255"``.
+
+    Whole levels, and others where the fraction is no longer than the number: a radius of 0.5, as
+    L2 has it, stays 0.5.
+    """
     if isinstance(value, tuple):
         return [show(item, facts) for item in value]
     if facts.unit == PIXELS and isinstance(value, float) and value:
         levels = f"{round(value * 255, 3):.12g}"
-        if float(levels) / 255 == value:
+        whole = value < 1 and levels.isdigit()
+        short = whole or len(f"{levels}/255") <= len(repr(value))
+        if short and float(levels) / 255 == value:
             return f"{levels}/255"
     return value
 

@@ -150,9 +150,15 @@ def _changes(file: pathlib.Path, config: configs.RunConfig) -> list[str]:
     return [
         f"{key} is {found[key]}, the study says {value}"
         for key, value in wanted
-        if value not in ("auto", found.get(key, value))
+        if value != "auto"
+        and not _same(found.get(key, value), value)
         and FREE.isdisjoint((key, key.partition(".")[0]))
     ]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether values are one: 0.5 was written as ``"127.5/255"`` before 2026-11-29."""
+    return one == other or schema.number(str(one)) == schema.number(str(other))
 
 
 def _in_toml(value: Any) -> Any:

@@ -12,7 +12,7 @@ from slr_keras.config import RunConfig
 from slr_keras.errors import SettingError, UserError
 from slr_keras.methods.at import AT
 from slr_keras.methods.slr import SLR
-from slr_keras.settings import registry
+from slr_keras.settings import registry, schema
 from slr_keras.settings.schema import Setting
 
 LEAVES = config.settings()
@@ -79,6 +79,26 @@ def test_text_survives_toml(tmp_path):
 def test_pixel_distances_are_written_as_people_write_them():
     text = config.dumps(config.load(values={"attack": {"eps": 8 / 255, "step_size": "1.5/255"}}))
     assert 'eps = "8/255"' in text and 'step_size = "1.5/255"' in text
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (8 / 255, "8/255"),
+        (51 / 255, "51/255"),  # a level among levels, though 0.2 is shorter
+        (1.5 / 255, "1.5/255"),
+        (0.5, 0.5),
+        (0.125, 0.125),
+        (1.0, 1.0),
+        (12.0, 12.0),
+        (0.0, 0.0),
+        (0.1234567891, 0.1234567891),
+    ],
+)
+def test_a_distance_is_a_fraction_where_that_says_more(value, written):
+    shown = schema.show(value, schema.Facts("radius", unit=schema.PIXELS))
+    assert shown == written and type(shown) is type(written)
+    assert schema.number(str(shown)) == value
 
 
 # -- every setting -----------------------------------------------------------------------------

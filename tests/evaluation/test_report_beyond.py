@@ -159,7 +159,7 @@ def test_an_evaluation_in_another_ball_is_repeated_in_it(tmp_path, undrawn):
     make_run(tmp_path / "a", evaluation=EVALUATION | {"results": rows, "curve": []})
     text = quick(tmp_path / "a", out=tmp_path / "page.html").text
     flags = "--attacks clean fgsm pgd-20 --num-samples 317 --norm l2 --eps 0.75"
-    assert f"{flags} --curve 0:382.5/255:9" in text  # twice 0.75
+    assert f"{flags} --curve 0:1.5:9" in text  # twice 0.75
 
 
 def test_what_was_not_measured_has_no_section(tmp_path, undrawn):

@@ -11,6 +11,7 @@ import pytest
 from slr_keras import config, study
 from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder
+from slr_keras.settings import schema
 from slr_keras.studies import plan, results, work
 
 TWO = """
@@ -67,7 +68,11 @@ def test_runs_that_an_edited_file_no_longer_asks_for_are_kept_and_named(place, c
 def test_a_run_may_be_of_another_place_and_of_a_time_that_knew_less(place):
     run = place.study.runs[0]
     file = place.run_dir(run) / "config.toml"
-    lines = config.dumps(run.config).replace('dir = ""', 'dir = "/elsewhere"').splitlines()
+    lines = config.dumps(run.config).replace('dir = ""', 'dir = "/elsewhere"')
+    radius = run.config.attack.eps
+    fraction = f'eps = "{schema.show(radius, schema.Facts("radius", unit=schema.PIXELS))}"'
+    assert "/255" in fraction and fraction in lines
+    lines = lines.replace(fraction, f"eps = {radius}").splitlines()
     file.write_text("\n".join(line for line in lines if "masking_every" not in line))
     assert place.changes(run) == []
 
