@@ -26,20 +26,29 @@ ATTACKS = [
     FMN(eps=0.1, steps=5),
     APGD(eps=0.1, steps=10),
     FAB(eps=0.1, steps=5),
-    Square(eps=0.1, queries=150),
+    Square(eps=1 / 8, queries=150),
 ]
+# with AVX2 the rounding of a row of a matrix product depends on its place in the batch
+ROUNDING = {FMN: 1e-6, FAB: 1e-6}  # steps as long as the gradient says; the others take signs
 
 
 @pytest.fixture(scope="module")
 def net():
     keras.utils.set_random_seed(0)
     layers = keras.layers.Conv2D(6, 3, activation="relu"), keras.layers.Flatten()
-    return keras.Sequential([keras.Input(SHAPE), *layers, keras.layers.Dense(CLASSES)])
+    made = keras.Sequential([keras.Input(SHAPE), *layers, keras.layers.Dense(CLASSES)])
+    made.set_weights([in_steps(weight, 64) for weight in made.get_weights()])
+    return made
+
+
+def in_steps(values, count):
+    """Rounded to multiples of 1 / count: sums of products of such numbers are exact."""
+    return np.round(values * count) / count
 
 
 @pytest.fixture(scope="module")
 def data(net):
-    x = np.random.default_rng(0).random((IMAGES, *SHAPE), "float32")
+    x = in_steps(np.random.default_rng(0).random((IMAGES, *SHAPE), "float32"), 64)
     return x, net.predict(x, verbose=0).argmax(-1)
 
 
@@ -56,8 +65,8 @@ def test_the_pixels_do_not_depend_on_the_parts(net, data, attack, monkeypatch):
         found.append(attack(net, *data))
     found.append(attack(net, data[0][:1], data[1][:1]))
     assert (found[0] != data[0]).any()
-    rounding = 1e-6 if isinstance(attack, FAB) else 0  # of a product's rows; the others take signs
     for images in found[1:]:
+        rounding = ROUNDING.get(type(attack), 0)
         np.testing.assert_allclose(images, found[0][: len(images)], rtol=0, atol=rounding)
 
 

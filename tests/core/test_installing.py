@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pathlib
 import shutil
-import subprocess
 import sys
 
 import pytest
 
 from slr_keras import installing
+from tests.processes import finished
 
 COMMIT = "import installing; print(installing.commit())"
 
@@ -17,8 +17,7 @@ COMMIT = "import installing; print(installing.commit())"
 def said_in(folder: pathlib.Path) -> str:
     """What the module calls the commit where it lies in a folder."""
     command = [sys.executable, "-c", COMMIT]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    return finished(command, cwd=folder).stdout.strip()
 
 
 def test_commit_is_that_of_a_checkout_and_of_nobody_elses(tmp_path):
@@ -28,10 +27,9 @@ def test_commit_is_that_of_a_checkout_and_of_nobody_elses(tmp_path):
 
     def git(*words: str) -> str:
         who = ("-c", "user.name=a", "-c", "user.email=a@b")
-        command = ["git", *who, *words]
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, check=True
-        ).stdout.strip()
+        done = finished(["git", *who, *words], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     package = tmp_path / "package"
     package.mkdir()

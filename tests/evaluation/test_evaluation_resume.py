@@ -155,7 +155,7 @@ def test_rows_by_hand(whole):
     y = whole.y
     for k, share in enumerate(rows["both"].per_class):
         assert share == both[y == k].mean()
-    assert rows["pgd-3"].settings["name"] == "pgd" and rows["both"].settings["eps"] == "38.25/255"
+    assert rows["pgd-3"].settings["name"] == "pgd" and rows["both"].settings["eps"] == 0.15
 
 
 def test_attacks_of_a_suite_get_what_is_left(whole):
