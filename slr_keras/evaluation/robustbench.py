@@ -14,6 +14,7 @@ ARCHITECTURES = {
     "resnet18": "ResNet-18",
     "resnet34": "ResNet-34",
     "preact_resnet18": "PreActResNet-18",
+    "wrn16_4": "WideResNet-16-4",
     "wrn28_10": "WideResNet-28-10",
     "wrn34_10": "WideResNet-34-10",
 }

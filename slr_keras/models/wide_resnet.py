@@ -14,15 +14,20 @@ from slr_keras.models._layers import bn, classifier, conv, preactivated_block, r
 from slr_keras.settings.schema import setting
 
 
+def _widening(factor: int) -> Any:
+    """The setting of the width, with the factor that the literature has at this depth."""
+    return setting(
+        factor, help="widening factor k of the 16, 32 and 64 channels", unit="times", at_least=1
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class WideResNet(Architecture):
     """Three stages of pre-activation blocks, 16k-32k-64k channels; a subclass gives the depth."""
 
     depth: ClassVar[int] = 0
 
-    width: int = setting(
-        10, help="widening factor k of the 16, 32 and 64 channels", unit="times", at_least=1
-    )
+    width: int = _widening(10)
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> Any:
         """The network; see :class:`~slr_keras.models._base.Architecture`."""
@@ -31,6 +36,16 @@ class WideResNet(Architecture):
         channels = [16 * self.width * 2**stage for stage in range(3)]
         x = stages(x, preactivated_block, channels, [(self.depth - 4) // 6] * 3)
         return keras.Model(inputs, classifier(relu(bn(x)), num_classes), name=self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class WideResNet16(WideResNet):
+    """WRN-16-4: 2,748,890 trainable parameters at 10 classes."""
+
+    name = "wrn16_4"
+    depth = 16
+
+    width: int = _widening(4)
 
 
 @dataclasses.dataclass(frozen=True)
