@@ -25,9 +25,9 @@ QT = ("PySide6", "PySide2", "PyQt6", "PyQt5", "qtpy", "shiboken6", "gui")
 
 PROBE = f"""
 import sys, time
-begin = time.process_time()
+begin = time.perf_counter()
 {{code}}
-seconds = time.process_time() - begin
+seconds = time.perf_counter() - begin
 import json
 loaded = [name for name in {HEAVY + QT!r} if name in sys.modules]
 print("RESULT", json.dumps([seconds, loaded]))

@@ -59,7 +59,7 @@ def make(qapp, tmp_path, settings, wait_until, spin):
 
 @pytest.fixture
 def until(wait_until):
-    def until(screen, state, timeout=30.0):
+    def until(screen, state, timeout=5.0):
         wait_until(lambda: screen.trainer.state == state, timeout)
 
     return until

@@ -49,7 +49,7 @@ def make(qapp, tmp_path, spin):
 
 @pytest.fixture
 def until(wait_until):
-    def until(trainer, state, timeout=30.0):
+    def until(trainer, state, timeout=5.0):
         wait_until(lambda: trainer.state == state, timeout)
 
     return until
