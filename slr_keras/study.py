@@ -15,9 +15,10 @@ from slr_keras import backend, installing
 from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder
 from slr_keras.studies import plan
+from slr_keras.studies.pace import Pace
 from slr_keras.studies.work import RESULTS, TRAIN, Ended, Local, Place, on_cluster, other_settings
 from slr_keras.terminal import cli
-from slr_keras.terminal.console import study_progress
+from slr_keras.terminal.console import study_progress, time_left
 
 MEMORY = 2.0  # GiB that a worker is allowed for
 MANY = 500  # runs; it is asked before more
@@ -39,8 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.only:
         study = study.only(options.only)
     place = _place(options, study)
-    if options.dry_run or options.status:
-        return _status(place, commands=options.dry_run)
+    if options.dry_run:
+        return _commands(place)
+    if options.status:
+        return _status(place, _sizes(options, place)[0])
     if options.on:
         return _submit(place, options)
     if options.only_table:
@@ -126,23 +129,28 @@ def _sizes(options: argparse.Namespace, place: Place) -> tuple[int, int]:
     return workers, threads
 
 
-def _status(place: Place, commands: bool) -> int:
-    """A line for each run, or the commands of what is missing."""
+def _commands(place: Place) -> int:
+    """The commands of what is missing."""
     for run in place.study.runs:
-        missing = place.missing(run)
-        if commands:
-            for stage in missing:
-                print(" ".join(place.command(stage, write=False)))
-            continue
-        done = [stage.name for stage in place.stages(run) if stage not in missing]
-        state = (
-            "done" if not missing else f"{', '.join(done) or 'nothing'} done, {_state(place, run)}"
-        )
+        for stage in place.missing(run):
+            print(" ".join(place.command(stage, write=False)))
+    return 0
+
+
+def _status(place: Place, workers: int) -> int:
+    """A line for each run, and how long the rest takes with so many at once."""
+    stages = missing = 0
+    for run in place.study.runs:
+        todo = place.missing(run)
+        done = [stage.name for stage in place.stages(run) if stage not in todo]
+        state = f"{', '.join(done) or 'nothing'} done, {_state(place, run)}" if todo else "done"
         print(f"{run.name:40} {state}")
-    if not commands:
-        _tell_strangers(place, print)
-        left = sum(len(place.missing(run)) for run in place.study.runs)
-        print(f"{left} of {sum(len(place.stages(run)) for run in place.study.runs)} stages left")
+        stages, missing = stages + len(todo) + len(done), missing + len(todo)
+    _tell_strangers(place, print)
+    left = time_left(Pace(place).left(workers)) if missing else ""
+    print(
+        f"{missing} of {stages} stages to do" + (f", {left} with {workers} at once" if left else "")
+    )
     return 0
 
 
@@ -176,8 +184,8 @@ def _work(place: Place, options: argparse.Namespace) -> int:
     from slr_keras.studies import pages, results  # noqa: F401  # before the code is updated meanwhile
 
     workers, threads = _sizes(options, place)
-    local = Local(place, workers, threads)
-    failed = []
+    local, pace = Local(place, workers, threads), Pace(place)
+    failed: list[str] = []
     with study_progress(options.progress) as progress, _leaving(local) as code:
         total = sum(len(place.missing(run)) for run in place.study.runs)
         side = f"{workers} runs at once, {threads} cores each" if workers > 1 else "one at a time"
@@ -186,9 +194,14 @@ def _work(place: Place, options: argparse.Namespace) -> int:
         for ended in local.work():
             if code[0]:
                 continue
-            progress.ended(str(ended.stage), ended.seconds)
+            if ended and ended.code:
+                failed.append(ended.stage.run.name)
+            left = pace.left(workers, without=failed)
+            if ended is None:
+                progress.look(left)
+                continue
+            progress.ended(str(ended.stage), ended.seconds, left)
             if ended.code:
-                failed.append(ended)
                 progress.warn(f"{ended.stage} {_failure(place, ended)}")
             elif not place.missing(ended.stage.run):
                 try:

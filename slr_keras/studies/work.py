@@ -26,6 +26,7 @@ from slr_keras.studies.plan import Study, StudyRun, flat
 LEFT_IN_TIME = 75  # exit code of a run that met its time limit: it is queued again
 REFUSED = 2  # exit code of bad input, a folder that is taken among it
 TRAIN = "train"
+LOOK = 5.0  # seconds after which it is told that nothing has ended
 WAIT = 0.5  # seconds between looks at a folder that another process trains in
 RESULTS = "results.json"
 # settings in which a run may differ from its study: where and how it was computed, what is kept
@@ -260,24 +261,31 @@ class Local:
         self._lock = threading.Lock()
         self._stopping = False
 
-    def work(self) -> Iterator[Ended]:
-        """Do everything that is missing, run by run; a run that fails is left, others go on."""
-        ended: queue.SimpleQueue[Ended | None] = queue.SimpleQueue()
+    def work(self) -> Iterator[Ended | None]:
+        """Do everything that is missing, run by run; a run that fails is left, others go on.
+
+        None is given now and then while nothing ends.
+        """
+        told: queue.SimpleQueue[Ended | None] = queue.SimpleQueue()
         runs = [run for run in self.place.study.runs if self.place.missing(run)]
         with ThreadPoolExecutor(self.workers) as pool:
             try:
                 for run in runs:
-                    pool.submit(self._finish, run, ended)
+                    pool.submit(self._finish, run, told)
                 left = len(runs)
                 while left:
-                    found = ended.get()
-                    left -= found is None
-                    if found is not None:
-                        yield found
+                    try:
+                        ended = told.get(timeout=LOOK)
+                    except queue.Empty:
+                        yield None
+                        continue
+                    left -= ended is None
+                    if ended is not None:
+                        yield ended
             finally:
                 self.stop()
 
-    def _finish(self, run: StudyRun, ended: queue.SimpleQueue[Ended | None]) -> None:
+    def _finish(self, run: StudyRun, told: queue.SimpleQueue[Ended | None]) -> None:
         """The missing stages of a run, each told; None at the end."""
         try:
             for stage in self.place.missing(run):
@@ -288,11 +296,11 @@ class Local:
                         code = do(self.place, stage, self.threads, self._started, stopping)
                 except OSError as error:  # a full disk
                     code, why = 1, f"{error.strerror}: {error.filename or self.place.path}"
-                ended.put(Ended(stage, code, time.monotonic() - begun, why))
+                told.put(Ended(stage, code, time.monotonic() - begun, why))
                 if code:
                     return
         finally:
-            ended.put(None)
+            told.put(None)
 
     def _started(self, process: Any) -> None:
         with self._lock:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from slr_keras.evaluation.specs import CLEAN, is_change
@@ -15,7 +15,11 @@ from slr_keras.protocol import events
 from slr_keras.protocol.channel import PROMISE, Channel
 from slr_keras.training.control import Control
 
+if TYPE_CHECKING:
+    from slr_keras.studies.pace import Left
+
 EVERY = 30.0  # seconds between two lines on the same attack or epoch, at least
+EVERY_IN_STUDY = 300.0  # and between two on the same stages of a study
 PATIENCE = {  # seconds that a library may hold the interpreter in a phase
     "importing": 60.0,
     "loading data": 60.0,
@@ -46,7 +50,7 @@ def evaluation_progress(mode: str, channel: Channel | None = None) -> Any:
 
 
 def study_progress(mode: str) -> Any:
-    """The same for a study: told when it begins and when a stage of a run has ended."""
+    """The same for a study: told when it begins, when a stage has ended and what is left."""
     return {"bar": StudyBar, "plain": StudyLines, "quiet": StudyQuiet}[_resolved(mode)]()
 
 
@@ -66,6 +70,13 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def time_left(left: Left | None) -> str:
+    """``"about 1:15 left"`` of a study; empty as long as nothing tells."""
+    if left is None:
+        return ""
+    return f"{'about' if left.whole else 'more than'} {clock(left.seconds)} left"
 
 
 class Lines:
@@ -96,13 +107,12 @@ class Lines:
 class Bar(Lines):
     """A live bar with time left; lines are printed above it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *after: ProgressColumn) -> None:
         super().__init__()
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[status]}"),
-            TimeRemainingColumn(compact=True),
+            *(after or (TextColumn("{task.fields[status]}"), TimeRemainingColumn(compact=True))),
             console=self.console,
             transient=True,
         )
@@ -386,35 +396,54 @@ class StudyQuiet(Lines):
     def begin(self, total: int, text: str) -> None:
         """So many stages are to do."""
 
-    def ended(self, text: str, seconds: float) -> None:
+    def ended(self, text: str, seconds: float, left: Left | None) -> None:
         """A stage has ended."""
+
+    def look(self, left: Left | None) -> None:
+        """So much is left, while stages go on."""
 
 
 class StudyLines(StudyQuiet):
-    """A line for each stage, with the time that the rest takes at this pace."""
+    """A line for each stage, and in long ones for each five minutes, with the time left."""
 
     def begin(self, total: int, text: str) -> None:
         """Say what is to do."""
-        self.total, self.count, self.begun = total, 0, time.monotonic()
+        self.total, self.count, self.said = total, 0, time.monotonic()
         self.line(text)
 
-    def ended(self, text: str, seconds: float) -> None:
+    def ended(self, text: str, seconds: float, left: Left | None) -> None:
         """Count it."""
         self.count += 1
-        pace = (time.monotonic() - self.begun) / self.count
-        left = clock(pace * (self.total - self.count))
-        self.line(f"{self.count}/{self.total}  {text}  {clock(seconds)}, about {left} left")
+        self._say([text, clock(seconds), time_left(left)])
+
+    def look(self, left: Left | None) -> None:
+        """Tell it now and then."""
+        if left and time.monotonic() - self.said >= EVERY_IN_STUDY:
+            self._say([f"{left.done:.0%} done", time_left(left)])
+
+    def _say(self, words: list[str]) -> None:
+        self.said = time.monotonic()
+        self.line(f"{self.count}/{self.total}  {', '.join(filter(None, words))}")
 
 
 class StudyBar(Bar, StudyLines):
-    """Both lines and a bar."""
+    """A line for each stage, and a bar of the work that is done."""
+
+    def __init__(self) -> None:
+        super().__init__(TextColumn("{task.fields[status]}"))
 
     def begin(self, total: int, text: str) -> None:
         """Say what is to do."""
         super().begin(total, text)
-        self.bar.update(self.task, total=total, description="study")
+        self.bar.update(self.task, description="study")
 
-    def ended(self, text: str, seconds: float) -> None:
+    def ended(self, text: str, seconds: float, left: Left | None) -> None:
         """Count it."""
-        super().ended(text, seconds)
-        self.bar.update(self.task, completed=self.count, status=f"{self.count}/{self.total}")
+        super().ended(text, seconds, left)
+        self.look(left)
+
+    def look(self, left: Left | None) -> None:
+        """Draw it."""
+        words = filter(None, [f"{self.count}/{self.total}", time_left(left)])
+        total, done = (1.0, left.done) if left else (None, 0.0)
+        self.bar.update(self.task, total=total, completed=done, status=", ".join(words))
