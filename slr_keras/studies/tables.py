@@ -200,6 +200,13 @@ def _images(measured: Iterable[Mapping[str, Any]]) -> str:
     return " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)}))
 
 
+def _margin(measured: Iterable[Mapping[str, Any]]) -> str:
+    """How far chance in the images may move a figure, at most; each interval is in the CSV."""
+    rows = [row for model in measured for row in model["attacks"].values() if row["interval"]]
+    gaps = [abs(bound - row["accuracy"]) for row in rows for bound in row["interval"]]
+    return f", known to ±{100 * max(gaps):.1f} points (95 %, over images)" if gaps else ""
+
+
 def footing(results: Results) -> str:
     """What the figures rest on: images, seeds, machine, versions, date."""
     measured = [model for run in results["runs"] for model in run["models"].values()]
@@ -214,10 +221,10 @@ def footing(results: Results) -> str:
     missing = results["missing"]
     left = f" Not done: {', '.join(missing)}." if missing else ""
     return (
-        f"Percent of {_images(measured)} test images. One value for one seed, mean and "
-        "range for more; differences are paired, on the same images, their interval over seeds "
-        "(three or more) or over images, p McNemar's on all images. best: the epoch of highest "
-        f"robust accuracy on validation images. {when}, {', '.join(devices)}, "
+        f"Percent of {_images(measured)} test images. One value for one seed{_margin(measured)}; "
+        "mean and range for more. Differences are paired, on the same images, their interval over "
+        "seeds (three or more) or over images, p McNemar's on all images. best: the epoch of "
+        f"highest robust accuracy on validation images. {when}, {', '.join(devices)}, "
         f"{', '.join(sorted(frameworks))}, commit {results['commit'] or 'unknown'}; {hours:.1f} "
         f"hours of training and evaluation.{left}"
     )

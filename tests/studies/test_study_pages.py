@@ -38,6 +38,20 @@ def test_the_page_needs_no_width_and_no_other_file():
     assert len(re.findall(r"<t[hd]", text.split("<tbody>\n")[1].split("</tr>")[0])) == columns
 
 
+def test_the_footing_says_what_chance_in_the_images_may_do():
+    from scipy.stats import binomtest
+
+    found = results.load(ROOT / "docs" / "results" / "information")
+    gaps = []
+    for model in (model for run in found["runs"] for model in run["models"].values()):
+        for row in model["attacks"].values():
+            share = binomtest(round(row["accuracy"] * row["samples"]), row["samples"])
+            bounds = share.proportion_ci(method="wilson")
+            gaps += [row["accuracy"] - bounds.low, bounds.high - row["accuracy"]]
+    said = f"One value for one seed, known to ±{100 * max(gaps):.1f} points (95 %, over images)"
+    assert said in tables.footing(found)
+
+
 def test_an_arm_is_compared_at_its_own_point_of_the_grid():
     from slr_keras.evaluation.bits import bits_of
     from slr_keras.studies import plan
