@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,7 @@ def _of_run(place: Place, run: StudyRun) -> dict[str, Any]:
         "training_seconds": summary["training_seconds"],
         "noisy_labels": summary.get("noisy_labels", 0),
         "train_robust_accuracy": _last_on_training_images(lines),
-        "analyses": _analyses(lines),
+        "analyses": _analyses(lines, run.config.analysis.names),
         "models": {which: _of_model(place, run, which) for which in place.study.which},
     }
 
@@ -149,10 +149,11 @@ def _events(lines: Iterable[str], kind: type[Any]) -> Iterator[Any]:
                     yield event
 
 
-def _analyses(lines: list[str]) -> dict[str, dict[str, list[Any]]]:
-    """``{analysis: {"epoch": [...], column: [...]}}`` of what the run has recorded."""
+def _analyses(lines: list[str], asked: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+    """``{analysis: {"epoch": [...], column: [...]}}``, of those that the study asks for."""
     found: dict[str, dict[str, list[Any]]] = {}
-    for told in _events(lines, events.AnalysisMeasured):
+    measured = _events(lines, events.AnalysisMeasured)
+    for told in (told for told in measured if told.analysis in asked):
         mine = found.setdefault(told.analysis, {"epoch": []})
         mine["epoch"].append(told.epoch)
         for column, value in told.values.items():

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.results import ROOT
+from slr_keras.protocol.events import AnalysisMeasured, encode
 from slr_keras.studies import pages, results, tables
 
 
@@ -25,6 +26,13 @@ def test_an_arm_without_a_label_bank_has_no_line(measured):
         colours = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
     second = abs(colours - [0xFF, 0x7F, 0x0E]).max(1) < 8
     assert second.any() == bool(measured)
+
+
+def test_results_hold_the_analyses_that_the_study_asks_for():
+    told = [("memorisation", 2, 0.25), ("information", 2, 7.0), ("memorisation", 4, None)]
+    lines = [encode(AnalysisMeasured(epoch, name, {"x": value})) for name, epoch, value in told]
+    kept = results._analyses(lines, ["memorisation", "calibration"])
+    assert kept == {"memorisation": {"epoch": [2, 4], "x": [0.25, None]}}
 
 
 def test_the_page_needs_no_width_and_no_other_file():
