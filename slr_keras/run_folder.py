@@ -351,6 +351,11 @@ class RunFolder:
         """The epochs in events.jsonl; a line cut off by a crash is passed over."""
         return [event for event in self._told() if isinstance(event, events.EpochEnded)]
 
+    def last_epoch(self) -> events.EpochEnded | None:
+        """The last epoch in events.jsonl, looked for from its end."""
+        told = self._told(backwards=True)
+        return next((event for event in told if isinstance(event, events.EpochEnded)), None)
+
     def catastrophe(self) -> events.CatastrophicOverfitting | None:
         """Where catastrophic overfitting was told; None if it was not."""
         told = (e for e in self._told() if isinstance(e, events.CatastrophicOverfitting))
@@ -364,8 +369,9 @@ class RunFolder:
         """What was recorded of analyses, in order."""
         return [event for event in self._told() if isinstance(event, events.AnalysisMeasured)]
 
-    def _told(self) -> Iterator[events.Event | None]:
-        for line in self._lines():
+    def _told(self, backwards: bool = False) -> Iterator[events.Event | None]:
+        lines = self._lines()
+        for line in reversed(lines) if backwards else lines:
             with contextlib.suppress(ValueError):
                 yield events.decode(line)
 

@@ -15,7 +15,7 @@ from slr_keras import backend, installing
 from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder
 from slr_keras.studies import plan
-from slr_keras.studies.pace import Pace
+from slr_keras.studies.pace import Pace, rest_of_training
 from slr_keras.studies.work import RESULTS, TRAIN, Ended, Local, Place, on_cluster, other_settings
 from slr_keras.terminal import cli
 from slr_keras.terminal.console import study_progress, time_left
@@ -148,9 +148,8 @@ def _status(place: Place, workers: int) -> int:
         stages, missing = stages + len(todo) + len(done), missing + len(todo)
     _tell_strangers(place, print)
     left = time_left(Pace(place).left(workers)) if missing else ""
-    print(
-        f"{missing} of {stages} stages to do" + (f", {left} with {workers} at once" if left else "")
-    )
+    at_once = f"; {left} with {workers} at once" if left else ""
+    print(f"{missing} of {stages} stages left{at_once}")
     return 0
 
 
@@ -168,14 +167,13 @@ def _state(place: Place, run: plan.StudyRun) -> str:
     stage = place.missing(run)[0]
     if stage.name != TRAIN:
         return f"evaluation of {stage.name} is next"
-    folder = RunFolder(place.run_dir(run))
-    epochs = folder.epochs() if folder["events.jsonl"].is_file() else []
-    if not epochs:
+    folder, epochs = RunFolder(place.run_dir(run)), run.config.train.epochs
+    last = folder.last_epoch()
+    if last is None:
         return "training is next"
-    left = (run.config.train.epochs - epochs[-1].epoch) * epochs[-1].seconds / epochs[-1].epoch
     return (
-        f"training {folder.status()} at epoch {epochs[-1].epoch} of {run.config.train.epochs}, "
-        f"{max(left, 0) / 60:.0f} min left"
+        f"training {folder.status()} at epoch {last.epoch} of {epochs}, "
+        f"{rest_of_training(last, epochs) / 60:.0f} min left"
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import statistics
 from collections.abc import Collection, Iterable
 
 from slr_keras import texts
+from slr_keras.protocol.events import EpochEnded
 from slr_keras.run_folder import RunFolder
 from slr_keras.studies.plan import StudyRun
 from slr_keras.studies.work import TRAIN, Place, Stage
@@ -18,7 +20,7 @@ class Left:
 
     Attributes:
         seconds: that the rest takes, as far as it can be told.
-        done: share of the whole that is done, in [0, 1].
+        done: share of the stages that is done, in [0, 1]; a training counts by its epochs.
         whole: whether the seconds hold all that is left; no evaluation has ended yet where not.
     """
 
@@ -29,11 +31,16 @@ class Left:
 
 @dataclasses.dataclass(frozen=True)
 class Timed:
-    """A stage, the seconds that it took so far, and those that it will; None: it is not begun."""
+    """A stage that is done or begun: the seconds that it took so far, and those that it will."""
 
     stage: Stage
-    spent: float = 0.0
-    rest: float | None = None
+    spent: float
+    rest: float
+
+    @property
+    def whole(self) -> float:
+        """Seconds from its beginning to its end."""
+        return self.spent + self.rest
 
 
 class Pace:
@@ -63,10 +70,20 @@ class Pace:
         known = [*self._lasted.values(), *begun.values()]
         if not known:
             return None
-        rests = [_rest(known, begun.get(str(stage), Timed(stage))) for stage in missing]
-        rest, spent = sum(filter(None, rests)), sum(timed.spent for timed in known)
+        usual = _usual(known)
+        rests = [
+            begun[str(stage)].rest
+            if str(stage) in begun
+            else usual.get((stage.name, stage.run.arm), usual.get((stage.name, "")))
+            for stage in missing
+        ]
+        done = len(self._lasted) + sum(t.spent / t.whole for t in begun.values() if t.whole)
         at_once = max(1, min(workers, len({stage.run.name for stage in missing})))
-        return Left(rest / at_once, spent / max(spent + rest, 1e-9), None not in rests)
+        return Left(
+            seconds=sum(filter(None, rests)) / at_once,
+            done=done / (len(self._lasted) + len(missing)),
+            whole=None not in rests,
+        )
 
     def _missing(self, run: StudyRun) -> list[Stage]:
         """The missing stages of a run; how long the others lasted is kept."""
@@ -90,20 +107,22 @@ class Pace:
 
     def _begun(self, stage: Stage) -> Timed | None:
         """A training that has some epochs behind it."""
-        epochs = RunFolder(self.place.run_dir(stage.run)).epochs() if stage.name == TRAIN else []
-        if not epochs:
+        folder = RunFolder(self.place.run_dir(stage.run))
+        last = folder.last_epoch() if stage.name == TRAIN else None
+        if last is None:
             return None
-        last = epochs[-1]
-        others = stage.run.config.train.epochs - last.epoch
-        return Timed(stage, last.seconds, max(others, 0) * last.seconds / last.epoch)
+        return Timed(stage, last.seconds, rest_of_training(last, stage.run.config.train.epochs))
 
 
-def _rest(known: Iterable[Timed], timed: Timed) -> float | None:
-    """Seconds that a stage still takes; None where none of its kind has told."""
-    if timed.rest is not None:
-        return timed.rest
-    alike = [one for one in known if one.stage.name == timed.stage.name]
-    own = [one for one in alike if one.stage.run.arm == timed.stage.run.arm]
-    return (
-        statistics.fmean(one.spent + (one.rest or 0.0) for one in own or alike) if alike else None
-    )
+def rest_of_training(last: EpochEnded, epochs: int) -> float:
+    """Seconds that a training of so many epochs goes on after one, as those before it lasted."""
+    return max(epochs - last.epoch, 0) * last.seconds / last.epoch
+
+
+def _usual(known: Iterable[Timed]) -> dict[tuple[str, str], float]:
+    """Mean seconds of the stages of a kind: of each arm, and of all under the name ``""``."""
+    found = collections.defaultdict(list)
+    for timed in known:
+        for arm in (timed.stage.run.arm, ""):
+            found[timed.stage.name, arm].append(timed.whole)
+    return {key: statistics.fmean(seconds) for key, seconds in found.items()}

@@ -74,7 +74,7 @@ def clock(seconds: float) -> str:
 
 def time_left(left: Left | None) -> str:
     """``"about 1:15 left"`` of a study; empty as long as nothing tells."""
-    if left is None:
+    if left is None or not (left.whole or left.seconds):
         return ""
     return f"{'about' if left.whole else 'more than'} {clock(left.seconds)} left"
 

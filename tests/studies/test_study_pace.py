@@ -61,7 +61,7 @@ def test_nothing_tells_before_the_first_epoch(place):
 
 def test_a_training_that_goes_on_stands_for_those_to_come(place):
     at_epoch(place, place.study.runs[0], 2, 20.0)  # 80 s to go, and 100 for each of the others
-    assert Pace(place).left(1) == Left(280.0, 20 / 300, whole=False)
+    assert Pace(place).left(1) == Left(280.0, 0.2 / 6, whole=False)
     assert Pace(place).left(2).seconds == 140.0
     assert console.time_left(Pace(place).left(2)) == "more than 2:20 left"
 
@@ -72,7 +72,7 @@ def test_stages_last_as_those_of_their_kind(place):
     trained(place, first, 100.0)
     evaluated(place, first, 30.0)
     at_epoch(place, second, 5, 100.0)  # 100 to go, 200 in all; the third: (100 + 200) / 2
-    assert pace.left(1) == Left(100 + 150 + 2 * 30, 230 / 540, whole=True)
+    assert pace.left(1) == Left(100 + 150 + 2 * 30, 2.5 / 6, whole=True)
     assert pace.left(1, without=[third.name]).seconds == 130.0
     assert pace.left(8, without=[third.name]).seconds == 130.0  # one run is not shared out
     trained(place, third, 40.0)
@@ -96,12 +96,13 @@ def test_status_says_it(place, tmp_path, capsys):
     evaluated(place, place.study.runs[0], 30.0)
     file, out = str(tmp_path / "three.toml"), str(place.path)
     assert study.main([file, "--out", out, "--status", "--workers", "2"]) == 0
-    assert "4 of 6 stages to do, about 2:10 left with 2 at once" in capsys.readouterr().out
+    assert "4 of 6 stages left; about 2:10 left with 2 at once" in capsys.readouterr().out
 
 
 def test_a_file_that_says_nothing_of_seconds(place):
     trained(place, place.study.runs[0], None)
-    assert Pace(place).left(1) == Left(0.0, 0.0, whole=False)
+    left = Pace(place).left(1)
+    assert left == Left(0.0, 1 / 6, whole=False) and console.time_left(left) == ""
 
 
 def test_a_line_after_each_stage_and_now_and_then_between(monkeypatch, capsys):

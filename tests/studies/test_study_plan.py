@@ -139,7 +139,7 @@ def test_commands_without_running_them(file, tmp_path, capsys):
     assert len(lines) == 8 and not out.exists()  # 4 runs, trained and evaluated
     assert "slr_keras.train" in lines[0] and "--attacks clean apgd-t --num-samples 77" in lines[1]
     assert study.main([str(file()), "--out", str(out), "--status"]) == 0
-    assert "16 of 16 stages to do" in capsys.readouterr().out
+    assert "16 of 16 stages left" in capsys.readouterr().out
     with pytest.raises(UserError, match="no run is called like nothing"):
         study.main([str(file()), "--only", "nothing", "--status"])
     with pytest.raises(UserError, match="no run in .* is done yet"):
