@@ -26,7 +26,7 @@ from slr_keras.studies.plan import Study, StudyRun, flat
 LEFT_IN_TIME = 75  # exit code of a run that met its time limit: it is queued again
 REFUSED = 2  # exit code of bad input, a folder that is taken among it
 TRAIN = "train"
-LOOK = 5.0  # seconds after which it is told that nothing has ended
+LOOK = 10.0  # seconds after which it is told that nothing has ended
 WAIT = 0.5  # seconds between looks at a folder that another process trains in
 RESULTS = "results.json"
 # settings in which a run may differ from its study: where and how it was computed, what is kept
