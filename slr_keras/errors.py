@@ -6,7 +6,6 @@ else that escapes a job is a defect of ours and keeps its traceback.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 TIME_IS_UP = 75  # exit code of a run that left before its time limit; EX_TEMPFAIL of sysexits.h
@@ -55,6 +54,8 @@ class ExportError(RuntimeError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``" Did you mean 'momentum'?"`` for a near miss, else the list of what is known."""
+    import difflib
+
     options = sorted(known)
     close = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
     if close:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -29,6 +28,8 @@ def commit() -> str:
     A package installed into somebody else's repository is no checkout: their commits say nothing
     of it.
     """
+    import subprocess
+
     here = str(pathlib.Path(__file__).resolve())
     describe = ("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     try:

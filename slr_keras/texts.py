@@ -6,11 +6,6 @@ import json
 import sys
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 
 def from_json(text: str | bytes) -> Any:
     """What the JSON says.
@@ -30,6 +25,10 @@ def from_json(text: str | bytes) -> Any:
 
 def from_toml(text: str) -> dict[str, Any]:
     """What the TOML says; raises ValueError as :func:`from_json` does."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from slr_keras import config as configs
 from slr_keras import installing
 from slr_keras.errors import ExportError, UserError
-from slr_keras.export_formats import FORMATS
-from slr_keras.protocol import events
 from slr_keras.terminal import cli
 
 if TYPE_CHECKING:
+    from slr_keras.protocol import events
     from slr_keras.protocol.channel import Channel
     from slr_keras.run_folder import RunFolder
     from slr_keras.training.crew import Crew
@@ -125,6 +124,7 @@ def _train_first(
     crew: Crew | None,
 ) -> int:
     """Train in the process that writes the run folder."""
+    from slr_keras.protocol import events
     from slr_keras.run_folder import RunFolder
     from slr_keras.terminal import console
 
@@ -161,6 +161,8 @@ def _train_first(
 
 def _check_needs(config: configs.RunConfig) -> None:
     """Refuse now what would fail later."""
+    from slr_keras.export_formats import FORMATS
+
     if config.attack.norm == "l0":
         raise UserError("attack.norm: l0 is for evaluation alone: take linf, l2 or l1")
     tracker = config.train.tracker
@@ -181,6 +183,7 @@ def _execute(
     crew: Crew | None,
 ) -> dict[str, Any] | int:
     """The run; returns its summary, or the exit code if it was asked to leave."""
+    from slr_keras.protocol import events
     from slr_keras.training.control import Control, Interrupted, on_signals
 
     asked = channel.commands if channel else None

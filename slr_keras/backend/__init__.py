@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import shutil
 import types
 from typing import Any
 
@@ -86,6 +85,8 @@ def unused_gpu() -> str:
 
 def has_nvidia_gpu() -> bool:
     """Whether a driver says so, whatever the framework can do with it."""
+    import shutil
+
     places = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")
     return any(map(os.path.exists, places)) or shutil.which("nvidia-smi") is not None
 

@@ -7,24 +7,25 @@ of their TOML file, an installed package's entry point): never because it lies i
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-import hashlib
-import importlib
-import importlib.metadata
+import glob
+import importlib.machinery
 import importlib.util
+import os
 import pathlib
 import re
 import sys
-import traceback
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from slr_keras.errors import UserError
 from slr_keras.settings import registry, schema
 
 GROUP = "slr_keras.plugins"  # entry points by which installed packages announce themselves
+INFO = "*-[Ii][Nn][Ff][Oo]"  # folders of installed packages: .dist-info, .egg-info, EGG-INFO
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 LEVEL = 12  # digits of a digest that are shown
 
@@ -64,6 +65,8 @@ _loaded: dict[str, Plugin] = {}
 
 def digest(source: bytes) -> str:
     """SHA-256 in hexadecimal digits."""
+    import hashlib
+
     return hashlib.sha256(source).hexdigest()
 
 
@@ -103,7 +106,7 @@ def use(names: Iterable[str]) -> list[Plugin]:
 def use_installed() -> list[str]:
     """Load the plug-ins of installed packages; returns what is wrong with some, a sentence each."""
     wrong = []
-    for name in _announced():
+    for name in announced():
         try:
             if name not in _loaded:
                 _use(name, installed=True)
@@ -115,8 +118,34 @@ def use_installed() -> list[str]:
 
 
 @functools.cache
-def _announced() -> list[str]:
+def announced() -> list[str]:
+    """The modules that installed packages announce."""
+    if not _may_be_announced():
+        return []
+    import importlib.metadata
+
     return [point.value for point in importlib.metadata.entry_points(group=GROUP)]
+
+
+def _may_be_announced() -> bool:
+    """Whether some installed package names the group.
+
+    Python's own search has to be imported first, which takes a fifth of the time of ``--help``.
+    All is left to it where packages lie in archives or come from another finder.
+    """
+    others = [finder for finder in sys.meta_path if finder is not importlib.machinery.PathFinder]
+    if any(hasattr(finder, "find_distributions") for finder in others):
+        return True
+    if any(map(os.path.isfile, sys.path)):
+        return True
+    return any(GROUP.encode() in text for place in sys.path for text in _entry_points(place))
+
+
+def _entry_points(place: str) -> Iterator[bytes]:
+    """What the packages that are installed in a folder announce."""
+    for file in glob.iglob(os.path.join(glob.escape(place), INFO, "entry_points.txt")):
+        with contextlib.suppress(OSError):
+            yield pathlib.Path(file).read_bytes()
 
 
 def _use(name: str, installed: bool) -> Plugin:
@@ -196,6 +225,8 @@ def _execute(plugin: Plugin) -> None:
 
 def _said(error: BaseException, file: pathlib.Path) -> str:
     """What went wrong, with the line of the plug-in."""
+    import traceback
+
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {error.msg}"
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]

@@ -32,6 +32,7 @@ _WORDS = {
     float: "a number",
     str: "a text",
 }
+_PLAIN = {kind.__name__: kind for kind in _WORDS}  # annotations that need no scope to be read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,9 +160,10 @@ def _hints(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def field_type(cls: type, name: str) -> Any:
+def field_type(cls: Any, name: str) -> Any:
     """The resolved annotation of a field."""
-    return _hints(cls)[name]
+    written = cls.__dataclass_fields__[name].type
+    return _PLAIN[written] if written in _PLAIN else _hints(cls)[name]
 
 
 def check(path: str, kind: Any, facts: Facts, value: Any) -> Any:

@@ -13,7 +13,6 @@ import io
 import os
 import pathlib
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -108,6 +107,8 @@ def use_plugins(words: Sequence[str]) -> None:
     parser.add_argument(f"--{PLUGIN}", action="append", default=[])
     known, rest = parser.parse_known_args(list(words))
     named = [name for word in rest if word.endswith(".toml") for name in _named_in(word)]
+    if not named and not known.plugin and not plugins.announced():
+        return
     there = "keras" in sys.modules
     with _hushed(unless=lambda: there or "keras" not in sys.modules):
         wrong = plugins.use_installed()
@@ -265,6 +266,8 @@ def _no_garbage() -> Iterator[None]:
 @contextlib.contextmanager
 def _hushed(unless: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Keep what is said on stderr, also by native code; it is passed on after a failure."""
+    import tempfile
+
     sys.stderr.flush()
     kept, failed = os.dup(2), True
     with tempfile.TemporaryFile() as chatter:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 import textwrap
+import zipfile
 
 import numpy as np
 import pytest
@@ -238,6 +239,40 @@ def test_an_installed_package_announces_itself(tmp_path, monkeypatch):
         "warning: a plug-in that is installed is left out: --plugin their_broken: line 1: "
         "ZeroDivisionError: division by zero"
     )
+
+
+@pytest.fixture
+def announced():
+    plugins.announced.cache_clear()
+    yield plugins.announced
+    plugins.announced.cache_clear()
+
+
+@pytest.mark.parametrize("folder", ["their.dist-info", "their.egg-info", "their.egg/EGG-INFO"])
+def test_each_kind_of_installed_package_is_seen(folder, announced, tmp_path, monkeypatch):
+    info = tmp_path / folder
+    info.mkdir(parents=True)
+    (info / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: their\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[slr_keras.plugins]\nparts = their_parts\n")
+    monkeypatch.setattr(sys, "path", [str(info.parent)])
+    assert announced() == ["their_parts"]
+
+
+def test_a_package_in_an_archive_is_seen(announced, tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "their.zip", "w") as archive:
+        archive.writestr("their.dist-info/METADATA", "Name: their\nVersion: 1.0\n")
+        points = "[slr_keras.plugins]\nparts = their_parts\n"
+        archive.writestr("their.dist-info/entry_points.txt", points)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "their.zip")])
+    assert announced() == ["their_parts"]
+
+
+def test_without_plugins_the_metadata_of_packages_is_not_read(announced, tmp_path, monkeypatch):
+    (tmp_path / "their.dist-info").mkdir()
+    (tmp_path / "their.dist-info" / "entry_points.txt").write_text("[other]\nparts = parts\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path / "gone"), ""])
+    monkeypatch.setattr("importlib.metadata.entry_points", pytest.fail)
+    assert announced() == []
 
 
 def test_a_study_names_it(parts, tmp_path):
