@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.results import ROOT
 from slr_keras.protocol.events import AnalysisMeasured, encode
-from slr_keras.studies import pages, results, tables
+from slr_keras.studies import figures, pages, results, tables
 
 
 def run(arm, **analyses):
@@ -22,10 +22,47 @@ def test_an_arm_without_a_label_bank_has_no_line(measured):
     told = {"label_quality": {"epoch": [1, 2]} | measured}
     found = {"study": "s", "arms": ["AT", "AT + SLR"]}
     found["runs"] = [run("AT"), run("AT + SLR", **told)]
-    with Image.open(io.BytesIO(pages.analysis(found, "label_quality"))) as image:
+    with Image.open(io.BytesIO(figures.analysis(found, "label_quality"))) as image:
         colours = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
     second = abs(colours - [0xFF, 0x7F, 0x0E]).max(1) < 8
     assert second.any() == bool(measured)
+
+
+@pytest.mark.parametrize(
+    ("study", "wanted"),
+    [
+        ("methods", {"": 13}),
+        (
+            "noise",
+            {
+                "data.noise_kind symmetric, data.label_noise 0.2": 4,
+                "data.noise_kind symmetric, data.label_noise 0.4": 2,
+                "data.noise_kind pair, data.label_noise 0.2": 2,
+            },
+        ),
+        ("attacks", {"L2": 2, "Linf, N-FGSM": 2}),
+    ],
+)
+def test_arms_that_are_compared_stand_together(study, wanted):
+    found = results.load(ROOT / "docs" / "results" / study)
+    parts = figures.groups(found)
+    assert {part.title: len(part.arms) for part in parts} == wanted
+    assert [arm for part in parts for arm in part.arms.values()] == tables.arms(found)
+    assert [list(part.arms)[:2] for part in parts] == [["AT", "AT + SLR"]] * len(parts)
+
+
+def test_a_field_for_each_group_and_a_colour_for_each_name(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "_saved", lambda figure, *_: drawn.append(figure) or b"")
+    figures.accuracy(results.load(ROOT / "docs" / "results" / "noise"), "svg")
+    shown = [axes for axes in drawn[0].axes if axes.axison]
+    assert [axes.get_title()[-3:] for axes in shown] == ["0.2", "0.4", "0.2"]
+    assert all(axes.get_xlabel() for axes in shown[1:]) and not shown[0].get_xlabel()
+    (legend,) = drawn[0].legends
+    hues = {line.get_label(): line.get_color() for line in legend.legend_handles}
+    assert list(hues) == ["AT", "AT + SLR", "AT + smoothing", "SCE"]
+    for axes in shown[1:]:
+        assert {line.get_color() for line in axes.lines} == {hues["AT"], hues["AT + SLR"]}
 
 
 def test_results_hold_the_analyses_that_the_study_asks_for():

@@ -14,7 +14,7 @@ import pytest
 from slr_keras import installing, study
 from slr_keras.errors import UserError
 from slr_keras.run_folder import RunFolder
-from slr_keras.studies import pages, plan, results, tables, work
+from slr_keras.studies import figures, pages, plan, results, tables, work
 from tests.processes import begin
 
 TINY = """
@@ -187,9 +187,9 @@ def test_jobs_of_a_cluster(tmp_path):
 def test_analyses_of_runs_are_drawn_by_arm(done, tmp_path):
     folder, _ = done
     found = results.load(folder / "out")
-    assert pages.recorded(found) == []
+    assert figures.recorded(found) == []
     told = {"memorisation": {"epoch": [1, 2], "given": [0.1, None], "true": [0.2, 0.3]}}
     found["runs"][0]["analyses"] = told
     made = [path.name for path in pages.write(tmp_path, found)]
     assert "memorisation.png" in made and "memorisation" in (tmp_path / "report.html").read_text()
-    assert pages._points(found["runs"][0], "memorisation", "given") == [(1, 0.1)]
+    assert figures._values(found["runs"][0], "memorisation", "given") == [(1, 0.1)]
