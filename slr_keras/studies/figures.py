@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from slr_keras.studies import tables
-from slr_keras.studies.results import Results, accuracies, reference, strongest
+from slr_keras.studies.groups import groups
+from slr_keras.studies.results import Results, accuracies, strongest
 
 WIDTH = 7.2  # inches
 STYLES = ("-", "--", ":", "-.")
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """Arms of which one is what the others are compared with.
-
-    Attributes:
-        title: what their names have in common; empty where that is nothing.
-        arms: ``{what is left of its name: arm}``.
-    """
-
-    title: str
-    arms: dict[str, str]
-
-
-def groups(results: Results) -> list[Group]:
-    """The groups of a study, in its order: points of a grid, or sorts of arms."""
-    found: dict[str, list[str]] = {}
-    for arm in tables.arms(results):
-        found.setdefault(reference(results, arm), []).append(arm)
-    if len(found) < 2:
-        return [Group("", {arm: arm for arms in found.values() for arm in arms})]
-    return [_group(arms) for arms in found.values()]
-
-
-def _group(arms: Sequence[str]) -> Group:
-    """What stands in all names before a colon or after a comma is their title."""
-    rests = [arm.split(", ") for arm in arms]
-    tail: list[str] = []
-    while min(map(len, rests)) > 1 and len({rest[-1] for rest in rests}) == 1:
-        tail.insert(0, [rest.pop() for rest in rests][0])
-    names = [", ".join(rest) for rest in rests]
-    heads = {name.rpartition(": ")[0] for name in names}
-    head = heads.pop() if len(heads) == 1 else ""
-    short = [name.removeprefix(f"{head}: ") for name in names]
-    return Group(", ".join(filter(None, [head, *tail])), dict(zip(short, arms, strict=True)))
 
 
 def accuracy(results: Results, suffix: str) -> bytes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from slr_keras.studies.groups import arms, short_names
 from slr_keras.studies.results import (
     Results,
     accuracies,
@@ -21,7 +21,6 @@ from slr_keras.studies.statistics import Difference, Spread, paired
 NONE = "–"
 NAMES = {"clean": "clean", "autoattack": "AutoAttack"}
 DATES = 10  # characters of a time stamp
-_POINT = re.compile(r", (?=\w+\.[\w.]+ )")  # before a point of the grid, in an arm's name
 Columns = tuple[Sequence[str], Mapping[str, Sequence[str]]]  # names, and each arm's cells
 NO_COLUMNS: Columns = ((), {})
 _LATEX = str.maketrans(
@@ -94,12 +93,6 @@ def _lines(results: Results, more: Columns) -> list[list[str]]:
     ]
 
 
-def arms(results: Results) -> list[str]:
-    """Those of which at least one run is done."""
-    done = {run["arm"] for run in results["runs"]}
-    return [arm for arm in results["arms"] if arm in done]
-
-
 def models(results: Results) -> list[str]:
     """The models of each run that were evaluated, ``best`` first."""
     known: list[str] | None = results.get("which")
@@ -114,7 +107,8 @@ def header(results: Results) -> list[str]:
     drop = [f"drop, {strong}"] if len(which) == 2 else []
     firsts = {arm: reference(results, arm) for arm in arms(results)}
     compared = {firsts[arm] for arm in firsts if common_seeds(results, arm)} or {*firsts.values()}
-    names = {_POINT.split(arm)[0] for arm in compared} if len(compared) > 1 else compared
+    short = short_names(results) if len(compared) > 1 else {}
+    names = {short.get(arm, arm) for arm in compared}
     other = f"{strong}, {which[0]}, against {' or '.join(sorted(names))} (95 %; p)"
     return ["arm", "seeds", *columns, *drop, other]
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.results import ROOT
 from slr_keras.protocol.events import AnalysisMeasured, encode
-from slr_keras.studies import figures, pages, results, tables
+from slr_keras.studies import figures, groups, pages, results, tables
 
 
 def run(arm, **analyses):
@@ -45,9 +45,9 @@ def test_an_arm_without_a_label_bank_has_no_line(measured):
 )
 def test_arms_that_are_compared_stand_together(study, wanted):
     found = results.load(ROOT / "docs" / "results" / study)
-    parts = figures.groups(found)
+    parts = groups.groups(found)
     assert {part.title: len(part.arms) for part in parts} == wanted
-    assert [arm for part in parts for arm in part.arms.values()] == tables.arms(found)
+    assert [arm for part in parts for arm in part.arms.values()] == groups.arms(found)
     assert [list(part.arms)[:2] for part in parts] == [["AT", "AT + SLR"]] * len(parts)
 
 
@@ -77,7 +77,7 @@ def test_the_page_needs_no_width_and_no_other_file():
     text = pages.page(found, {"figure.svg": b"<svg/>", "label_quality.png": b"png"})
     assert 'name="viewport"' in text and "@media print" in text
     assert not re.findall(r'(?:src|href)="(?!data:)', text)
-    assert text.count('<th scope="row">') == len(tables.arms(found))
+    assert text.count('<th scope="row">') == len(groups.arms(found))
     assert ">best epoch</th>" in text and "<small>32.8 to 35.6</small>" in text
     columns = len(tables.header(found))
     assert len(re.findall(r"<t[hd]", text.split("<tbody>\n")[1].split("</tr>")[0])) == columns
