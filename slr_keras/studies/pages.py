@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from slr_keras.run_folder import write_atomically
 from slr_keras.studies import figures, tables
+from slr_keras.studies.groups import arms, groups
 from slr_keras.studies.results import Results
 from slr_keras.studies.work import RESULTS
 
@@ -51,9 +52,8 @@ PAGE = """<!DOCTYPE html>
 <main>
 <div class="wide"><table>
 <thead>{head}</thead>
-<tbody>
-{rows}
-</tbody></table></div>
+{bodies}
+</table></div>
 <p class="soft small">{footing}</p>
 {pictures}
 </main>
@@ -66,7 +66,10 @@ thead tr:first-child th { border-bottom: 0; padding-bottom: 0; }
 thead tr + tr th:nth-child(n) { padding: .38rem .5rem; text-align: right; }
 thead th.of { border-bottom: 1px solid var(--line); text-align: center; }
 tbody th { min-width: 7rem; white-space: normal; }
+tbody th[scope=rowgroup] { font-weight: 600; padding-top: 1.2rem; }
+th[scope=rowgroup] span { left: 0; position: sticky; }
 tbody td small { color: var(--quiet); display: block; font-size: .78rem; }
+tbody td:last-child { min-width: 8.4rem; white-space: normal; }
 figure img { background: white; border-radius: 8px; display: block; height: auto; width: 100%; }
 figure { max-width: 44rem; }
 @media (max-width: 40rem) {
@@ -90,7 +93,7 @@ def page(results: Results, pictures: Mapping[str, bytes]) -> str:
         style=css.read_text(encoding="utf-8").strip(),
         own=OWN,
         head=_head(results),
-        rows="\n".join(map(_row, tables.rows(results))),
+        bodies=_bodies(results),
         footing=html.escape(tables.footing(results)),
         pictures="\n".join(_picture(name, data) for name, data in pictures.items()),
     )
@@ -108,9 +111,22 @@ def _head(results: Results) -> str:
     cells += [
         f'<th scope="colgroup" class="of" colspan="{len(attacks)}">{w} epoch</th>' for w in which
     ]
-    cells += [tall.format(html.escape(text)) for text in after]
+    cells += [tall.format(html.escape(text).replace(" %", "&nbsp;%")) for text in after]
     below = [f'<th scope="col">{html.escape(tables.title(a))}</th>' for _ in which for a in attacks]
     return f"<tr>{''.join(cells)}</tr>\n<tr>{''.join(below)}</tr>"
+
+
+def _bodies(results: Results) -> str:
+    """The rows, those of a group together below what their names have in common."""
+    cells = dict(zip(arms(results), tables.rows(results), strict=True))
+    width, bodies = len(tables.header(results)), []
+    for part in groups(results):
+        title = f"<span>{html.escape(part.title)}</span>"
+        above = f'<tr><th scope="rowgroup" colspan="{width}">{title}</th></tr>'
+        rows = [above] if part.title else []
+        rows += [_row([short, *cells[arm][1:]]) for short, arm in part.arms.items()]
+        bodies += ["<tbody>", *rows, "</tbody>"]
+    return "\n".join(bodies)
 
 
 def _row(cells: list[str]) -> str:

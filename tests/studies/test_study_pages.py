@@ -83,6 +83,16 @@ def test_the_page_needs_no_width_and_no_other_file():
     assert len(re.findall(r"<t[hd]", text.split("<tbody>\n")[1].split("</tr>")[0])) == columns
 
 
+def test_rows_of_a_group_stand_below_its_title():
+    found = results.load(ROOT / "docs" / "results" / "noise")
+    bodies = pages.page(found, {}).split("<tbody>\n")[1:]
+    heads = [re.findall(r'scope="rowgroup" colspan="12"><span>(.*?)</span>', b) for b in bodies]
+    assert heads == [[part.title] for part in groups.groups(found)]
+    rows = [re.findall(r'<th scope="row">(.*?)</th>.*?<td>([\d.]+)', body) for body in bodies]
+    assert [row[0] for row in rows[1]] == ["AT", "AT + SLR"]
+    assert sum(map(len, rows)) == len(groups.arms(found))
+
+
 def test_the_footing_says_what_chance_in_the_images_may_do():
     from scipy.stats import binomtest
 
