@@ -75,20 +75,20 @@ def analysis(results: Results, name: str) -> bytes:
     shown = [c for c in columns if any(_values(run, name, c) for run in results["runs"])]
     down = -(-len(shown) // 2) or 1
     drawn = Figure(figsize=(WIDTH, 2.8 * down + 0.6), layout="constrained")
-    looks = _looks(results)
+    looks, named = _looks(results), set()
     for place, column in enumerate(shown):
         axes = drawn.add_subplot(down, 2, place + 1)
         for run in results["runs"]:
             points = _values(run, name, column)
             if points:
                 axes.plot(*zip(*points, strict=True), linewidth=1, **looks[run["arm"]])
+                named.add(run["arm"])
         axes.set_title(columns[column], fontsize="small")
         axes.set_xlabel("epoch", fontsize="small")
         axes.grid(alpha=0.25)
-    if shown:
-        arms = {run["arm"] for run in results["runs"] if name in run.get("analyses", {})}
-        lines, columns = _key(results, arms)
-        drawn.legend(handles=lines, fontsize="small", loc="outside upper center", ncols=columns)
+    if named:
+        lines, across = _key(results, named)
+        drawn.legend(handles=lines, fontsize="small", loc="outside upper center", ncols=across)
     return _saved(drawn, results, "png")
 
 

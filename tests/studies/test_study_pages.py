@@ -65,6 +65,25 @@ def test_a_field_for_each_group_and_a_colour_for_each_name(monkeypatch):
         assert {line.get_color() for line in axes.lines} == {hues["AT"], hues["AT + SLR"]}
 
 
+def test_the_legend_of_an_analysis_names_what_is_drawn(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "_saved", lambda figure, *_: drawn.append(figure) or b"")
+    arms = {
+        f"{arm}, data.noise {n}": f"AT, data.noise {n}" for n in (0, 1) for arm in ("AT", "SLR")
+    }
+    found = {"study": "s", "arms": list(arms), "references": arms}
+    told = {"epoch": [1, 2], "auroc": [0.5, 0.9]}
+    nothing = told | {"auroc": [None, None]}
+    found["runs"] = [
+        run(arm, label_quality=nothing if arm.startswith("AT") else told) for arm in arms
+    ]
+    figures.analysis(found, "label_quality")
+    (legend,) = drawn[0].legends
+    names = [text.get_text().strip() for text in legend.get_texts()]
+    assert list(filter(None, names)) == ["SLR", "data.noise 0", "data.noise 1"]
+    assert [line.get_linestyle() for line in drawn[0].axes[0].lines] == ["-", "--"]
+
+
 def test_results_hold_the_analyses_that_the_study_asks_for():
     told = [("memorisation", 2, 0.25), ("information", 2, 7.0), ("memorisation", 4, None)]
     lines = [encode(AnalysisMeasured(epoch, name, {"x": value})) for name, epoch, value in told]
